@@ -1,0 +1,65 @@
+# Needs make and a Python of 3.11 or newer with its venv module; everything else goes into $(VENV).
+# `make PYTHON=/path/to/python` chooses the interpreter.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+JAVASCRIPT := tests/end_to_end/javascript
+JAVASCRIPT_INSTALLED := $(JAVASCRIPT)/node_modules/.installed
+# 3.13 and later come last: one package that only tests need has no wheels for them.
+PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
+
+.DEFAULT_GOAL := help
+.PHONY: help install fmt check test run bench kill-rounds lock
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
+
+install: $(INSTALLED) ## make the virtual environment
+
+fmt: $(INSTALLED) ## put the code in shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: $(INSTALLED) ## lint, format and types, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+test: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## run every test
+	$(BIN)/pytest
+
+run: $(INSTALLED) ## serve on an embedded SQLite database in ./data
+	$(BIN)/collab-studio serve
+
+bench: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## measure beside other servers, into benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+kill-rounds: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## kill a server at 50 random moments and look for what it had stored
+	KILL_ROUNDS=50 $(BIN)/pytest tests/end_to_end/test_kill_rounds.py
+
+lock: $(INSTALLED) ## resolve the dependencies anew (needs uv)
+	printf 'hatchling\neditables\n' | $(UV_COMPILE) --all-extras --output-file requirements.lock pyproject.toml -
+	$(UV_COMPILE) --output-file requirements.server.lock --constraint requirements.lock pyproject.toml
+
+UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
+
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+			echo "$$python -m venv $(VENV)"; exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo 'No Python 3.11 or newer with the venv module was found; tried: $(PYTHONS).' >&2; \
+	echo 'Install one (Debian: apt-get install python3 python3-venv) or name it: make PYTHON=/path/to/python' >&2; \
+	exit 1
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The lock file names no registry: npm takes the one it is set up with. Node itself comes from a wheel.
+$(JAVASCRIPT_INSTALLED): $(JAVASCRIPT)/package.json $(JAVASCRIPT)/package-lock.json $(INSTALLED)
+	cd $(JAVASCRIPT) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund
+	@touch $@

@@ -1,0 +1,43 @@
+"""Client of the Collaboration Studio: shared documents and operations over one connection.
+
+`connect` for asyncio; `collab_studio.sync.connect` for programs without an event loop.
+"""
+
+from collab_studio.awareness import Awareness, AwarenessChange
+from collab_studio.document import Document, Kind
+from collab_studio.errors import (
+    ConnectionEnded,
+    ConnectionLost,
+    DocumentClosed,
+    EditRefused,
+    MalformedFrame,
+    NotAllowed,
+    NotAuthenticated,
+    NotStored,
+    OperationError,
+    PermissionDenied,
+    StudioError,
+)
+from collab_studio.studio import Studio, connect
+from collab_studio.text import Text
+
+__all__ = [
+    "Awareness",
+    "AwarenessChange",
+    "ConnectionEnded",
+    "ConnectionLost",
+    "Document",
+    "DocumentClosed",
+    "EditRefused",
+    "Kind",
+    "MalformedFrame",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotStored",
+    "OperationError",
+    "PermissionDenied",
+    "Studio",
+    "StudioError",
+    "Text",
+    "connect",
+]

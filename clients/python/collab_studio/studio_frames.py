@@ -1,0 +1,115 @@
+"""The server's own frames: `varString "@studio", varUint type`, and one MessagePack body that fills the rest.
+
+No document can have the address, so stock editors on the same server never see these frames.
+"""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped, unused-ignore]
+
+from collab_studio.errors import MalformedFrame
+from collab_studio.lib0 import Reader, write_string, write_uint
+
+ADDRESS = "@studio"
+_PREFIX = write_string(ADDRESS)
+
+HELLO, WELCOME, REQUEST, RESULT, ERROR, GOING_AWAY = 64, 65, 66, 67, 68, 69
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The socket is authenticated as `user`."""
+
+    user: str
+    server: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    id: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request was not done; `id` is None where no request is meant."""
+
+    id: int | None
+    code: str
+    message: str
+    details: Any
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GoingAway:
+    """The server stops soon: reconnect about `after_ms` milliseconds after it closed."""
+
+    reason: str
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    kind: int
+
+
+StudioMessage = Welcome | Result | Refusal | GoingAway | Unknown
+
+
+def hello(token: str) -> bytes:
+    return _frame(HELLO, {"token": token})
+
+
+def request(number: int, operation: str, parameters: dict[str, Any]) -> bytes:
+    """Raises TypeError if a parameter has no MessagePack form. Dates and times become ISO 8601 strings."""
+    return _frame(REQUEST, {"id": number, "operation": operation, "parameters": parameters})
+
+
+def read_studio_message(reader: Reader) -> StudioMessage:
+    """What the server sends under its own address, from the type on. Raises MalformedFrame."""
+    kind = reader.uint()
+    if not WELCOME <= kind <= GOING_AWAY or kind == REQUEST:
+        return Unknown(kind)
+    body = _unpack(reader.rest())
+    try:
+        return _build(kind, body)
+    except KeyError as error:
+        raise MalformedFrame(f"a message of type {kind} has no {error}") from error
+
+
+def _build(kind: int, body: dict[str, Any]) -> StudioMessage:
+    match kind:
+        case 65:
+            return Welcome(body["user"], body["server"], body.get("version", ""))
+        case 67:
+            return Result(body["id"], body["value"])
+        case 68:
+            return Refusal(body["id"], body["code"], body["message"], body.get("details"), body.get("request_id"))
+        case _:
+            return GoingAway(body["reason"], int(body["after_ms"]))
+
+
+def _frame(kind: int, body: dict[str, Any]) -> bytes:
+    packed: bytes = msgpack.packb(body, default=_plain)
+    return b"".join((_PREFIX, write_uint(kind), packed))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime.datetime | datetime.date):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} cannot be sent as a parameter")
+
+
+def _unpack(data: bytes) -> dict[str, Any]:
+    try:
+        # timestamp=3: MessagePack timestamps become aware datetimes.
+        body = msgpack.unpackb(data, timestamp=3, strict_map_key=False)
+    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        raise MalformedFrame("a body is not MessagePack") from error
+    if not isinstance(body, dict):
+        raise MalformedFrame("a body is not a map")
+    return body

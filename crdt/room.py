@@ -1,0 +1,346 @@
+"""The live document: engine state, members, presence, and what waits to be sent and stored.
+
+Synchronous all the way through: members' bytes go in, finished frames go to the members' ``write``, and accepted
+updates wait in ``outbox`` until the log has them. Nothing here waits, so nothing interleaves and nothing needs a lock.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pycrdt import Doc, merge_updates
+
+from crdt import sync
+from crdt.awareness import Awareness
+from crdt.id_ranges import IdRanges, deleted_in
+from crdt.lib0 import MalformedError
+from crdt.update import UpdateShape, check_state_vector, inspect_update
+
+# merge_updates grows faster than the number of updates; a turn seldom has more than this.
+MERGE_AT_MOST = 64
+
+LIVE, SYNCED, HTTP, RESTORE, SYSTEM = range(5)
+"""Origins of an update: typed over a socket, synced over a socket, an HTTP edit, a restore, the server itself."""
+
+
+class Framing(Protocol):
+    """Turns a message into the bytes that go on the wire of every member with this framing."""
+
+    def wrap(self, message: bytes) -> bytes: ...
+
+
+class Member(Protocol):
+    """One connection's place in a room."""
+
+    user: str
+    name: str
+    framing: Framing
+    write: Callable[[bytes], object]
+    # Its client takes its own update, coming back, for the word that it is safe: so it comes back only when stored.
+    echo_means_stored: bool
+
+    def stored(self, updates: list[bytes]) -> None:
+        """These updates of the member are on disk."""
+
+    def refuse(self, reason: str) -> None:
+        """An update of the member was not accepted; the member is to be parted from this document."""
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """An accepted update on its way to the engine, to the members and to the log. Times are epoch microseconds."""
+
+    member: Member | None
+    author: str
+    origin: int
+    created_at: int
+    data: bytes
+    shape: UpdateShape
+    # One message of a member may be stored as several updates; only the last answers the member.
+    answers: bool = True
+    on_stored: Callable[[int], None] | None = None
+
+
+class Room:
+    """One document, live. ``number`` is the log number up to which the document is stored."""
+
+    def __init__(self, row_id: int, doc: "Doc[object]", number: int, size: int, linger: float = 7.0) -> None:
+        self.row_id = row_id
+        self.doc = doc
+        self.number = number
+        self.size = size
+        self.members: dict[Framing, dict[Member, Callable[[bytes], object]]] = {}
+        self.awareness = Awareness(linger)
+        self.inbox: list[Arrival] = []
+        self.outbox: list[Arrival] = []
+        self.storing: list[Arrival] = []
+        self.waiting: list[Arrival] = []
+        # Members whose connection takes nothing more at the moment, and the state vector that they will have then.
+        self.held_back: dict[Member, bytes] = {}
+        self.clocks: dict[int, int] = check_state_vector(doc.get_state())
+        # When the last turn ended, in epoch microseconds.
+        self.flushed_at = 0
+        # Edits that come over HTTP continue one client of their own, so that they do not add a client each.
+        self.editor = doc.client_id
+        self._state: bytes | None = None
+        self._state_frames: dict[Framing, bytes] = {}
+        self._deleted: IdRanges | None = None
+
+    def recall_waiting(self, updates: Iterable[bytes]) -> None:
+        """After a load: which of these stored updates the engine still holds back for want of a predecessor."""
+        for data in updates:
+            shape = inspect_update(data)
+            if not is_integrated(shape, self.clocks):
+                self.waiting.append(Arrival(None, "", SYSTEM, 0, data, shape))
+
+    # Members
+
+    def join(self, member: Member) -> None:
+        self.members.setdefault(member.framing, {})[member] = member.write
+
+    def leave(self, member: Member, now: float) -> None:
+        group = self.members.get(member.framing)
+        if group is not None:
+            group.pop(member, None)
+            if not group:
+                del self.members[member.framing]
+                self._state_frames.pop(member.framing, None)
+        self.held_back.pop(member, None)
+        self.awareness.leave(member, now)
+
+    def everybody(self) -> list[Member]:
+        return [*(member for group in self.members.values() for member in group), *self.held_back]
+
+    def hold_back(self, member: Member) -> None:
+        """The member's connection is full: send it nothing until ``catch_up``, and keep nothing for it either."""
+        group = self.members.get(member.framing)
+        if group is not None and member in group:
+            del group[member]
+            if not group:
+                del self.members[member.framing]
+            self.held_back[member] = self.doc.get_state()
+
+    def catch_up(self, member: Member) -> list[bytes]:
+        """The member's connection takes bytes again: what it missed, as one update and one presence."""
+        state_vector = self.held_back.pop(member, None)
+        if state_vector is None:
+            return []
+        self.join(member)
+        present = self.awareness.encode_all()
+        messages = [sync.update_message(self.state_since(state_vector))]
+        return messages if present is None else [*messages, sync.awareness_message(present)]
+
+    # What a joiner needs
+
+    def state_vector(self) -> bytes:
+        return self.doc.get_state()
+
+    def state(self) -> bytes:
+        """The whole document as one update, encoded once for all that ask before the next change."""
+        if self._state is None:
+            state = self.doc.get_update()
+            if self.waiting:
+                # The engine leaves out what still waits for something before it; a joiner must get that too.
+                state = merge_updates(state, *(arrival.data for arrival in self.waiting))
+            self._state = state
+        return self._state
+
+    def state_since(self, state_vector: bytes) -> bytes:
+        """What a client with this state vector lacks. Raises MalformedError on a hostile one."""
+        if state_vector == sync.EMPTY_STATE_VECTOR:
+            return self.state()
+        check_state_vector(state_vector)
+        try:
+            missing = self.doc.get_update(state_vector)
+        except ValueError as error:
+            raise MalformedError(f"not a state vector: {error}") from None
+        return merge_updates(missing, *(a.data for a in self.waiting)) if self.waiting else missing
+
+    def step_2_frame(self, framing: Framing, state_vector: bytes) -> bytes:
+        """The framed answer to a step 1. The whole state is framed once for all members of a framing."""
+        if state_vector != sync.EMPTY_STATE_VECTOR:
+            return framing.wrap(sync.step_2(self.state_since(state_vector)))
+        frame = self._state_frames.get(framing)
+        if frame is None:
+            frame = framing.wrap(sync.step_2(self.state()))
+            if framing in self.members:
+                self._state_frames[framing] = frame
+        return frame
+
+    # What members send
+
+    def receive(self, member: Member | None, author: str, origin: int, data: bytes, created_at: int) -> bool:
+        """Take an update into the inbox, to be applied at the end of the turn.
+
+        Returns False if the document already holds everything in it, so that there is nothing to apply or store.
+        Raises MalformedError before the engine has seen a byte.
+        """
+        shape = inspect_update(data)
+        if self.holds(shape, exactly=origin == SYNCED):
+            return False
+        self.inbox.append(Arrival(member, author, origin, created_at, data, shape))
+        return True
+
+    def holds(self, shape: UpdateShape, *, exactly: bool) -> bool:
+        """Whether the update brings nothing new.
+
+        An update that deletes is compared with the deletions of the document only if ``exactly``: that comparison
+        costs an encoding of them, and a live edit that deletes is hardly ever a repetition.
+        """
+        clocks = self.clocks
+        for client, clock, length in shape.structs:
+            if clock + length > clocks.get(client, 0):
+                return False
+        if not shape.deletions:
+            return True
+        if not exactly or self.inbox:
+            return False
+        if self._deleted is None:
+            self._deleted = deleted_in(self.doc)
+        return all(self._deleted.holds(*deletion) for deletion in shape.deletions)
+
+    def draft(self, edit: "Callable[[Doc[object]], None]") -> bytes:
+        """The update that an edit makes on a copy of the document.
+
+        On a copy, because the engine cannot roll back: an edit that raises half-way must leave the document as it was.
+        """
+        self.flush()
+        copy: Doc[object] = Doc(client_id=self.editor)
+        copy.apply_update(self.state())
+        updates: list[bytes] = []
+        subscription = copy.observe(lambda event: updates.append(event.update))
+        try:
+            with copy.transaction():
+                edit(copy)
+        finally:
+            copy.unobserve(subscription)
+        return merge_updates(*updates) if len(updates) > 1 else updates[0] if updates else sync.EMPTY_UPDATE
+
+    # The end of a turn
+
+    def flush(self) -> None:
+        """Apply what arrived in this turn in one transaction, send it on merged, and leave it for the log."""
+        arrivals, self.inbox = self.inbox, []
+        if not arrivals:
+            return
+        accepted = self.apply(arrivals)
+        if accepted:
+            self.outbox += accepted
+            self.fan_out(accepted)
+
+    def apply(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Those of the arrivals that the engine took."""
+        doc = self.doc
+        refused: list[tuple[Arrival, ValueError]] = []
+        accepted: list[Arrival] = []
+        with doc.transaction():
+            for arrival in arrivals:
+                try:
+                    doc.apply_update(arrival.data)
+                except ValueError as error:
+                    refused.append((arrival, error))
+                else:
+                    accepted.append(arrival)
+        for arrival, error in refused:
+            if arrival.member is not None:
+                arrival.member.refuse(f"malformed update: {error}")
+        if accepted:
+            self.note_change(accepted)
+        return accepted
+
+    def note_change(self, accepted: Iterable[Arrival]) -> None:
+        """Keep clocks, size and cached encodings in step with the engine."""
+        self._state = self._deleted = None
+        self._state_frames.clear()
+        waiting = self.waiting
+        for arrival in accepted:
+            self.size += len(arrival.data)
+            if is_ready(arrival.shape, self.clocks):
+                advance(self.clocks, arrival.shape)
+            else:
+                waiting.append(arrival)
+        if waiting:
+            self.clocks = check_state_vector(self.doc.get_state())
+            self.waiting = [a for a in waiting if not is_integrated(a.shape, self.clocks)]
+
+    def fan_out(self, accepted: list[Arrival]) -> None:
+        """Send the updates of a turn to everybody but their sole author, merged, each framing framed once."""
+        first = accepted[0].member
+        sole = first if all(arrival.member is first for arrival in accepted) else None
+        messages = [sync.update_message(update) for update in merged([arrival.data for arrival in accepted])]
+        for framing, group in self.members.items():
+            special = [m for m in group if m.echo_means_stored and m is not sole] if sole is None else ()
+            writers = {a.member for a in accepted if a.member in special} if special else ()
+            for message in messages:
+                frame = framing.wrap(message)
+                if sole is None and not writers:
+                    for write in group.values():
+                        write(frame)
+                else:
+                    for member, write in group.items():
+                        if member is not sole and member not in writers:
+                            write(frame)
+            for writer in writers:
+                self._send_others(writer, framing, accepted)
+
+    @staticmethod
+    def _send_others(writer: "Member | None", framing: Framing, accepted: list[Arrival]) -> None:
+        if writer is not None:
+            others = [arrival.data for arrival in accepted if arrival.member is not writer]
+            for update in merged(others):
+                writer.write(framing.wrap(sync.update_message(update)))
+
+    # Presence
+
+    def receive_awareness(self, member: Member, update: bytes, now: float) -> None:
+        """Take a member's presence; it is sent on by ``flush_awareness``. Raises MalformedError."""
+        reply = self.awareness.receive(member, update, now)
+        if reply is not None:
+            member.write(member.framing.wrap(sync.awareness_message(reply)))
+
+    def flush_awareness(self) -> None:
+        """Send presence that changed to everybody, its author included: encoded once, framed once a framing."""
+        changes = self.awareness.take_changes()
+        if changes is None:
+            return
+        message = sync.awareness_message(changes)
+        for framing, group in self.members.items():
+            frame = framing.wrap(message)
+            for write in group.values():
+                write(frame)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nobody is here and everything accepted is stored."""
+        return not (self.members or self.held_back or self.inbox or self.outbox or self.storing)
+
+
+def merged(updates: list[bytes]) -> list[bytes]:
+    """The updates as few: at most MERGE_AT_MOST are merged into one."""
+    if len(updates) == 1:
+        return updates
+    chunks = [updates[at : at + MERGE_AT_MOST] for at in range(0, len(updates), MERGE_AT_MOST)]
+    return [chunk[0] if len(chunk) == 1 else merge_updates(*chunk) for chunk in chunks]
+
+
+def is_ready(shape: UpdateShape, clocks: Mapping[int, int]) -> bool:
+    """Whether the engine can integrate the update at once: everything that it builds on is there."""
+    if any(clock > clocks.get(client, 0) for client, clock, _ in shape.structs):
+        return False
+    if not shape.needs and not shape.deletions:
+        return True
+    brought = {client: clock + length for client, clock, length in shape.structs}
+    needs = [*shape.needs, *((client, clock + length) for client, clock, length in shape.deletions)]
+    return all(end <= clocks.get(client, 0) or end <= brought.get(client, 0) for client, end in needs)
+
+
+def is_integrated(shape: UpdateShape, clocks: Mapping[int, int]) -> bool:
+    """Whether nothing of the update is held back by the engine, whose state vector this is."""
+    ends = [(client, clock + length) for client, clock, length in (*shape.structs, *shape.deletions)]
+    return all(end <= clocks.get(client, 0) for client, end in (*ends, *shape.needs))
+
+
+def advance(clocks: dict[int, int], shape: UpdateShape) -> None:
+    for client, clock, length in shape.structs:
+        if clock + length > clocks.get(client, 0):
+            clocks[client] = clock + length

@@ -1,0 +1,105 @@
+"""One way through an operation for every transport: authorise, validate, run, note refusals."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from handlers.registry import (
+    WORKSPACE_PERMISSIONS,
+    Context,
+    Forbidden,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    Operation,
+    Permission,
+    Unavailable,
+)
+from storage.errors import Unavailable as StorageUnavailable
+
+logger = logging.getLogger(__name__)
+
+_WHERE = re.compile(r" - at `(?P<where>.*)`$")
+
+
+async def execute(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> Any:
+    """Runs the operation for the context's principal and returns its result struct (not yet encoded).
+
+    `parameters` are the request's fields as JSON-like values. Raises OperationError; whatever else comes
+    out is a fault of the server. Who may not is told so before the parameters are looked at closely.
+    """
+    try:
+        await _authorise(operation, context, parameters)
+        request = validate(operation, parameters)
+        return await operation.handler(context, request)
+    except (NotAuthenticated, Forbidden) as refusal:
+        _note_refusal(operation, context, parameters, refusal)
+        raise
+    except StorageUnavailable:
+        logger.warning("request %s: the database cannot be used now", context.request_id, exc_info=True)
+        raise Unavailable("The database cannot be used at this moment; try again.") from None
+
+
+def validate(operation: Operation, parameters: Mapping[str, Any]) -> msgspec.Struct:
+    """The request struct of the parameters. Unknown names are refused: a misspelt filter must not widen an answer."""
+    known = operation.request.__struct_encode_fields__
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise InvalidRequest(
+            f"{operation.name} has no parameter {unknown[0]!r}.", details={"unknown": unknown, "known": list(known)}
+        )
+    try:
+        return msgspec.convert(dict(parameters), operation.request)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from None
+
+
+def invalid(error: msgspec.ValidationError) -> InvalidRequest:
+    """The request error of a validation error; `details.parameter` says where, as in `splices[0].delete`."""
+    text = str(error)
+    match = _WHERE.search(text)
+    if match is None:
+        return InvalidRequest(f"{text}.")
+    where = match["where"].removeprefix("$").removeprefix(".")
+    message = text[: match.start()]
+    return InvalidRequest(f"{where}: {message}." if where else f"{message}.", details={"parameter": where})
+
+
+async def _authorise(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> None:
+    workspace_id = None
+    if operation.permission in WORKSPACE_PERMISSIONS:
+        workspace_id = parameters.get("workspace_id")
+        if not isinstance(workspace_id, str):
+            await context.parts.access.require(context.principal, Permission.SIGNED_IN)
+            raise InvalidRequest("workspace_id: Expected `str`.", details={"parameter": "workspace_id"})
+    await context.parts.access.require(context.principal, operation.permission, workspace_id)
+
+
+def _note_refusal(
+    operation: Operation, context: Context, parameters: Mapping[str, Any], refusal: NotAuthenticated | Forbidden
+) -> None:
+    context.parts.audit.refused(
+        actor=context.principal.user_id if context.principal else None,
+        action=operation.name,
+        target=target_of(operation, parameters),
+        code=refusal.code,
+        request_id=context.request_id,
+    )
+
+
+def target_of(operation: Operation, parameters: Mapping[str, Any]) -> str:
+    """What a call is about, for the audit trail: its path parameters joined, as in `default/notes`."""
+    return "/".join(str(parameters.get(name, "")) for name in operation.path_parameters)
+
+
+def find(operations: Mapping[str, Operation], name: str) -> Operation:
+    """The operation of that name; raises NotFound."""
+    operation = operations.get(name)
+    if operation is None:
+        raise NotFound(f"There is no operation {name!r}.", code="unknown_operation")
+    return operation

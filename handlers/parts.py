@@ -1,0 +1,44 @@
+"""The parts every handler works with, put together once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from handlers.workers import Workers
+
+__all__ = ["Limits", "Parts", "Workers"]
+
+if TYPE_CHECKING:
+    from handlers.access import Access
+    from handlers.audit_trail import AuditTrail
+    from handlers.rooms import Rooms
+    from storage.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one request may ask for. Bytes unless said otherwise."""
+
+    # A whole document may come in one PUT; more than this is a file, not an edit.
+    body_bytes: int = 16 * 1024 * 1024
+    document_bytes: int = 64 * 1024 * 1024
+    # Enough for a screen of anything; one batch must not become a way around rate limits.
+    batch_items: int = 100
+    # SQLite serves readers from a small pool; more at once only queue there.
+    batch_concurrency: int = 8
+    api_keys_per_user: int = 100
+    # Long enough to open a socket after asking, short enough to be worthless in a log file.
+    ticket_seconds: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What outlives a request: passed in, never imported."""
+
+    database: Database
+    rooms: Rooms
+    access: Access
+    audit: AuditTrail
+    workers: Workers
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,212 @@
+"""What an operation is: the one table of operations feeds HTTP, sockets, batch, OpenAPI and tests.
+
+OperationError                 answers one request; it never ends a connection
+ +- InvalidRequest       400   the parameters do not fit the operation
+ +- NotAuthenticated     401   nobody, or a credential that does not hold
+ +- Forbidden            403   somebody who may see this, but not do it
+ +- NotFound             404   not there, or not to be known by this user
+ +- Conflict             409   the state does not allow it now
+ +- TooLarge             413   more bytes than the limits allow
+ +- RateLimited          429   later
+ +- Unavailable          503   not now, try again
+
+Handlers raise these; only the transports turn them into responses or frames.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from handlers.parts import Parts
+
+T = TypeVar("T")
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_ROUTE = re.compile(r"^(?P<method>[A-Z]+) (?P<path>(/([a-z0-9.-]+|\{[a-z_]+\}))+)$")
+_PATH_PARAMETER = re.compile(r"\{([a-z_]+)\}")
+
+
+class Permission(enum.Enum):
+    """What an operation asks of its caller. READ to OWN are asked of the workspace `request.workspace_id`."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed_in"
+    READ = "read"
+    COMMENT = "comment"
+    WRITE = "write"
+    MANAGE = "manage"
+    OWN = "own"
+    SERVER_ADMIN = "server_admin"
+
+
+WORKSPACE_PERMISSIONS = frozenset(
+    {Permission.READ, Permission.COMMENT, Permission.WRITE, Permission.MANAGE, Permission.OWN}
+)
+
+
+class OperationError(Exception):
+    """Why a request was not done.
+
+    `code` is a stable snake_case word for programs, `message` one sentence for people, `details` a
+    JSON-able dict or None, `status` the HTTP status.
+    """
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, code: str | None = None, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+        self.details = details
+
+
+class InvalidRequest(OperationError):
+    status = 400
+    default_code = "invalid_request"
+
+
+class NotAuthenticated(OperationError):
+    status = 401
+    default_code = "not_authenticated"
+
+
+class Forbidden(OperationError):
+    status = 403
+    default_code = "forbidden"
+
+
+class NotFound(OperationError):
+    status = 404
+    default_code = "not_found"
+
+
+class Conflict(OperationError):
+    status = 409
+    default_code = "conflict"
+
+
+class TooLarge(OperationError):
+    status = 413
+    default_code = "too_large"
+
+
+class RateLimited(OperationError):
+    status = 429
+    default_code = "rate_limited"
+
+
+class Unavailable(OperationError):
+    status = 503
+    default_code = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks. `via` is "token", "api_key", "ticket" or "cli"; `expires_at` is when the credential ends."""
+
+    user_id: str
+    is_admin: bool
+    via: str
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All a handler is given besides its request. `now` answers with an aware UTC time."""
+
+    principal: Principal | None
+    parts: Parts
+    request_id: str
+    now: Callable[[], datetime]
+
+    @property
+    def user(self) -> Principal:
+        """The principal, where the operation's permission guarantees one."""
+        if self.principal is None:
+            raise NotAuthenticated("Sign in first.")
+        return self.principal
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list. `next_cursor` asks for the next page; null on the last."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Binary(msgspec.Struct, frozen=True, kw_only=True):
+    """A result that is bytes of another form: over HTTP the body itself, elsewhere this struct."""
+
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a client can ask for.
+
+    `request` holds path, query and body parameters together. A field named `body` is the whole body: of
+    type `bytes` it takes a body that is neither JSON nor MessagePack, of any other type the decoded body.
+    `result` is the type of what `handler` returns: a struct, `Page[...]`, `Binary`, a union of these, or None.
+    `errors` are the errors it may raise besides those that `errors_of` derives. `audited` says that it
+    changes state and so leaves an audit row (default: the method is not GET).
+    """
+
+    name: str
+    request: type[msgspec.Struct]
+    result: Any
+    handler: Callable[[Context, Any], Awaitable[Any]]
+    route: str
+    permission: Permission
+    summary: str
+    status: int = 200
+    audited: bool | None = None
+    errors: tuple[type[OperationError], ...] = ()
+
+    def __post_init__(self) -> None:
+        match = _ROUTE.match(self.route)
+        if match is None or match["method"] not in METHODS:
+            raise ValueError(f"{self.name}: {self.route!r} is not a route")
+        fields = set(self.request.__struct_fields__)
+        missing = set(self.path_parameters) - fields
+        if self.permission in WORKSPACE_PERMISSIONS and "workspace_id" not in fields:
+            missing.add("workspace_id")
+        if missing:
+            raise ValueError(f"{self.name}: {self.request.__name__} has no field {sorted(missing)}")
+        if self.audited is None:
+            object.__setattr__(self, "audited", self.method != "GET")
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.route.partition(" ")[2]
+
+    @property
+    def path_parameters(self) -> tuple[str, ...]:
+        return tuple(_PATH_PARAMETER.findall(self.path))
+
+
+def errors_of(operation: Operation) -> tuple[type[OperationError], ...]:
+    """Every error an operation may answer with, by status; what its shape implies need not be declared."""
+    errors: set[type[OperationError]] = {InvalidRequest, RateLimited, Unavailable, *operation.errors}
+    if operation.permission is not Permission.PUBLIC:
+        errors.add(NotAuthenticated)
+    if operation.permission not in (Permission.PUBLIC, Permission.SIGNED_IN):
+        errors.add(Forbidden)
+    if operation.path_parameters or operation.permission in WORKSPACE_PERMISSIONS:
+        errors.add(NotFound)
+    if operation.method not in ("GET", "DELETE"):
+        errors.add(TooLarge)
+    return tuple(sorted(errors, key=lambda error: (error.status, error.__name__)))

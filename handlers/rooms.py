@@ -1,0 +1,355 @@
+"""The live documents of this node: at most one room a document, loaded once, unloaded only when everything is stored.
+
+``Rooms`` owns the dict of live rooms and the end of each turn: rooms that took something in are flushed together, and
+what they leave in their outboxes goes to the log writer.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+
+from pycrdt import Doc
+
+from crdt.replay import compact, replay
+from crdt.room import HTTP, Arrival, Member, Room
+from crdt.update import MalformedUpdate, inspect_update
+from handlers.large_updates import prepare
+from handlers.log_writer import LogWriter
+from handlers.parts import Workers
+from storage import update_log
+from storage.database import Database
+from storage.documents import Document
+from storage.update_log import Stored, UpdateLog
+
+logger = logging.getLogger(__name__)
+
+# Replaying more than this would hold the event loop for several milliseconds.
+INLINE_REPLAY_BYTES = 64 * 1024
+# A load reads the newest snapshot and every update after it: this bounds the second part.
+COMPACT_AFTER_UPDATES = 1_000
+# A frame costs every member a system call: a room in which people type faster than this sends their edits together.
+TURN_MICROSECONDS = 4_000
+# Presence is for eyes: 30 updates a second look smooth, and a room's presence is encoded once each time.
+PRESENCE_INTERVAL_SECONDS = 0.03
+SWEEP_SECONDS = 1.0
+
+
+class Rooms:
+    """Load, flush, persist, edit, evict. Its ``run`` holds the tasks that write the log and sweep idle rooms."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: UpdateLog,
+        workers: Workers,
+        *,
+        commit_interval: float = 0.01,
+        idle_seconds: float = 30.0,
+        linger_seconds: float = 7.0,
+        on_changed: Callable[[int], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._workers = workers
+        self._idle_seconds = idle_seconds
+        self._linger_seconds = linger_seconds
+        self._on_changed = on_changed
+        self._live: dict[int, Room] = {}
+        self._names: dict[tuple[str, str], Room] = {}
+        self._loading: dict[int, asyncio.Task[Room]] = {}
+        self._pins: dict[Room, int] = {}
+        self._idle_since: dict[Room, float] = {}
+        self._snapshot_at: dict[Room, int] = {}
+        self._dirty_presence: set[Room] = set()
+        self._presence_timer: asyncio.TimerHandle | None = None
+        self._presence_at = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.writer = LogWriter(log, commit_interval, self._stored)
+        self.presence_listeners: list[Callable[[], None]] = []
+
+    # Opening
+
+    def live(self, row_id: int) -> Room | None:
+        """The document's room if it is open on this node."""
+        return self._live.get(row_id)
+
+    def live_named(self, workspace_id: str, name: str) -> Room | None:
+        """The same by address."""
+        return self._names.get((workspace_id, name))
+
+    async def open(self, document: Document) -> Room:
+        """The document's room, loaded if need be; however many ask at once, it is read once.
+
+        The caller joins it, or pins it with ``use``, before it next waits: an idle room is unloaded.
+        """
+        while True:
+            room = self._live.get(document.id)
+            if room is not None:
+                self._idle_since[room] = time.monotonic()
+                self._names[document.workspace_id, document.name] = room
+                return room
+            loading = self._loading.get(document.id)
+            if loading is None:
+                loading = asyncio.create_task(self._load(document.id))
+                self._loading[document.id] = loading
+                loading.add_done_callback(lambda _: self._loading.pop(document.id, None))
+            await asyncio.shield(loading)
+
+    @contextlib.asynccontextmanager
+    async def use(self, document: Document) -> AsyncIterator[Room]:
+        """The document's room, kept loaded until the block ends."""
+        room = await self.open(document)
+        self._pins[room] = self._pins.get(room, 0) + 1
+        try:
+            yield room
+        finally:
+            self._pins[room] -= 1
+            if not self._pins[room]:
+                del self._pins[room]
+                self._idle_since[room] = time.monotonic()
+
+    async def _load(self, row_id: int) -> Room:
+        stored = await update_log.load(self._database, row_id)
+        document = await self._replay(row_id, stored)
+        size = len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates)
+        room = Room(row_id, document, stored.head, size, self._linger_seconds)
+        room.recall_waiting(row.data for row in stored.updates)
+        self._live[row_id] = room
+        self._idle_since[room] = time.monotonic()
+        self._snapshot_at[room] = stored.snapshot_number
+        return room
+
+    async def _replay(self, row_id: int, stored: Stored) -> "Doc[object]":
+        updates = [row.data for row in stored.updates]
+        if sum(map(len, updates)) < INLINE_REPLAY_BYTES:
+            return replay(stored.snapshot, updates)
+        state = await self._workers.run(compact, stored.snapshot, updates)
+        logger.debug("document %d: %d updates replayed in a worker", row_id, len(updates))
+        return replay(state, [])
+
+    # Taking in
+
+    def receive(self, room: Room, member: Member, origin: int, data: bytes) -> None:
+        """A member's update, to be applied at the end of this turn. Raises MalformedUpdate."""
+        now = time.time_ns() // 1000
+        if room.receive(member, member.user, origin, data, now):
+            if len(room.inbox) == 1:
+                self._schedule(room, now)
+        else:
+            self._answer_repeated(room, member, data)
+
+    def _answer_repeated(self, room: Room, member: Member, data: bytes) -> None:
+        """Nothing new, so nothing to store: but what it repeats may itself still be on its way to the disk."""
+        pending = room.inbox or room.outbox or room.storing
+        if not pending:
+            member.stored([data])
+            return
+        last = pending[-1]
+        before = last.on_stored
+
+        def after(number: int) -> None:
+            if before is not None:
+                before(number)
+            member.stored([data])
+
+        last.on_stored = after
+
+    async def receive_large(self, room: Room, member: Member, origin: int, data: bytes) -> None:
+        """As ``receive``, for an update that would hold the loop: checked and cut in a worker, applied over many turns.
+
+        Raises MalformedUpdate.
+        """
+        parts = await self._workers.run(prepare, data)
+        created_at = time.time_ns() // 1000
+        for part in parts:
+            if room.receive(member, member.user, origin, part, created_at):
+                room.inbox[-1].answers = False
+                room.flush()
+                self.writer.submit(room)
+            await asyncio.sleep(0)
+        self._answer_repeated(room, member, data)
+
+    def _schedule(self, room: Room, now: int) -> None:
+        """An edit to a quiet room goes out at once; a room in which much happens sends a frame each interval."""
+        wait = room.flushed_at + TURN_MICROSECONDS - now
+        if wait <= 0 or wait > TURN_MICROSECONDS:
+            self._end_turn(room)
+        else:
+            asyncio.get_running_loop().call_later(wait / 1e6, self._end_turn, room)
+
+    def _end_turn(self, room: Room) -> None:
+        room.flushed_at = time.time_ns() // 1000
+        room.flush()
+        if room.outbox:
+            self.writer.submit(room)
+
+    # Presence
+
+    def receive_awareness(self, room: Room, member: Member, update: bytes) -> None:
+        """A member's presence. Raises MalformedError."""
+        now = time.monotonic()
+        room.receive_awareness(member, update, now)
+        self._mark_presence(room, now)
+
+    def leave(self, room: Room, member: Member) -> None:
+        now = time.monotonic()
+        room.leave(member, now)
+        self._idle_since[room] = now
+
+    def _mark_presence(self, room: Room, now: float) -> None:
+        self._dirty_presence.add(room)
+        if self._presence_timer is None:
+            wait = max(0.0, self._presence_at + PRESENCE_INTERVAL_SECONDS - now)
+            self._presence_timer = asyncio.get_running_loop().call_later(wait, self._flush_presence)
+
+    def _flush_presence(self) -> None:
+        self._presence_timer = None
+        self._presence_at = time.monotonic()
+        dirty, self._dirty_presence = self._dirty_presence, set()
+        for room in dirty:
+            room.flush_awareness()
+
+    # Server-side edits and reads
+
+    async def edit(
+        self, document: Document, author: str, edit: "Callable[[Doc[object]], None]", origin: int = HTTP
+    ) -> int:
+        """Run an edit on the live document in one transaction, send it to everybody, and return its log number.
+
+        Returns only when it is stored; the document's number if the edit changes nothing. What the edit raises is
+        raised here, and the document stays as it was.
+        """
+        async with self.use(document) as room:
+            update = room.draft(edit)
+            return await self.apply(room, author, update, origin)
+
+    async def apply(self, room: Room, author: str, update: bytes, origin: int = HTTP) -> int:
+        """Apply an update that did not come from a member; returns its number once it is stored. Raises MalformedUpdate."""
+        if not room.receive(None, author, origin, update, time.time_ns() // 1000):
+            await self.settle(room)
+            return room.number
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        arrival = room.inbox[-1]
+        arrival.on_stored = lambda number: None if stored.done() else stored.set_result(number)
+        room.flush()
+        if arrival not in room.outbox:
+            raise MalformedUpdate("the engine refused this update")
+        self.writer.submit(room)
+        return await stored
+
+    async def settle(self, room: Room) -> None:
+        """Returns when everything that the room has taken so far is stored."""
+        room.flush()
+        if room.outbox:
+            self.writer.submit(room)
+        last = (room.outbox or room.storing or [None])[-1]
+        if last is not None:
+            await self._stored_future(last)
+
+    @staticmethod
+    async def _stored_future(arrival: Arrival) -> int:
+        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        before = arrival.on_stored
+
+        def after(number: int) -> None:
+            if before is not None:
+                before(number)
+            if not stored.done():
+                stored.set_result(number)
+
+        arrival.on_stored = after
+        return await stored
+
+    async def state(self, document: Document) -> tuple[bytes, int]:
+        """The document as one update, and the log number that it stands at: everything in it is stored."""
+        async with self.use(document) as room:
+            while room.inbox or room.outbox or room.storing:
+                await self.settle(room)
+            return room.state(), room.number
+
+    async def discard(self, document: Document, reason: str = "this document was moved to the trash") -> None:
+        """Part everybody from the document and unload it once it is stored."""
+        room = self._live.get(document.id)
+        if room is None:
+            return
+        for member in room.everybody():
+            member.refuse(reason)
+        self._names = {name: other for name, other in self._names.items() if other is not room}
+        await self.settle(room)
+        self._unload(room)
+
+    # Staying alive
+
+    def _stored(self, room: Room) -> None:
+        if self._on_changed is not None:
+            self._on_changed(room.row_id)
+        if room.number - self._snapshot_at.get(room, room.number) >= COMPACT_AFTER_UPDATES:
+            self._snapshot_at[room] = room.number
+            task = asyncio.create_task(self._compact(room.row_id))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _compact(self, row_id: int) -> None:
+        """Replay snapshot and log into a new snapshot, in a worker. The log stays."""
+        try:
+            stored = await update_log.load(self._database, row_id)
+            state = await self._workers.run(compact, stored.snapshot, [row.data for row in stored.updates])
+            if _is_whole(state, stored):
+                await update_log.save_snapshot(self._database, row_id, stored.head, state)
+        except Exception:
+            # A snapshot only shortens loading; the log holds everything, and the next thousand updates try again.
+            logger.exception("compacting document %d failed", row_id)
+
+    async def run(self) -> None:
+        """Write the log and sweep until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.writer.run())
+            group.create_task(self._sweep_for_ever())
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.sweep(time.monotonic())
+
+    def sweep(self, now: float) -> None:
+        """Expire presence, and unload rooms that have been settled and unused for the idle time."""
+        for room in list(self._live.values()):
+            if room.awareness.entries:
+                room.awareness.expire(now)
+                if room.awareness.changed:
+                    self._mark_presence(room, now)
+            idle = now - self._idle_since.get(room, now)
+            if room.is_settled and room not in self._pins and idle >= self._idle_seconds:
+                self._unload(room)
+
+    def _unload(self, room: Room) -> None:
+        if room.is_settled and room not in self._pins:
+            self._live.pop(room.row_id, None)
+            self._names = {name: other for name, other in self._names.items() if other is not room}
+            self._idle_since.pop(room, None)
+            self._snapshot_at.pop(room, None)
+
+    @property
+    def open_count(self) -> int:
+        return len(self._live)
+
+    async def close(self) -> None:
+        """Store everything that was accepted. Called after the last connection is gone, before ``run`` is cancelled."""
+        for room in self._live.values():
+            room.flush()
+            if room.outbox:
+                self.writer.submit(room)
+        await self.writer.settled()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _is_whole(state: bytes, stored: Stored) -> bool:
+    """Whether a replayed state holds all of the log: the engine leaves out what waits for a missing predecessor."""
+    have = {client: clock + length for client, clock, length in inspect_update(state).structs}
+    return all(
+        clock + length <= have.get(client, 0)
+        for row in stored.updates
+        for client, clock, length in inspect_update(row.data).structs
+    )

@@ -1,0 +1,101 @@
+"""Letting a connection into a document: who is it, may they, where is the room.
+
+One answer for both dialects. Where everything is known already - the token was verified, the role is in memory, the
+room is open - the answer comes at once, without a task: a thousand clients that come back together cost no more.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from crdt.room import Room
+from handlers.access import Role, allows
+from handlers.collaboration.naming import ensure_document
+from handlers.parts import Parts
+from handlers.registry import Forbidden, NotAuthenticated, NotFound, OperationError, Permission, Principal
+from server.auth import Authenticator
+
+BAD_REQUEST, UNAUTHORISED, FORBIDDEN, NOT_FOUND, TRY_AGAIN = 4400, 4401, 4403, 4404, 1013
+
+
+class Admitted(NamedTuple):
+    """A place in a room; to be taken before anything else is awaited."""
+
+    principal: Principal
+    workspace_id: str
+    role: Role
+    room: Room
+
+
+class Denied(NamedTuple):
+    """Why not, for people, and the code to close a connection with."""
+
+    reason: str
+    close_code: int
+
+
+class Admission:
+    """Decides over parts that others own; keeps nothing."""
+
+    def __init__(self, parts: Parts, authenticator: Authenticator) -> None:
+        self._parts = parts
+        self._authenticator = authenticator
+
+    def at_once(self, credential: str | None, known: Principal | None, name: str) -> Admitted | None:
+        """The answer if it is yes and needs no reading."""
+        principal = known if credential is None else self._authenticator.peek(credential)
+        workspace_id, _, document_name = name.partition("/")
+        if principal is None:
+            return None
+        room = self._parts.rooms.live_named(workspace_id, document_name)
+        role = self._parts.access.peek_role(principal, workspace_id)
+        if room is None or role is None or not allows(role, Permission.READ):
+            return None
+        return Admitted(principal, workspace_id, role, room)
+
+    async def decide(
+        self,
+        credential: str | None,
+        known: Principal | None,
+        name: str,
+        admitted: Callable[[Admitted], None],
+        denied: Callable[[Denied], None],
+    ) -> None:
+        """Calls one of the two, and the first right after the room was opened."""
+        try:
+            answer = await self._answer(credential, known, name)
+        except OperationError as error:
+            denied(Denied(error.message, _close_code(error)))
+        else:
+            admitted(answer)
+
+    async def authenticate(self, credential: str | None, known: Principal | None) -> Principal:
+        """Raises NotAuthenticated."""
+        if credential is None and known is not None:
+            return known
+        if credential is None:
+            raise NotAuthenticated("Sign in first: send a token.")
+        return await self._authenticator.authenticate(credential)
+
+    async def _answer(self, credential: str | None, known: Principal | None, name: str) -> Admitted:
+        principal = await self.authenticate(credential, known)
+        workspace_id, slash, document_name = name.partition("/")
+        if not slash:
+            raise NotFound(f"A document's address is workspace/document, not {name!r}.")
+        access = self._parts.access
+        await access.require(principal, Permission.READ, workspace_id)
+        document = await ensure_document(self._parts, principal, workspace_id, document_name)
+        room = await self._parts.rooms.open(document)
+        role = await access.role_for(principal, workspace_id)
+        if role is None:
+            raise NotFound(f"There is no workspace {workspace_id!r}, or you are not a member of it.")
+        return Admitted(principal, workspace_id, role, room)
+
+
+def _close_code(error: OperationError) -> int:
+    if isinstance(error, NotAuthenticated):
+        return UNAUTHORISED
+    if isinstance(error, Forbidden):
+        return FORBIDDEN
+    if isinstance(error, NotFound):
+        return NOT_FOUND
+    return BAD_REQUEST if error.status < 500 else TRY_AGAIN

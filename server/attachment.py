@@ -1,0 +1,188 @@
+"""One document on one connection: a member of its room, whatever dialect it speaks.
+
+The dialects differ in how they frame messages, acknowledge updates and part from a document; what a sync or awareness
+message does is the same and stands here.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from crdt import sync
+from crdt.lib0 import MalformedError, read_var_bytes, read_varuint
+from crdt.room import LIVE, SYNCED, Room
+from crdt.update import inspect_update
+from handlers.access import Role, allows
+from handlers.registry import Permission, Principal
+from server.framing import Framing
+
+if TYPE_CHECKING:
+    from server.gateway import Gateway
+
+# Up to this size an update is checked and applied on the loop, in a few milliseconds at worst.
+LARGE_UPDATE_BYTES = 16 * 1024
+
+
+class Connection(Protocol):
+    """What an attachment needs of the connection under it."""
+
+    write: Callable[[bytes], object]
+
+    def hold_reading(self) -> None: ...
+    def release_reading(self) -> None: ...
+
+
+class Attachment:
+    """A member of a room. The dialects' attachments add acknowledgement and parting."""
+
+    echo_means_stored = False
+
+    __slots__ = (
+        "_held",
+        "can_write",
+        "connection",
+        "framing",
+        "gateway",
+        "name",
+        "principal",
+        "role",
+        "room",
+        "user",
+        "workspace_id",
+        "write",
+    )
+
+    def __init__(
+        self,
+        gateway: "Gateway",
+        connection: Connection,
+        framing: Framing,
+        principal: Principal,
+        workspace_id: str,
+        role: Role,
+        room: Room,
+    ) -> None:
+        self.gateway = gateway
+        self.connection = connection
+        self.framing = framing
+        self.principal = principal
+        self.user = principal.user_id
+        self.name = principal.user_id
+        self.workspace_id = workspace_id
+        self.room = room
+        self.write = connection.write
+        self.set_role(role)
+        self._held: list[bytes] | None = None
+        room.join(self)
+
+    def set_role(self, role: Role) -> None:
+        self.role = role
+        self.can_write = allows(role, Permission.WRITE)
+
+    # Dialect's part
+
+    def stored(self, updates: list[bytes]) -> None:
+        raise NotImplementedError
+
+    def refuse(self, reason: str) -> None:
+        raise NotImplementedError
+
+    def refuse_write(self) -> None:
+        """A reader sent an update: say that it was not taken."""
+        raise NotImplementedError
+
+    def say_scope(self) -> None:
+        """Tell the client what it may do here, where the dialect has a word for that."""
+
+    # Messages
+
+    def receive(self, message: bytes, at: int) -> None:
+        """A message of this document; ``at`` is where its type starts. Malformed ones part the member."""
+        if self._held is not None:
+            self._held.append(message[at:])
+            return
+        try:
+            self._dispatch(message, at)
+        except MalformedError as error:
+            self.refuse(f"malformed message: {error}")
+
+    def _dispatch(self, message: bytes, at: int) -> None:
+        kind, at = read_varuint(message, at)
+        if kind == sync.SYNC:
+            subtype, at = read_varuint(message, at)
+            body, _ = read_var_bytes(message, at)
+            if subtype == sync.UPDATE:
+                self._take_update(LIVE, body)
+            elif subtype == sync.STEP_2:
+                self._take_update(SYNCED, body)
+            elif subtype == sync.STEP_1:
+                self.answer_step_1(body)
+            else:
+                raise MalformedError(f"sync messages are of type 0, 1 or 2, not {subtype}")
+        elif kind == sync.AWARENESS:
+            body, _ = read_var_bytes(message, at)
+            self.gateway.rooms.receive_awareness(self.room, self, body)
+        elif kind == sync.QUERY_AWARENESS:
+            self.send_awareness()
+        else:
+            self.receive_other(kind, message, at)
+
+    def receive_other(self, kind: int, message: bytes, at: int) -> None:
+        """A message type of one dialect only. Unknown ones are ignored: newer clients may send more."""
+
+    def answer_step_1(self, state_vector: bytes) -> None:
+        self.write(self.room.step_2_frame(self.framing, state_vector))
+
+    def _take_update(self, origin: int, update: bytes) -> None:
+        if not self.can_write:
+            self._take_from_reader(origin, update)
+        elif self.room.size + len(update) > self.gateway.max_document_bytes:
+            self.refuse(f"this document is full: {self.gateway.max_document_bytes} bytes are allowed")
+        elif len(update) > LARGE_UPDATE_BYTES:
+            self._hold_for(origin, update)
+        else:
+            self.gateway.rooms.receive(self.room, self, origin, update)
+
+    def _take_from_reader(self, origin: int, update: bytes) -> None:
+        """A reader's step 2 is fine as long as it brings nothing; a reader that lost its writes is told so."""
+        small = len(update) <= LARGE_UPDATE_BYTES
+        if origin == SYNCED and small and self.room.holds(inspect_update(update), exactly=True):
+            self.stored([update])
+        else:
+            self.refuse_write()
+
+    def _hold_for(self, origin: int, update: bytes) -> None:
+        """A large update is prepared elsewhere; what comes after it waits, in order."""
+        self._held = []
+        self.connection.hold_reading()
+        self.gateway.spawn(self._take_large(origin, update))
+
+    async def _take_large(self, origin: int, update: bytes) -> None:
+        try:
+            await self.gateway.rooms.receive_large(self.room, self, origin, update)
+        except MalformedError as error:
+            self.refuse(f"malformed update: {error}")
+        finally:
+            held, self._held = self._held or [], None
+            self.connection.release_reading()
+        for message in held:
+            self.receive(message, 0)
+
+    def send_awareness(self) -> None:
+        present = self.room.awareness.encode_all()
+        if present is not None:
+            self.send(sync.awareness_message(present))
+
+    def send(self, message: bytes) -> None:
+        self.write(self.framing.wrap(message))
+
+    # Leaving and waiting
+
+    def leave(self) -> None:
+        self.gateway.rooms.leave(self.room, self)
+
+    def pause(self) -> None:
+        self.room.hold_back(self)
+
+    def resume(self) -> None:
+        for message in self.room.catch_up(self):
+            self.send(message)

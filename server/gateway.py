@@ -1,0 +1,236 @@
+"""Where connections meet the parts: routing by path, admission, changes of standing, and the periodic look at each."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from handlers.access import Change, allows
+from handlers.parts import Parts
+from handlers.registry import Operation, OperationError, Permission, Principal
+from server.admission import Admission, Admitted, Denied
+from server.attachment import Attachment
+from server.auth import Authenticator
+from server.handshake import Upgrade
+from server.hocuspocus import HocuspocusAttachment, HocuspocusDialect
+from server.limits import ConnectionLimit, TokenBucket
+from server.origin import OriginPolicy
+from server.settings import Settings
+from server.websocket import Dialect, WebSocketProtocol
+from server.y_websocket import YWebSocketDialect
+
+logger = logging.getLogger(__name__)
+
+# A connection that takes nothing for this long is gone for its user too.
+SLOW_SECONDS = 60.0
+
+
+class Gateway:
+    """All WebSocket connections of this node."""
+
+    def __init__(
+        self, settings: Settings, parts: Parts, authenticator: Authenticator, operations: Sequence[Operation]
+    ) -> None:
+        self.parts = parts
+        self.rooms = parts.rooms
+        self.operations = {operation.name: operation for operation in operations}
+        self.max_frame_bytes = settings.max_frame_bytes
+        self.max_document_bytes = settings.max_document_bytes
+        self.time = time.monotonic
+        self._settings = settings
+        self._admission = Admission(parts, authenticator)
+        self._origins = OriginPolicy(settings)
+        self._connections = ConnectionLimit(settings.max_connections_per_user)
+        self._attachments: dict[str, set[Attachment]] = {}
+        # Connections are looked at in turn: an equal share each second.
+        self._shares: list[set[WebSocketProtocol]] = [set() for _ in range(max(1, int(settings.keepalive_interval)))]
+        self._opened = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
+        parts.access.on_change(self._standing_changed)
+
+    # Connections
+
+    def protocol_factory(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], **_: object
+    ) -> WebSocketProtocol:
+        """What uvicorn calls for each upgrade request."""
+        return WebSocketProtocol(self, server_state)
+
+    def refuse(self, upgrade: Upgrade) -> tuple[HTTPStatus, str] | None:
+        """Why this handshake is not accepted, if it is not."""
+        if self.draining:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping; connect again"
+        if upgrade.path != "/ws" and not upgrade.path.startswith("/yjs/"):
+            return HTTPStatus.NOT_FOUND, "WebSockets are at /ws and at /yjs/{workspace}/{document}"
+        if not self._origins.allows(upgrade.headers.get("origin"), upgrade.headers.get("host")):
+            origin = upgrade.headers.get("origin", "")[:200]
+            return HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect; see the setting allowed_origins"
+        return None
+
+    def connect(self, socket: WebSocketProtocol, upgrade: Upgrade) -> Dialect:
+        """The dialect of a connection whose handshake was just accepted."""
+        self._opened += 1
+        self._shares[self._opened % len(self._shares)].add(socket)
+        if upgrade.path == "/ws":
+            dialect = HocuspocusDialect(self, socket)
+            if upgrade.credential is not None:
+                dialect.signing_in = asyncio.get_running_loop().create_future()
+                self.spawn(self._sign_in(dialect, socket, upgrade.credential))
+            return dialect
+        plain = YWebSocketDialect(self, socket)
+        name = "/".join(upgrade.segments[1:])
+        self.admit(socket, upgrade.credential, None, name, plain.admitted, plain.denied)
+        return plain
+
+    def new_bucket(self) -> TokenBucket:
+        return TokenBucket(self._settings.message_rate, self._settings.message_burst, self.time())
+
+    async def _sign_in(self, dialect: HocuspocusDialect, socket: WebSocketProtocol, credential: str) -> None:
+        """A credential that came with the handshake speaks for the whole connection."""
+        try:
+            principal = await self.authenticate(credential)
+        except OperationError as error:
+            socket.close(4401, error.message)
+        else:
+            dialect.signed_in(principal)
+        finally:
+            dialect.signing_in.set_result(None)
+
+    # Admission
+
+    def admit(
+        self,
+        socket: WebSocketProtocol,
+        credential: str | None,
+        known: Principal | None,
+        name: str,
+        admitted: Callable[[Admitted], None],
+        denied: Callable[[Denied], None],
+    ) -> None:
+        """Ask for a place in a document's room; one of the two is called, perhaps before this returns."""
+
+        def count_and_admit(answer: Admitted) -> None:
+            if socket.closing:
+                return
+            try:
+                socket.count_for(answer.principal.user_id, self._connections)
+            except OperationError as error:
+                denied(Denied(error.message, 4429))
+            else:
+                admitted(answer)
+
+        answer = self._admission.at_once(credential, known, name)
+        if answer is not None:
+            count_and_admit(answer)
+        else:
+            self.spawn(self._admission.decide(credential, known, name, count_and_admit, denied))
+
+    async def authenticate(self, credential: str) -> Principal:
+        """Raises NotAuthenticated."""
+        return await self._admission.authenticate(credential, None)
+
+    async def refresh(self, attachment: HocuspocusAttachment, token: str) -> None:
+        """A new token on an open document: it must be the same user's, or the document is closed."""
+        try:
+            principal = await self._admission.authenticate(token or None, None)
+            await self.parts.access.require(principal, Permission.READ, attachment.workspace_id)
+        except OperationError as error:
+            attachment.refuse(error.message)
+            return
+        if principal.user_id != attachment.user:
+            attachment.refuse("the new token is another user's")
+            return
+        attachment.principal = principal
+        attachment.say_scope()
+
+    # Standing
+
+    def attached(self, attachment: Attachment) -> None:
+        self._attachments.setdefault(attachment.user, set()).add(attachment)
+        principal = attachment.principal
+        self.parts.audit.signed_in(user_id=principal.user_id, via=principal.via, request_id="")
+
+    def detached(self, attachment: Attachment) -> None:
+        mine = self._attachments.get(attachment.user)
+        if mine is not None:
+            mine.discard(attachment)
+            if not mine:
+                del self._attachments[attachment.user]
+
+    def _standing_changed(self, change: Change) -> None:
+        users = [change.user_id] if change.user_id is not None else list(self._attachments)
+        for user in users:
+            for attachment in list(self._attachments.get(user, ())):
+                if change.concerns(user, attachment.workspace_id):
+                    self.spawn(self._reconsider(attachment))
+
+    async def _reconsider(self, attachment: Attachment) -> None:
+        """What a member may do has changed: adjust it in place, or part it."""
+        try:
+            await self.parts.access.require(attachment.principal, Permission.READ, attachment.workspace_id)
+        except OperationError as error:
+            attachment.refuse(error.message)
+            return
+        role = await self.parts.access.role_for(attachment.principal, attachment.workspace_id)
+        if role is None or not allows(role, Permission.READ):
+            attachment.refuse("you are no longer a member of this workspace")
+        elif role != attachment.role:
+            attachment.set_role(role)
+            attachment.say_scope()
+
+    # The periodic look
+
+    async def run(self) -> None:
+        """Look at an equal share of the connections each second, until cancelled."""
+        turn = 0
+        while True:
+            await asyncio.sleep(self._settings.keepalive_interval / len(self._shares))
+            turn = (turn + 1) % len(self._shares)
+            now = self.time()
+            for socket in list(self._shares[turn]):
+                socket.check(now, SLOW_SECONDS)
+            self._part_expired(datetime.now(UTC))
+
+    def _part_expired(self, now: datetime) -> None:
+        for mine in list(self._attachments.values()):
+            for attachment in list(mine):
+                expires_at = attachment.principal.expires_at
+                if expires_at is not None and expires_at <= now:
+                    attachment.refuse("the token has expired; connect again with a new one")
+
+    def forget(self, socket: WebSocketProtocol) -> None:
+        for share in self._shares:
+            share.discard(socket)
+
+    # Tasks
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that needs waiting for; failures are logged, and closing waits for it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a connection's task failed", exc_info=error)
+
+    @property
+    def connection_count(self) -> int:
+        return sum(map(len, self._shares))
+
+    async def close(self) -> None:
+        """Say going away to everybody and wait for what is under way."""
+        self.draining = True
+        for share in self._shares:
+            for socket in list(share):
+                socket.shutdown()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._settings.shutdown_timeout)

@@ -1,0 +1,257 @@
+"""OpenAPI 3.1 out of the registry: what is documented is what is served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from importlib import metadata
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+from msgspec import UNSET, UnsetType, structs
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from handlers.registry import (
+    Binary,
+    Operation,
+    OperationError,
+    Page,
+    Permission,
+    errors_of,
+)
+from server.parameters import BODY, CONTENT_TYPE, field_types, has_list, takes_bytes
+from server.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, Problem, request_id_of
+from server.representation import JSON, MESSAGEPACK, NDJSON, OCTETS, UnsupportedMediaType
+
+Json = dict[str, Any]
+
+_REFERENCE = "#/components/schemas/{name}"
+_ABOUT = " ".join(
+    (
+        "Send `Authorization: Bearer TOKEN` (a token or an API key).",
+        "Bodies are JSON, or MessagePack by `Content-Type` and `Accept: application/msgpack`.",
+        "Lists are paged: pass `next_cursor` as `cursor`, or ask for the whole list, an item a line, with",
+        "`Accept: application/x-ndjson`.",
+        "Errors are problem documents (RFC 9457); every answer carries `X-Request-Id`.",
+    )
+)
+
+
+def build_openapi(operations: Sequence[Operation]) -> Json:
+    """The OpenAPI 3.1 document of the operations."""
+    schemas = _Schemas(operations)
+    paths: Json = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+    return {
+        "openapi": "3.1.1",
+        "info": {"title": "Collaboration Studio", "version": _version(), "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "tags": [{"name": name} for name in sorted({_tag(operation) for operation in operations})],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.components,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "A signed token or an API key (`csk_…`)."}
+            },
+        },
+    }
+
+
+def openapi_route(operations: Sequence[Operation]) -> Route:
+    """`GET /openapi.json`, for everybody: it says what can be asked, not what is there."""
+    body = msgspec.json.encode(build_openapi(operations))
+
+    async def openapi(request: Request) -> Response:
+        return Response(body, headers={REQUEST_ID_HEADER: request_id_of(request)}, media_type=JSON)
+
+    return Route("/openapi.json", openapi, include_in_schema=False)
+
+
+def _version() -> str:
+    try:
+        return metadata.version("collab-studio")
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"
+
+
+def _tag(operation: Operation) -> str:
+    """Operations are grouped by all of their name but the last word."""
+    return operation.name.rpartition(".")[0] or operation.name
+
+
+class _Schemas:
+    """The JSON Schema of every type the operations use, each named once."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._types: list[Any] = [Problem]
+        for operation in operations:
+            self._types.extend(_without_unset(annotation) for annotation in field_types(operation.request).values())
+            self._types.append(operation.result)
+        found, self.components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
+        # Types need not be hashable, but each is its own object in the list.
+        self._found = dict(zip(map(repr, self._types), found, strict=True))
+
+    def of(self, annotation: Any) -> Json:
+        return dict(self._found[repr(_without_unset(annotation))])
+
+
+def _without_unset(annotation: Any) -> Any:
+    """A field that may be left out is optional in its struct; by itself it has the type of what may be given."""
+    arguments = get_args(annotation)
+    if UnsetType not in arguments:
+        return annotation
+    kept = [argument for argument in arguments if argument is not UnsetType]
+    union = kept[0]
+    for argument in kept[1:]:
+        union = union | argument
+    return union
+
+
+def _describe(operation: Operation, schemas: _Schemas) -> Json:
+    """One operation object."""
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "tags": [_tag(operation)],
+        "x-permission": operation.permission.value,
+        "parameters": _parameters(operation, schemas),
+        "responses": {**_success(operation, schemas), **_failures(operation)},
+    }
+    if body := _request_body(operation, schemas):
+        described["requestBody"] = body
+    if description := _own_doc(operation.request):
+        described["description"] = description
+    if operation.permission is Permission.PUBLIC:
+        described["security"] = []
+    return described
+
+
+def _own_doc(request: type[msgspec.Struct]) -> str:
+    return (request.__doc__ or "").strip()
+
+
+def _fields(operation: Operation) -> tuple[list[structs.FieldInfo], list[structs.FieldInfo], list[structs.FieldInfo]]:
+    """The request's fields by where a client puts them: path, query, body. Binary beside JSON is told apart later."""
+    path, query, body = [], [], []
+    for field in structs.fields(operation.request):
+        if field.encode_name in operation.path_parameters:
+            path.append(field)
+        elif operation.method in ("GET", "DELETE"):
+            query.append(field)
+        else:
+            body.append(field)
+    return path, query, body
+
+
+def _parameters(operation: Operation, schemas: _Schemas) -> list[Json]:
+    path, query, _ = _fields(operation)
+    return [_parameter(field, "path", schemas) for field in path] + [
+        _parameter(field, "query", schemas) for field in query
+    ]
+
+
+def _parameter(field: structs.FieldInfo, where: str, schemas: _Schemas) -> Json:
+    schema = _field_schema(field, schemas)
+    parameter: Json = {"name": field.encode_name, "in": where, "required": where == "path" or field.required}
+    if description := schema.pop("description", None):
+        parameter["description"] = description
+    parameter["schema"] = schema
+    if has_list(field.type):
+        parameter |= {"style": "form", "explode": True}
+    return parameter
+
+
+def _field_schema(field: structs.FieldInfo, schemas: _Schemas) -> Json:
+    schema = schemas.of(field.type)
+    if field.default not in (msgspec.NODEFAULT, UNSET, None):
+        schema["default"] = msgspec.to_builtins(field.default)
+    return schema
+
+
+def _request_body(operation: Operation, schemas: _Schemas) -> Json | None:
+    _, _, fields = _fields(operation)
+    if not fields:
+        return None
+    named = {field.encode_name: field for field in fields}
+    content: Json = {}
+    body = named.get(BODY)
+    if body is not None and takes_bytes(body.type):
+        content[OCTETS] = {"schema": {}}
+        named.pop(BODY)
+        named.pop(CONTENT_TYPE, None)
+    if body is not None and BODY in named:
+        schema, required = schemas.of(body.type), body.required
+    else:
+        schema, required = _object(named, schemas), any(field.required for field in named.values())
+    if named:
+        content = {JSON: {"schema": schema}, MESSAGEPACK: {"schema": schema}, **content}
+    return {"required": required, "content": content}
+
+
+def _object(fields: dict[str, structs.FieldInfo], schemas: _Schemas) -> Json:
+    schema: Json = {
+        "type": "object",
+        "properties": {name: _field_schema(field, schemas) for name, field in fields.items()},
+        "additionalProperties": False,
+    }
+    if required := [name for name, field in fields.items() if field.required]:
+        schema["required"] = required
+    return schema
+
+
+_REQUEST_ID = {REQUEST_ID_HEADER: {"description": "Quote it when something went wrong.", "schema": {"type": "string"}}}
+
+
+def _success(operation: Operation, schemas: _Schemas) -> Json:
+    kinds = _kinds(operation.result)
+    answers: Json = {}
+    if type(None) in kinds:
+        answers["204"] = {"description": "Done.", "headers": _REQUEST_ID}
+    if content := _result_content(operation.result, kinds, schemas):
+        phrase = HTTPStatus(operation.status).phrase
+        answers[str(operation.status)] = {"description": phrase, "headers": _REQUEST_ID, "content": content}
+    return answers
+
+
+def _result_content(result: Any, kinds: tuple[Any, ...], schemas: _Schemas) -> Json:
+    content: Json = {}
+    if set(kinds) - {Binary, type(None)}:
+        schema = schemas.of(result)
+        content = {JSON: {"schema": schema}, MESSAGEPACK: {"schema": schema}}
+    if get_origin(result) is Page:
+        content[NDJSON] = {"schema": {"type": "string", "description": "One item, as in `items`, a line."}}
+    if Binary in kinds:
+        content[OCTETS] = {"schema": {}}
+    return content
+
+
+def _kinds(result: Any) -> tuple[Any, ...]:
+    """The members of a union, or the one type there is."""
+    if get_origin(result) in (Union, UnionType):
+        return get_args(result)
+    return (type(None) if result is None else result,)
+
+
+def _failures(operation: Operation) -> Json:
+    errors: list[type[OperationError]] = list(errors_of(operation))
+    if _request_takes_body(operation):
+        errors.append(UnsupportedMediaType)
+    problem = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(name=Problem.__name__)}}}
+    return {
+        str(status): {"description": _phrase(status, errors), "headers": _REQUEST_ID, "content": problem}
+        for status in sorted({error.status for error in errors})
+    }
+
+
+def _request_takes_body(operation: Operation) -> bool:
+    return bool(_fields(operation)[2])
+
+
+def _phrase(status: int, errors: list[type[OperationError]]) -> str:
+    codes = sorted({error.default_code for error in errors if error.status == status})
+    return f"{HTTPStatus(status).phrase} (`{'`, `'.join(codes)}`)"

@@ -1,0 +1,95 @@
+"""Parameters out of an HTTP request: path over query over body, every one a field of the operation's request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import inspect, structs
+
+from handlers.registry import InvalidRequest, Operation
+from server.representation import (
+    UnsupportedMediaType,
+    decode,
+    is_structured,
+)
+
+BODY = "body"
+CONTENT_TYPE = "content_type"
+
+
+def field_types(request: type[msgspec.Struct]) -> dict[str, Any]:
+    """The type of each request field by its name on the wire."""
+    return {field.encode_name: field.type for field in structs.fields(request)}
+
+
+def has_list(annotation: Any) -> bool:
+    """Whether a parameter of this type may be given more than once."""
+    shape = inspect.type_info(annotation)
+    members = shape.types if isinstance(shape, inspect.UnionType) else (shape,)
+    return any(isinstance(member, inspect.ListType | inspect.VarTupleType | inspect.SetType) for member in members)
+
+
+def takes_bytes(annotation: Any) -> bool:
+    """Whether a body field of this type takes a raw body."""
+    shape = inspect.type_info(annotation)
+    members = shape.types if isinstance(shape, inspect.UnionType) else (shape,)
+    return any(isinstance(member, inspect.BytesType) for member in members)
+
+
+class RequestShape:
+    """How one operation's request is put together; worked out once, when the routes are built."""
+
+    def __init__(self, operation: Operation) -> None:
+        self._name = operation.name
+        self._types = field_types(operation.request)
+        self._lists = frozenset(name for name, annotation in self._types.items() if has_list(annotation))
+        self._raw_body = BODY in self._types and takes_bytes(self._types[BODY])
+        self._whole_body = BODY in self._types and not self._raw_body
+        self.takes_body = operation.method not in ("GET", "DELETE")
+        self.has_cursor = "cursor" in self._types
+        self.has_limit = "limit" in self._types
+
+    def from_query(self, items: list[tuple[str, str]]) -> dict[str, Any]:
+        """Query parameters by name. Raises InvalidRequest for one given twice that is no list."""
+        values: dict[str, Any] = {}
+        for name, text in items:
+            if name in self._lists:
+                values.setdefault(name, []).append(text)
+            elif name in values:
+                raise InvalidRequest(f"{name} is given twice.", details={"parameter": name})
+            else:
+                values[name] = text
+        return {name: self._convert(name, text) for name, text in values.items()}
+
+    def from_path(self, values: Mapping[str, str]) -> dict[str, Any]:
+        return {name: self._convert(name, text) for name, text in values.items()}
+
+    def from_body(self, body: bytes, media_type: str) -> dict[str, Any]:
+        """Parameters of a body. Raises InvalidRequest or UnsupportedMediaType."""
+        if not body:
+            return {}
+        if self._raw_body and not is_structured(media_type):
+            described = {CONTENT_TYPE: media_type} if CONTENT_TYPE in self._types else {}
+            return {BODY: body, **described}
+        if not is_structured(media_type):
+            raise UnsupportedMediaType(
+                f"{self._name} takes JSON or MessagePack: say which in Content-Type.", details={"given": media_type}
+            )
+        value = decode(body, media_type)
+        if self._whole_body:
+            return {BODY: value}
+        if not isinstance(value, dict):
+            raise InvalidRequest("The body must be an object.", code="malformed_body")
+        return value
+
+    def _convert(self, name: str, text: str | list[str]) -> Any:
+        """Text as the plain value that a body would hold, so that all are checked alike afterwards."""
+        annotation = self._types.get(name)
+        if annotation is None:
+            return text  # unknown: refused with the others of its kind by the dispatcher
+        try:
+            return msgspec.to_builtins(msgspec.convert(text, annotation, strict=False))
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"{name}: {error}.", details={"parameter": name}) from None

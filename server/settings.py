@@ -1,0 +1,222 @@
+"""What an operator may set. The only place that reads the environment.
+
+Each field of `Settings` is a flag `--max-frame-bytes` and a variable `STUDIO_MAX_FRAME_BYTES`; a flag wins over
+the variable, the variable over the default. `read_settings` collects every problem before it says anything, so that
+one run of `collab-studio check` shows them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from server import setting_values as read
+from server.setting_values import BadValueError, setting
+
+PREFIX = "STUDIO_"
+MIB = 1024 * 1024
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Frozen: what was read at the start holds until the process ends. Lengths of time are seconds unless named ms."""
+
+    # Loopback: nobody else reaches a server that its operator has not yet thought about.
+    host: str = setting(read.text, "127.0.0.1", "address to listen on; 0.0.0.0 or :: for every interface")
+    # Unprivileged, and not the default of any database, proxy or web framework commonly run beside it. 0 picks one.
+    port: int = setting(read.number(0, 65535), 8400, "port to listen on; 0 takes a free one")
+    data: Path = setting(read.folder, Path("data"), "folder for the embedded database")  # noqa: RUF009 - a Path is immutable
+    database_url: str = setting(
+        read.database_url, "", "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: a file in data)"
+    )
+    redis_url: str | None = setting(read.redis_url, None, "redis://HOST:PORT/0, the bus between nodes (default: none)")
+    secret_key: str | None = setting(
+        read.secret, None, "key that signs tokens (default: generated and kept in the database)", secret=True
+    )
+    allowed_origins: tuple[str, ...] = setting(
+        read.origins, (), "web origins that may connect besides the server's own, comma-separated"
+    )
+    public_url: str | None = setting(read.public_url, None, "address people use, when a proxy stands in front")
+    # Empty: only a proxy that the operator named may say who the client is.
+    trusted_proxies: tuple[str, ...] = setting(
+        read.networks, (), "addresses or networks of proxies whose X-Forwarded-* headers are believed"
+    )
+
+    # The largest thing an editor sends at once is what it wrote while offline, and all its typing of a week is well
+    # under 1 MiB. A frame costs the event loop up to 100 ms a MiB, so one frame never holds it for half a second.
+    max_frame_bytes: int = setting(read.size(64 * 1024), 4 * MIB, "largest WebSocket frame taken")
+    # In memory a document takes about ten times its encoded size, and every joiner is sent all of it.
+    max_document_bytes: int = setting(read.size(64 * 1024), 32 * MIB, "largest document, encoded")
+    # A whole text may come in one PUT, and JSON may double it by escapes; more is a file, not an edit.
+    max_request_bytes: int = setting(read.size(64 * 1024), 16 * MIB, "largest HTTP request body")
+    # What one slow reader may keep waiting in our memory: the state of a document of the largest size, and a while of
+    # others' typing after it. Beyond that it is closed and comes back for one merged state.
+    max_send_buffer_bytes: int = setting(read.size(MIB), 48 * MIB, "bytes a slow connection may leave unread")
+    # A person with many tabs uses tens (one dialect opens a socket a document), a gateway that holds one token for
+    # all its users some hundreds. An idle connection is below 20 KiB, so a leaking client costs at most 10 MB.
+    max_connections_per_user: int = setting(read.number(1), 500, "open WebSockets of one user on one node")
+    # A person's editor sends 10 to 20 messages a second, dragging with presence 120. A program that replays or
+    # imports is slowed to this, not cut off: at tens of µs a message, one such client takes a twentieth of a core.
+    message_rate: int = setting(read.number(1), 1000, "messages a second of one connection")
+    # An editor that comes back with a day's unsent edits may flush some thousands at once.
+    message_burst: int = setting(read.number(1), 5000, "messages at once of one connection")
+
+    # A working day and its evening: a stolen token is worthless the next day, and another is one command away.
+    token_lifetime: float = setting(read.duration, 24 * 3600.0, "how long a token holds unless said otherwise")
+    # A signed token cannot be taken back one by one, so what must hold for longer is an API key.
+    max_token_lifetime: float = setting(read.duration, 90 * 86400.0, "longest life of a token")
+    # Long enough to open a socket after asking for one, short enough to be worthless in a log file.
+    ticket_lifetime: float = setting(read.duration, 30.0, "how long a single-use ticket holds")
+    # A stock client sends its credential in its first frame; the slowest mobile network needs a few seconds.
+    authentication_deadline: float = setting(read.duration, 10.0, "time a socket has to say who it is")
+
+    # People do not notice 10 ms on "stored", and at full load it makes one fsync serve hundreds of updates.
+    commit_interval_ms: int = setting(read.number(0), 10, "how long an update may wait for company in a commit")
+    # Stock clients come back within 30 s of a lost connection; a room that waits twice that is read once, not twice.
+    room_idle_seconds: float = setting(read.duration, 60.0, "how long an empty room stays in memory")
+    # Presence is for eyes: 30 pictures a second look like motion, and each one left out is left out once a member.
+    awareness_interval_ms: int = setting(read.number(0), 33, "how long presence is gathered before it is sent")
+    # The protocol's own rule: clients renew every 15 s, and one unseen for 30 s is gone.
+    awareness_timeout: float = setting(read.duration, 30.0, "silence after which a member's presence ends")
+    # A reload or a change of network takes a few seconds and must not show as leave and join.
+    awareness_removal_delay: float = setting(read.duration, 7.0, "how long a disconnected member stays shown")
+    # Stock clients drop a socket after 30 s without a message; 20 s leaves room for a slow network.
+    keepalive_interval: float = setting(read.duration, 20.0, "silence after which the server sends something")
+    # Rooms store within milliseconds and clients reconnect elsewhere; what needs longer hangs.
+    shutdown_timeout: float = setting(read.duration, 10.0, "time connections have to end when the server stops")
+    # The event loop is one core; compaction takes another, and is seldom enough that one serves many rooms.
+    worker_processes: int = setting(read.number(1), 1, "processes for heavy work beside the event loop")
+
+    log_level: str = setting(read.choice(LOG_LEVELS), "info", "debug, info, warning or error")
+    log_json: bool = setting(read.flag, False, "write the log as one JSON object a line")
+
+    def __post_init__(self) -> None:
+        if not self.database_url:
+            object.__setattr__(self, "database_url", f"sqlite:///{self.data / 'studio.sqlite3'}")
+
+    @property
+    def bound_to_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    def shown(self, name: str) -> str:
+        """The value of a field as it may be printed: secrets hidden, passwords taken out of URLs."""
+        value = getattr(self, name)
+        if FIELDS[name].metadata["secret"]:
+            return "(hidden)" if value else "(not set)"
+        if value is None or value == ():
+            return "(not set)"
+        if name.endswith("_url"):
+            return read.hide_password(value)
+        if isinstance(value, float):
+            return f"{int(value) if value.is_integer() else value} s"
+        return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={self.shown(name)}' for name in FIELDS)})"
+
+
+FIELDS: dict[str, dataclasses.Field[object]] = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+class SettingsError(Exception):
+    """The settings do not hold; `problems` are complete sentences, one each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read: `settings` with defaults in place of bad values, where each came from, and every problem."""
+
+    settings: Settings
+    sources: dict[str, str]
+    problems: tuple[str, ...]
+
+    def require(self) -> Settings:
+        if self.problems:
+            raise SettingsError(self.problems)
+        return self.settings
+
+
+def flag_of(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def read_settings(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Reading:
+    """Settings from flags (by field name, None = not given) over `STUDIO_` variables over the defaults."""
+    values: dict[str, object] = {}
+    sources: dict[str, str] = {}
+    problems = [*_misspelt(environ)]
+    for name, field in FIELDS.items():
+        source, text = _find(name, flags, environ)
+        sources[name] = source
+        if text is None:
+            continue
+        try:
+            values[name] = field.metadata["parse"](text)
+        except BadValueError as problem:
+            problems.append(f"{source}: {problem}")
+    settings = Settings(**values)  # type: ignore[arg-type]
+    problems += _contradictions(settings, sources)
+    return Reading(settings, sources, tuple(problems))
+
+
+def _find(name: str, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> tuple[str, str | None]:
+    flag = flags.get(name)
+    if flag is not None:
+        return flag_of(name), flag
+    # An empty variable is one that a compose file or shell left unset.
+    variable = environ.get(variable_of(name))
+    return (variable_of(name), variable) if variable else ("default", None)
+
+
+def _misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Variables that nearly are settings. Others with our prefix may belong to a client and are left alone."""
+    known = [name.upper() for name in FIELDS]
+    problems = []
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if name == variable or name in known:
+            continue
+        if near := difflib.get_close_matches(name, known, n=1, cutoff=0.75):
+            problems.append(f"{variable}: there is no such setting; {PREFIX}{near[0]} is one")
+    return problems
+
+
+def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    """Values that are right alone and wrong together; each is told at the one that was set."""
+    rules = (
+        ("token_lifetime", "max_token_lifetime", settings.token_lifetime <= settings.max_token_lifetime, "at most"),
+        ("message_burst", "message_rate", settings.message_burst >= settings.message_rate, "at least"),
+        ("keepalive_interval", "awareness_timeout", settings.keepalive_interval < settings.awareness_timeout, "below"),
+        (
+            "max_send_buffer_bytes",
+            "max_document_bytes",
+            settings.max_send_buffer_bytes > settings.max_document_bytes,
+            "above",
+        ),
+    )
+    problems = []
+    for name, other, holds, relation in rules:
+        if not holds:
+            source = sources[name] if sources[name] != "default" else sources[other]
+            values = f"{settings.shown(name)} and {settings.shown(other)}"
+            problems.append(f"{source}: {name} must be {relation} {other}; they are {values}")
+    return problems

@@ -1,0 +1,176 @@
+"""What must be there before the server can start: a folder, a database, an address. Failures in words, never traces."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+import redis.asyncio
+import redis.exceptions
+from sqlalchemy import text
+
+from server.setting_values import hide_password
+from server.settings import Settings
+from storage.database import Database
+from storage.engines import SQLITE, parse_url
+from storage.errors import StorageError
+
+# Another machine that does not answer within this is down, or behind a firewall that says nothing.
+REACH_SECONDS = 10.0
+BACKLOG = 2048
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one line for its operator."""
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite URL, None for other databases."""
+    parsed = parse_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == SQLITE else None
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder if it is not there and make sure that files can be made in it. Raises StartError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartError(_unwritable(folder, error)) from None
+
+
+async def open_database(settings: Settings) -> Database:
+    """The database, migrated. The caller closes it. Raises StartError."""
+    if (file := sqlite_file(settings.database_url)) is not None:
+        prepare_folder(file.parent)
+    return await _reach(settings.database_url, migrate=True)
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A socket that listens on the settings' address: from now on nobody else can take it. Raises StartError."""
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise StartError(f"cannot listen on {settings.host}: {why}; set --host to an address of this machine") from None
+    # IPv4 first: "localhost" is asked for by people whose tools try that.
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(_unbindable(settings, error)) from None
+    listener.setblocking(False)
+    return listener
+
+
+def address_of(settings: Settings, listener: socket.socket) -> str:
+    """Where people find the server: the public URL, or the address as a browser on this machine would write it."""
+    if settings.public_url:
+        return settings.public_url
+    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+async def find_problems(settings: Settings) -> list[str]:
+    """All that would keep a server with these settings from starting or working, changing nothing."""
+    problems = [*_folder_problems(settings)]
+    if not problems:
+        problems += await _database_problems(settings)
+    problems += await _redis_problems(settings)
+    try:
+        bind(settings).close()
+    except StartError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _folder_problems(settings: Settings) -> list[str]:
+    file = sqlite_file(settings.database_url)
+    if file is None:
+        return []
+    nearest = file.parent
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            return []
+    except OSError as error:
+        return [_unwritable(nearest, error)]
+
+
+async def _database_problems(settings: Settings) -> list[str]:
+    file = sqlite_file(settings.database_url)
+    if file is not None and not file.exists():
+        return []
+    try:
+        database = await _reach(settings.database_url, migrate=False)
+    except StartError as error:
+        return [str(error)]
+    await database.close()
+    return []
+
+
+async def _reach(url: str, *, migrate: bool) -> Database:
+    shown = hide_password(url)
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            database = await Database.open(url)
+    except TimeoutError:
+        raise StartError(f"cannot reach the database {shown}: no answer in {REACH_SECONDS:g} seconds") from None
+    except (StorageError, OSError) as error:
+        raise StartError(f"cannot use the database {shown}: {_plain(error)}") from None
+    try:
+        if migrate:
+            await database.migrate()
+        else:
+            async with database.read() as connection:
+                await connection.execute(text("SELECT 1"))
+    except (StorageError, OSError) as error:
+        await database.close()
+        raise StartError(f"cannot use the database {shown}: {_plain(error)}") from None
+    return database
+
+
+async def _redis_problems(settings: Settings) -> list[str]:
+    if settings.redis_url is None:
+        return []
+    client = redis.asyncio.from_url(settings.redis_url, socket_connect_timeout=REACH_SECONDS)
+    try:
+        async with asyncio.timeout(REACH_SECONDS):
+            await client.ping()
+    except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
+        return [f"cannot reach Redis at {hide_password(settings.redis_url)}: {_plain(error)}"]
+    finally:
+        await client.aclose()
+    return []
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"cannot write to the folder {folder}: {error.strerror}; set --data to a folder this user may write to"
+
+
+def _unbindable(settings: Settings, error: OSError) -> str:
+    where = f"{settings.host}:{settings.port}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"port {settings.port} on {settings.host} is in use by another program; choose another with --port"
+        case errno.EACCES:
+            return f"this user may not listen on {where}; choose a port above 1023 with --port"
+        case errno.EADDRNOTAVAIL:
+            return f"{settings.host} is not an address of this machine; choose one with --host, such as 127.0.0.1"
+        case _:
+            return f"cannot listen on {where}: {error.strerror or os.strerror(error.errno or 0)}"
+
+
+def _plain(error: BaseException) -> str:
+    """The error in one line."""
+    return " ".join((str(error) or type(error).__name__).split())

@@ -1,0 +1,123 @@
+"""The Studio's own frames on ``/ws``: requests and results beside the documents.
+
+They ride under an address that no document can have, with types that stock clients ignore; their bodies are one
+MessagePack map each. PROTOCOL.md has the table.
+"""
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from crdt.lib0 import MalformedError, read_varuint, write_var_string, write_varuint
+from handlers.dispatch import execute
+from handlers.registry import Context, InvalidRequest, NotFound, OperationError, RateLimited
+
+if TYPE_CHECKING:
+    from server.gateway import Gateway
+    from server.hocuspocus import HocuspocusDialect
+    from server.websocket import WebSocketProtocol
+
+STUDIO_PREFIX = write_var_string("@studio")
+HELLO, WELCOME, REQUEST, RESULT, ERROR, GOING_AWAY = 64, 65, 66, 67, 68, 69
+MAX_IN_FLIGHT = 64
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Request(msgspec.Struct):
+    id: int | str
+    operation: str
+    parameters: dict[str, Any] = {}
+
+
+class Hello(msgspec.Struct):
+    token: str
+
+
+_requests = msgspec.msgpack.Decoder(Request)
+_hellos = msgspec.msgpack.Decoder(Hello)
+
+
+class StudioChannel:
+    """The operations of one connection. Requests run side by side; answers carry their ids."""
+
+    __slots__ = ("_dialect", "_gateway", "_in_flight", "_open", "_socket")
+
+    def __init__(self, gateway: "Gateway", socket: "WebSocketProtocol", dialect: "HocuspocusDialect") -> None:
+        self._gateway = gateway
+        self._socket = socket
+        self._dialect = dialect
+        self._in_flight = 0
+        self._open = True
+
+    def receive(self, message: bytes) -> None:
+        """A frame's bytes after the address."""
+        try:
+            kind, at = read_varuint(message, 0)
+            if kind == REQUEST:
+                self._start(_requests.decode(message[at:]))
+            elif kind == HELLO:
+                self._gateway.spawn(self._sign_in(_hellos.decode(message[at:]).token))
+            else:
+                self._fail(None, InvalidRequest(f"clients send frames of type {HELLO} and {REQUEST}, not {kind}"))
+        except (MalformedError, msgspec.MsgspecError, RecursionError) as error:
+            self._fail(None, InvalidRequest(f"not a frame of this protocol: {error}"))
+
+    def _start(self, request: Request) -> None:
+        if self._in_flight >= MAX_IN_FLIGHT:
+            limit = RateLimited(f"{MAX_IN_FLIGHT} requests are under way on this connection; wait for one")
+            self._fail(request.id, limit)
+            return
+        self._in_flight += 1
+        self._gateway.spawn(self._run(request))
+
+    async def _run(self, request: Request) -> None:
+        request_id = uuid.uuid4().hex
+        try:
+            operation = self._gateway.operations.get(request.operation)
+            if operation is None:
+                raise NotFound(f"There is no operation {request.operation!r}.", code="unknown_operation")
+            await self._dialect.known()
+            context = Context(self._dialect.principal, self._gateway.parts, request_id, lambda: datetime.now(UTC))
+            value = await execute(operation, context, request.parameters)
+            self._send(RESULT, {"id": request.id, "value": value})
+        except OperationError as error:
+            self._fail(request.id, error, request_id)
+        except Exception:
+            self._fail(request.id, OperationError("The server failed; the request id is in its log."), request_id)
+            raise
+        finally:
+            self._in_flight -= 1
+
+    async def _sign_in(self, token: str) -> None:
+        try:
+            principal = await self._gateway.authenticate(token)
+        except OperationError as error:
+            self._fail(None, error)
+        else:
+            self._dialect.signed_in(principal)
+            self._send(WELCOME, {"user": principal.user_id, "server": "collab-studio"})
+
+    def _fail(self, request: int | str | None, error: OperationError, request_id: str | None = None) -> None:
+        self._send(
+            ERROR,
+            {
+                "id": request,
+                "code": error.code,
+                "message": error.message,
+                "details": error.details,
+                "request_id": request_id,
+            },
+        )
+
+    def _send(self, kind: int, body: object) -> None:
+        if self._open:
+            self._socket.send(STUDIO_PREFIX + write_varuint(kind) + _encoder.encode(body))
+
+    def going_away(self, reason: str, after_ms: int) -> None:
+        self._send(GOING_AWAY, {"reason": reason, "after_ms": after_ms})
+
+    def closed(self) -> None:
+        self._open = False

@@ -1,0 +1,267 @@
+"""The WebSocket transport: a protocol class for uvicorn that takes frames in the read callback.
+
+Nothing is queued and no task runs for an idle connection: bytes go through the frame reader straight to the
+connection's dialect, and one framed message is written to many transports as it is.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from uvicorn.server import ServerState
+
+from server import framing, handshake
+from server.framing import FrameReader, FramingError
+from server.limits import ConnectionLimit, TokenBucket
+
+if TYPE_CHECKING:
+    from server.gateway import Gateway
+
+logger = logging.getLogger(__name__)
+
+# A whole document may wait here for a slow reader; more than this and edits are held back and merged.
+WRITE_HIGH_WATER = 1024 * 1024
+CLOSE_TIMEOUT_SECONDS = 5.0
+
+
+class Dialect(Protocol):
+    """What a connection speaks above WebSocket frames. Synchronous; raises nothing."""
+
+    def receive(self, message: bytes) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def closed(self) -> None: ...
+    def keep_alive(self, now: float) -> None: ...
+
+
+class WebSocketProtocol(asyncio.Protocol):
+    """One connection. Made by ``Gateway.protocol_factory``, which uvicorn calls for each upgrade."""
+
+    __slots__ = (
+        "_bucket",
+        "_connections",
+        "_counted",
+        "_gateway",
+        "_reader",
+        "_reading_holds",
+        "_send",
+        "_socket",
+        "alive",
+        "closing",
+        "dialect",
+        "paused_since",
+        "transport",
+    )
+
+    def __init__(self, gateway: "Gateway", server_state: ServerState) -> None:
+        self._gateway = gateway
+        self._connections = server_state.connections
+        self._reader: FrameReader | None = None
+        self._bucket: TokenBucket | None = None
+        self._reading_holds = 0
+        self._counted: tuple[str, ConnectionLimit] | None = None
+        self.dialect: Dialect | None = None
+        self.alive = True
+        self.closing = False
+        self.paused_since: float | None = None
+        self._socket: socket.socket | None = None
+        self._send: Callable[[bytes], int] | None = None
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._connections.add(cast(Any, self))
+        if transport.get_extra_info("sslcontext") is None:
+            # Any byte that the kernel does not take at once pauses writing, until all of them are gone.
+            self.transport.set_write_buffer_limits(0)
+            self._socket = socket.socket(fileno=transport.get_extra_info("socket").fileno())
+            self._send = self._socket.send
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closing = True
+        self._connections.discard(cast(Any, self))
+        self._gateway.forget(self)
+        self._leave()
+        self._release_socket()
+        if self._counted is not None:
+            user, limit = self._counted
+            limit.release(user)
+
+    def eof_received(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        """Close the transport once its buffer is written; nothing goes past it from here on."""
+        self._release_socket()
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """The transport has bytes that the kernel did not take: what follows must queue behind them."""
+        self._send = None
+
+    def resume_writing(self) -> None:
+        if self._socket is not None:
+            self._send = self._socket.send
+        if self.paused_since is not None:
+            self.paused_since = None
+            if self.dialect is not None and not self.closing:
+                self.dialect.resume()
+
+    def write(self, data: bytes) -> None:
+        """Hand finished frames to the kernel, past the transport while its buffer is empty.
+
+        One system call and no copy: this runs once for every member of a room for every turn.
+        """
+        send = self._send
+        if send is not None:
+            try:
+                sent = send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                # The peer is gone; the transport finds out by itself and reports it.
+                self._send = None
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self._write_later(data)
+
+    def _write_later(self, data: bytes) -> None:
+        transport = self.transport
+        transport.write(data)
+        if self.paused_since is None and transport.get_write_buffer_size() > WRITE_HIGH_WATER:
+            self.paused_since = self._gateway.time()
+            if self.dialect is not None:
+                self.dialect.pause()
+
+    def _release_socket(self) -> None:
+        """Forget the descriptor without closing it: it is the transport's."""
+        held, self._socket, self._send = self._socket, None, None
+        if held is not None:
+            held.detach()
+
+    def data_received(self, data: bytes) -> None:
+        self.alive = True
+        if self._reader is None:
+            self._open(data)
+            return
+        try:
+            messages = self._reader.feed(data)
+        except FramingError as error:
+            self.close(error.code, error.reason)
+            return
+        dialect = self.dialect
+        if dialect is None:
+            return
+        for opcode, payload in messages:
+            if self.closing and opcode != framing.CLOSE:
+                continue
+            if opcode == framing.BINARY:
+                dialect.receive(payload)
+            else:
+                self._control(opcode, payload)
+        if self._bucket is not None and (wait := self._bucket.take(self._gateway.time(), len(messages))) > 0:
+            self._hold_reading_for(wait)
+
+    # Opening and closing
+
+    def _open(self, data: bytes) -> None:
+        upgrade = handshake.parse(data)
+        refused = self._gateway.refuse(upgrade)
+        if refused is not None:
+            self._refuse(*refused)
+            return
+        try:
+            answer = handshake.accept(upgrade)
+        except ValueError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+            return
+        self.write(answer)
+        self._reader = FrameReader(self._gateway.max_frame_bytes)
+        self._bucket = self._gateway.new_bucket()
+        self.dialect = self._gateway.connect(self, upgrade)
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        self.closing = True
+        self.write(handshake.refusal(status, message))
+        self._end()
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        if opcode == framing.PING:
+            self.write(framing.header(framing.PONG, len(payload)) + payload)
+        elif opcode == framing.TEXT:
+            self.close(1003, "this protocol is binary")
+        elif opcode == framing.CLOSE:
+            if not self.closing:
+                self.write(framing.header(framing.CLOSE, len(payload[:2])) + payload[:2])
+            self.closing = True
+            self._leave()
+            self._end()
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, leave every room at once, and end the connection when the peer has answered or 5 s are over."""
+        if self.closing:
+            return
+        self.closing = True
+        self.write(framing.close_frame(code, reason))
+        self._leave()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, self.abort)
+
+    def _leave(self) -> None:
+        dialect, self.dialect = self.dialect, None
+        if dialect is not None:
+            dialect.closed()
+
+    def shutdown(self) -> None:
+        """Called by uvicorn when the server stops: reconnect to somebody else."""
+        self.close(1012, "the server is restarting")
+        self._end()
+
+    # Reading pauses
+
+    def hold_reading(self) -> None:
+        """Stop reading until ``release_reading`` has been called as often."""
+        self._reading_holds += 1
+        if self._reading_holds == 1 and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def release_reading(self) -> None:
+        self._reading_holds -= 1
+        if self._reading_holds == 0 and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _hold_reading_for(self, seconds: float) -> None:
+        self.hold_reading()
+        asyncio.get_running_loop().call_later(seconds, self.release_reading)
+
+    def send(self, message: bytes) -> None:
+        """Write one message as one binary frame."""
+        if not self.closing:
+            self.write(framing.binary_frame(message))
+
+    def count_for(self, user: str, limit: ConnectionLimit) -> None:
+        """Count this connection for the first user that it serves, until it ends. Raises RateLimited."""
+        if self._counted is None:
+            limit.acquire(user)
+            self._counted = (user, limit)
+
+    def abort(self) -> None:
+        self._release_socket()
+        self.transport.abort()
+
+    def check(self, now: float, slow_seconds: float) -> None:
+        """The periodic look: is the peer there, does it read, does it need to hear something?"""
+        if self.closing:
+            return
+        if not self.alive or (self.paused_since is not None and now - self.paused_since > slow_seconds):
+            self.abort()
+            return
+        self.alive = False
+        self.write(framing.header(framing.PING, 0))
+        if self.dialect is not None:
+            self.dialect.keep_alive(now)

@@ -1,0 +1,100 @@
+"""The y-websocket dialect: one document a connection, at ``/yjs/{workspace}/{document}``."""
+
+from typing import TYPE_CHECKING
+
+from crdt import sync
+from crdt.lib0 import write_var_string, write_varuint
+from crdt.room import merged
+from server.attachment import Attachment
+from server.framing import PLAIN
+
+if TYPE_CHECKING:
+    from server.admission import Admitted, Denied
+    from server.gateway import Gateway
+    from server.websocket import WebSocketProtocol
+
+MAX_HELD_BYTES = 5 * 1024 * 1024
+MAX_HELD_MESSAGES = 1_000
+# An awareness update of nobody: every client takes it, and it resets the timer that drops a silent socket.
+NOTHING_NEW = sync.awareness_message(b"\x00")
+
+
+class YWebSocketAttachment(Attachment):
+    """Acknowledges by sending a member its own update back once it is stored: newer clients show that as saved."""
+
+    __slots__ = ("socket",)
+    echo_means_stored = True
+    socket: "WebSocketProtocol"
+
+    def stored(self, updates: list[bytes]) -> None:
+        for update in merged(updates):
+            if update != sync.EMPTY_UPDATE:
+                self.send(sync.update_message(update))
+
+    def refuse(self, reason: str) -> None:
+        self.send(permission_denied(reason))
+        self.socket.close(4400, reason)
+
+    def refuse_write(self) -> None:
+        self.send(permission_denied("you may read this document, not change it"))
+
+
+def permission_denied(reason: str) -> bytes:
+    """Authentication message, sub-type 0: the client logs the reason and stays."""
+    return write_varuint(sync.AUTH) + b"\x00" + write_var_string(reason)
+
+
+class YWebSocketDialect:
+    """A connection of this dialect: waiting for admission, then attached to its one document."""
+
+    __slots__ = ("_attachment", "_gateway", "_held", "_held_bytes", "_socket", "opened_at")
+
+    def __init__(self, gateway: "Gateway", socket: "WebSocketProtocol") -> None:
+        self._gateway = gateway
+        self._socket = socket
+        self._attachment: YWebSocketAttachment | None = None
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self.opened_at = gateway.time()
+
+    def admitted(self, admitted: "Admitted") -> None:
+        attachment = YWebSocketAttachment(self._gateway, self._socket, PLAIN, *admitted)
+        attachment.socket = self._socket
+        self._attachment = attachment
+        self._gateway.attached(attachment)
+        attachment.send(sync.step_1(attachment.room.state_vector()))
+        attachment.send_awareness()
+        held, self._held = self._held, []
+        for message in held:
+            attachment.receive(message, 0)
+
+    def denied(self, denied: "Denied") -> None:
+        self._socket.send(permission_denied(denied.reason))
+        self._socket.close(denied.close_code, denied.reason)
+
+    def receive(self, message: bytes) -> None:
+        if self._attachment is not None:
+            self._attachment.receive(message, 0)
+            return
+        self._held.append(message)
+        self._held_bytes += len(message)
+        if self._held_bytes > MAX_HELD_BYTES or len(self._held) > MAX_HELD_MESSAGES:
+            self._socket.close(1009, "too much was sent before the document was open")
+
+    def pause(self) -> None:
+        if self._attachment is not None:
+            self._attachment.pause()
+
+    def resume(self) -> None:
+        if self._attachment is not None:
+            self._attachment.resume()
+
+    def keep_alive(self, now: float) -> None:
+        if self._attachment is not None:
+            self._attachment.send(NOTHING_NEW)
+
+    def closed(self) -> None:
+        attachment, self._attachment = self._attachment, None
+        if attachment is not None:
+            attachment.leave()
+            self._gateway.detached(attachment)

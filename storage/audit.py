@@ -1,0 +1,140 @@
+"""The audit trail: rows that can only be added, each sealed with a hash over itself and the hash before it.
+
+Whoever changes, removes or moves a row breaks the chain from there on. That the newest rows were cut off shows only
+against a head that was kept elsewhere.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.tables import audit, from_microseconds, to_microseconds
+
+# What the first row is chained to.
+NO_HASH = "0" * 64
+
+# Any number, as long as nothing else in the database uses it ("audit" in ASCII).
+_LOCK = text("SELECT pg_advisory_xact_lock(418581342580)")
+
+_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest row's id and hash."""
+
+    id: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of the audit trail."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    target: str
+    outcome: str
+    details: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+
+async def append(
+    connection: AsyncConnection,
+    *,
+    actor: str,
+    action: str,
+    target: str,
+    outcome: str,
+    details: Mapping[str, Any] | None = None,
+    at: datetime,
+) -> int:
+    """Adds a row to the caller's transaction: its id. Ids count from 1 without gaps.
+
+    In PostgreSQL others who append wait until this transaction ends.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_LOCK)
+    last = await head(connection) or Head(0, NO_HASH)
+    row = {
+        "id": last.id + 1,
+        "at": to_microseconds(at),
+        "actor": actor,
+        "action": action,
+        "target": target,
+        "outcome": outcome,
+        "details": _canonical(dict(details or {})),
+        "previous_hash": last.hash,
+    }
+    await connection.execute(insert(audit).values({**row, "hash": _seal(row)}))
+    return last.id + 1
+
+
+async def head(connection: AsyncConnection) -> Head | None:
+    """The newest row's id and hash, None if there is none."""
+    query = select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)
+    row = (await connection.execute(query)).first()
+    return Head(*row) if row else None
+
+
+async def verify(connection: AsyncConnection, kept: Head | None = None) -> int | None:
+    """The id of the first row that is not as it was written, or that should be there and is not; None if all is well.
+
+    With a head `kept` from earlier, rows that were cut off at the end are noticed too.
+    """
+    expected, previous = 1, NO_HASH
+    while True:
+        query = select(audit).where(audit.c.id >= expected).order_by(audit.c.id).limit(_ROWS)
+        rows = (await connection.execute(query)).mappings().all()
+        for row in rows:
+            sealed = {name: value for name, value in row.items() if name != "hash"}
+            if row["id"] != expected or row["previous_hash"] != previous or row["hash"] != _seal(sealed):
+                return expected
+            if kept is not None and kept.id == expected and kept.hash != row["hash"]:
+                return expected
+            expected, previous = expected + 1, row["hash"]
+        if len(rows) < _ROWS:
+            break
+    return expected if kept is not None and kept.id >= expected else None
+
+
+async def read(
+    connection: AsyncConnection,
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    target: str | None = None,
+    outcome: str | None = None,
+    before: int | None = None,
+    limit: int,
+) -> list[Entry]:
+    """Rows with all that is given, the newest first; `before` is the last id seen."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    given = {"actor": actor, "action": action, "target": target, "outcome": outcome}
+    for name, value in given.items():
+        if value is not None:
+            query = query.where(audit.c[name] == value)
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    return [_entry(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _entry(row: Mapping[Any, Any]) -> Entry:
+    return Entry(**{**row, "at": from_microseconds(row["at"]), "details": json.loads(row["details"])})
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def _seal(row: Mapping[Any, Any]) -> str:
+    return hashlib.sha256(_canonical(dict(row)).encode()).hexdigest()

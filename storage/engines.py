@@ -1,0 +1,163 @@
+"""The two databases' engines: how a connection is opened and a transaction begun. Nothing else knows the difference
+between their drivers.
+"""
+
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage.errors import InvalidUrl, StorageError, Unavailable
+
+SQLITE = "sqlite"
+POSTGRESQL = "postgresql"
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+# UPDATE and DELETE with RETURNING, which the queries use.
+_OLDEST_SQLITE = (3, 35, 0)
+
+# A connection that writes takes SQLite's write lock as it begins: a transaction that reads first and wants the lock
+# later fails at once, whatever the busy timeout, if somebody else wrote in between.
+WRITES = "storage_writes"
+
+# Four times SQLite's default: appends write the same pages again and again, and each is copied back once a checkpoint.
+_WAL_PAGES = 4000
+# After a burst the write-ahead log is cut back to this.
+_WAL_BYTES = 64 * 1024 * 1024
+
+SQLITE_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    # In WAL mode anything less may lose the last commits when the machine loses power.
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}",
+    f"PRAGMA journal_size_limit = {_WAL_BYTES}",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -16384",
+)
+
+
+def parse_url(text: str) -> URL:
+    """The URL with the driver this package uses. Raises InvalidUrl."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise InvalidUrl("this is not a database URL; use sqlite:///path/to/file or postgresql://…") from None
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise InvalidUrl(f"{url.drivername!r} databases are not supported; use sqlite:///… or postgresql://…")
+    url = url.set(drivername=driver)
+    if url.get_backend_name() == SQLITE:
+        return _parse_sqlite_url(url)
+    return _with_ssl_option(url)
+
+
+def _parse_sqlite_url(url: URL) -> URL:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise InvalidUrl("SQLite needs a file: sqlite:///path/to/file")
+    return url.set(database=str(Path(url.database).absolute()), query={})
+
+
+def _with_ssl_option(url: URL) -> URL:
+    """libpq calls the option `sslmode`, asyncpg calls it `ssl`; people paste the first."""
+    mode = url.query.get("sslmode")
+    if mode is None:
+        return url
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+
+
+def prepare_sqlite_file(path: Path, busy_timeout: float) -> None:
+    """Creates the file if need be, readable by its owner only, and puts it into WAL mode, which it keeps. Blocks."""
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StorageError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or later is needed")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with contextlib.closing(sqlite3.connect(path, timeout=busy_timeout, isolation_level=None)) as connection:
+            _switch_to_wal(connection, time.monotonic() + busy_timeout)
+    except OSError as error:
+        raise Unavailable(f"cannot open {path}: {error.strerror}") from error
+    except sqlite3.OperationalError as error:
+        raise Unavailable(f"cannot open {path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"cannot open {path}: {error}") from error
+
+
+def _switch_to_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    # SQLite does not wait out its busy timeout here when two processes switch at the same moment.
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            if mode != "wal":
+                raise StorageError("this file system does not support SQLite's write-ahead log")
+            return
+
+
+def create_engine(url: URL, *, busy_timeout: float, pool_size: int) -> AsyncEngine:
+    """An engine that has not connected yet. `busy_timeout` in seconds counts for SQLite only."""
+    if url.get_backend_name() == SQLITE:
+        return _create_sqlite_engine(url, busy_timeout, pool_size)
+    return _create_postgresql_engine(url, pool_size)
+
+
+def _create_sqlite_engine(url: URL, busy_timeout: float, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        # Without this the driver would begin transactions by itself, and only before some statements.
+        connect_args={"isolation_level": None, "timeout": busy_timeout},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in SQLITE_PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _create_postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        # A server that was restarted costs a query a request, not a failed request for each pooled connection.
+        pool_pre_ping=True,
+        connect_args={"server_settings": {"application_name": "collab-studio"}},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def commit_to_disk(connection: Any, _record: object) -> None:
+        # "Stored" means on disk. Levels above "on" (replicas) stay as the operator set them.
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        cursor.close()
+        connection.commit()
+
+    return engine

@@ -1,0 +1,53 @@
+# ruff: noqa: N818 - the names say what happened; that they are errors is plain where they are raised
+"""What storage raises. Everything else that escapes is a bug.
+
+StorageError
+├── Unavailable            locked, full or out of reach: nothing was changed, trying again may help
+├── InvalidUrl             the database URL cannot be used
+├── SchemaTooNew           the database was migrated by a newer version of the program
+├── AlreadyExists          the name is taken
+├── BrokenReference        a row refers to one that does not exist, or breaks another rule of its table
+├── MissingDocument        updates for documents that are gone
+└── IncompleteLog          a part of the log that was asked for is not there (any more)
+"""
+
+from collections.abc import Iterable
+
+
+class StorageError(Exception):
+    """Something the database could not do. The transaction it happened in has changed nothing."""
+
+
+class Unavailable(StorageError):
+    """The database is locked, full or cannot be reached; the same call may succeed later."""
+
+
+class InvalidUrl(StorageError):
+    """The database URL cannot be used; the message says why, without its password."""
+
+
+class SchemaTooNew(StorageError):
+    """The database holds a schema this version of the program does not know."""
+
+
+class AlreadyExists(StorageError):
+    """Another row has this name."""
+
+
+class BrokenReference(StorageError):
+    """A row would refer to something that does not exist, or break another rule of its table."""
+
+
+class MissingDocument(StorageError):
+    """Documents that do not exist (any more); `ids` are their row ids.
+
+    Raised by an append, it means that nothing was appended: append again without these.
+    """
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self.ids = tuple(sorted(ids))
+        super().__init__(f"no such documents: {', '.join(map(str, self.ids))}")
+
+
+class IncompleteLog(StorageError):
+    """The log does not hold every update between the newest usable snapshot and the number asked for."""

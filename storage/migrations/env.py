@@ -1,0 +1,13 @@
+"""Alembic's entry: runs the migrations on the connection it is handed (see storage/migrate.py)."""
+
+from alembic import context
+
+from storage.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # SQLite changes most of a table by copying it.
+    render_as_batch=True,
+)
+context.run_migrations()
