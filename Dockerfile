@@ -21,6 +21,6 @@ USER studio
 WORKDIR /data
 VOLUME /data
 EXPOSE 8400
-HEALTHCHECK --start-period=30s CMD ["python", "-c", "import socket; socket.create_connection(('127.0.0.1', 8400), 3)"]
+HEALTHCHECK --start-period=30s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8400/ready', timeout=3)"]
 # The exec form: the stop signal reaches the server itself, which then stores what is under way.
 CMD ["collab-studio", "serve"]

@@ -81,7 +81,7 @@ def ratios_table(results: Results) -> str:
 
 def document(results: Results, rounds: int, quick: bool) -> str:
     """RESULTS.md."""
-    form = "the short form" if quick else "the full form"
+    form = "the short form, some loads smaller than their titles say" if quick else "the full form"
     return f"""# Results
 
 Made by `make bench` on {datetime.now(UTC):%d %B %Y}: {form}, interleaved rounds: {rounds}. A cell is the median of its

@@ -43,17 +43,18 @@ class Plan:
     """What one call of the program measures."""
 
     rows: tuple[Row, ...]
-    servers: tuple[Server, ...]
+    # None: what the form has.
+    servers: tuple[Server, ...] | None
     rounds: int
     quick: bool
 
     @property
     def complete(self) -> bool:
-        return self.rows == ROWS and self.servers == SERVERS and not self.quick
+        return self.rows == ROWS and self.servers is None and not self.quick
 
     def cells(self) -> list[tuple[Row, Server]]:
         """One round's."""
-        return [(row, s) for row in self.rows for s in servers_of(row, self.quick) if s in self.servers]
+        return [(row, server) for row in self.rows for server in self.servers or servers_of(row, self.quick)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def problem() -> str | None:
 
 def read_plan(arguments: Sequence[str] | None = None) -> tuple[Plan, Path | None]:
     """The plan, and where its table is to be kept."""
-    parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, help="rounds of everything (default: 3, quick: 1)")
     parser.add_argument("--quick", action="store_true", help="shorter loads, and only what the targets compare")
     parser.add_argument("--only", action="append", choices=[row.name for row in ROWS], metavar="ROW", help="this row")
@@ -137,8 +138,8 @@ def read_plan(arguments: Sequence[str] | None = None) -> tuple[Plan, Path | None
     parser.add_argument("--results", type=Path, help="keep the table here, whatever was measured")
     options = parser.parse_args(arguments)
     plan = Plan(
-        rows=tuple(row for row in ROWS if row.name in (options.only or row.name)),
-        servers=tuple(server for server in SERVERS if server.name in (options.server or server.name)),
+        rows=tuple(row for row in ROWS if not options.only or row.name in options.only),
+        servers=tuple(server for server in SERVERS if server.name in options.server) if options.server else None,
         rounds=options.rounds or (1 if options.quick else 3),
         quick=options.quick,
     )
@@ -170,11 +171,9 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"\n{figures_table(results)}\n\n{ratios_table(results)}")
+    if plan.quick:
+        print("\nThe short form: some loads are smaller than their titles say.")
     if kept and not failures:
         kept.write_text(document(results, plan.rounds, plan.quick))
         print(f"\nkept in {kept}")
     return 1 if failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from typing import Any
 
 from pycrdt import Doc, Snapshot
 
@@ -21,7 +22,9 @@ class IdRanges:
         self._starts: dict[int, list[int]] = {}
         self._ends: dict[int, list[int]] = {}
         for client, pairs in gathered.items():
-            starts, ends = self._starts[client], self._ends[client] = [], []
+            starts: list[int] = []
+            ends: list[int] = []
+            self._starts[client], self._ends[client] = starts, ends
             for start, end in sorted(pairs):
                 if ends and start <= ends[-1]:
                     ends[-1] = max(ends[-1], end)
@@ -37,7 +40,7 @@ class IdRanges:
         return at >= 0 and clock + length <= self._ends[client][at]
 
 
-def deleted_in(doc: "Doc[object]") -> IdRanges:
+def deleted_in(doc: "Doc[Any]") -> IdRanges:
     """What a document has deleted: its snapshot starts with the delete set, encoded by the engine at native speed."""
     data = Snapshot.from_doc(doc).encode()
     ranges: list[Range] = []

@@ -6,7 +6,7 @@ updates wait in ``outbox`` until the log has them. Nothing here waits, so nothin
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pycrdt import Doc, merge_updates
 
@@ -18,6 +18,8 @@ from crdt.update import UpdateShape, check_state_vector, inspect_update
 
 # merge_updates grows faster than the number of updates; a turn seldom has more than this.
 MERGE_AT_MOST = 64
+
+AnyDoc = Doc[Any]
 
 LIVE, SYNCED, HTTP, RESTORE, SYSTEM = range(5)
 """Origins of an update: typed over a socket, synced over a socket, an HTTP edit, a restore, the server itself."""
@@ -32,12 +34,17 @@ class Framing(Protocol):
 class Member(Protocol):
     """One connection's place in a room."""
 
-    user: str
-    name: str
-    framing: Framing
-    write: Callable[[bytes], object]
-    # Its client takes its own update, coming back, for the word that it is safe: so it comes back only when stored.
-    echo_means_stored: bool
+    @property
+    def user(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def framing(self) -> Framing: ...
+    @property
+    def write(self) -> Callable[[bytes], object]: ...
+    @property
+    def echo_means_stored(self) -> bool:
+        """Its client takes its own update, coming back, for the word that it is safe."""
 
     def stored(self, updates: list[bytes]) -> None:
         """These updates of the member are on disk."""
@@ -64,7 +71,7 @@ class Arrival:
 class Room:
     """One document, live. ``number`` is the log number up to which the document is stored."""
 
-    def __init__(self, row_id: int, doc: "Doc[object]", number: int, size: int, linger: float = 7.0) -> None:
+    def __init__(self, row_id: int, doc: AnyDoc, number: int, size: int, linger: float = 7.0) -> None:
         self.row_id = row_id
         self.doc = doc
         self.number = number
@@ -199,13 +206,13 @@ class Room:
             self._deleted = deleted_in(self.doc)
         return all(self._deleted.holds(*deletion) for deletion in shape.deletions)
 
-    def draft(self, edit: "Callable[[Doc[object]], None]") -> bytes:
+    def draft(self, edit: Callable[[AnyDoc], None]) -> bytes:
         """The update that an edit makes on a copy of the document.
 
         On a copy, because the engine cannot roll back: an edit that raises half-way must leave the document as it was.
         """
         self.flush()
-        copy: Doc[object] = Doc(client_id=self.editor)
+        copy: AnyDoc = Doc(client_id=self.editor)
         copy.apply_update(self.state())
         updates: list[bytes] = []
         subscription = copy.observe(lambda event: updates.append(event.update))
@@ -221,42 +228,39 @@ class Room:
     def flush(self) -> None:
         """Apply what arrived in this turn in one transaction, send it on merged, and leave it for the log."""
         arrivals, self.inbox = self.inbox, []
-        if not arrivals:
-            return
-        accepted = self.apply(arrivals)
+        if len(arrivals) == 1:
+            # By far the most frequent turn: one person types one key.
+            accepted = arrivals if self._takes(arrivals[0]) else []
+        else:
+            with self.doc.transaction():
+                accepted = [arrival for arrival in arrivals if self._takes(arrival)]
         if accepted:
+            self._note_change(accepted)
             self.outbox += accepted
             self.fan_out(accepted)
 
-    def apply(self, arrivals: list[Arrival]) -> list[Arrival]:
-        """Those of the arrivals that the engine took."""
-        doc = self.doc
-        refused: list[tuple[Arrival, ValueError]] = []
-        accepted: list[Arrival] = []
-        with doc.transaction():
-            for arrival in arrivals:
-                try:
-                    doc.apply_update(arrival.data)
-                except ValueError as error:
-                    refused.append((arrival, error))
-                else:
-                    accepted.append(arrival)
-        for arrival, error in refused:
+    def _takes(self, arrival: Arrival) -> bool:
+        """Whether the engine took the update; if not, its author is told."""
+        try:
+            self.doc.apply_update(arrival.data)
+        except ValueError as error:
             if arrival.member is not None:
                 arrival.member.refuse(f"malformed update: {error}")
-        if accepted:
-            self.note_change(accepted)
-        return accepted
+            return False
+        return True
 
-    def note_change(self, accepted: Iterable[Arrival]) -> None:
+    def _note_change(self, accepted: list[Arrival]) -> None:
         """Keep clocks, size and cached encodings in step with the engine."""
         self._state = self._deleted = None
-        self._state_frames.clear()
-        waiting = self.waiting
+        if self._state_frames:
+            self._state_frames.clear()
+        clocks, waiting = self.clocks, self.waiting
         for arrival in accepted:
             self.size += len(arrival.data)
-            if is_ready(arrival.shape, self.clocks):
-                advance(self.clocks, arrival.shape)
+            if is_ready(arrival.shape, clocks):
+                for client, clock, length in arrival.shape.structs:
+                    if clock + length > clocks.get(client, 0):
+                        clocks[client] = clock + length
             else:
                 waiting.append(arrival)
         if waiting:
@@ -264,31 +268,36 @@ class Room:
             self.waiting = [a for a in waiting if not is_integrated(a.shape, self.clocks)]
 
     def fan_out(self, accepted: list[Arrival]) -> None:
-        """Send the updates of a turn to everybody but their sole author, merged, each framing framed once."""
-        first = accepted[0].member
-        sole = first if all(arrival.member is first for arrival in accepted) else None
-        messages = [sync.update_message(update) for update in merged([arrival.data for arrival in accepted])]
+        """Send the updates of a turn to everybody else, merged, each framing framed once."""
+        author = accepted[0].member
+        if len(accepted) == 1:
+            messages = [sync.update_message(accepted[0].data)]
+        else:
+            messages = [sync.update_message(update) for update in merged([arrival.data for arrival in accepted])]
+            if any(arrival.member is not author for arrival in accepted):
+                self._fan_out_mixed(accepted, messages)
+                return
         for framing, group in self.members.items():
-            special = [m for m in group if m.echo_means_stored and m is not sole] if sole is None else ()
-            writers = {a.member for a in accepted if a.member in special} if special else ()
             for message in messages:
                 frame = framing.wrap(message)
-                if sole is None and not writers:
-                    for write in group.values():
+                for member, write in group.items():
+                    if member is not author:
                         write(frame)
-                else:
-                    for member, write in group.items():
-                        if member is not sole and member not in writers:
-                            write(frame)
-            for writer in writers:
-                self._send_others(writer, framing, accepted)
 
-    @staticmethod
-    def _send_others(writer: "Member | None", framing: Framing, accepted: list[Arrival]) -> None:
-        if writer is not None:
-            others = [arrival.data for arrival in accepted if arrival.member is not writer]
-            for update in merged(others):
-                writer.write(framing.wrap(sync.update_message(update)))
+    def _fan_out_mixed(self, accepted: list[Arrival], messages: list[bytes]) -> None:
+        """A turn of several authors: each gets its own updates back with the others', unless it would misread that."""
+        apart = {a.member for a in accepted if a.member is not None and a.member.echo_means_stored}
+        for framing, group in self.members.items():
+            for message in messages:
+                frame = framing.wrap(message)
+                for member, write in group.items():
+                    if member not in apart:
+                        write(frame)
+        for member in apart:
+            if member in self.members.get(member.framing, ()):
+                others = [arrival.data for arrival in accepted if arrival.member is not member]
+                for update in merged(others):
+                    member.write(member.framing.wrap(sync.update_message(update)))
 
     # Presence
 
@@ -325,8 +334,9 @@ def merged(updates: list[bytes]) -> list[bytes]:
 
 def is_ready(shape: UpdateShape, clocks: Mapping[int, int]) -> bool:
     """Whether the engine can integrate the update at once: everything that it builds on is there."""
-    if any(clock > clocks.get(client, 0) for client, clock, _ in shape.structs):
-        return False
+    for client, clock, _ in shape.structs:
+        if clock > clocks.get(client, 0):
+            return False
     if not shape.needs and not shape.deletions:
         return True
     brought = {client: clock + length for client, clock, length in shape.structs}
@@ -338,9 +348,3 @@ def is_integrated(shape: UpdateShape, clocks: Mapping[int, int]) -> bool:
     """Whether nothing of the update is held back by the engine, whose state vector this is."""
     ends = [(client, clock + length) for client, clock, length in (*shape.structs, *shape.deletions)]
     return all(end <= clocks.get(client, 0) for client, end in (*ends, *shape.needs))
-
-
-def advance(clocks: dict[int, int], shape: UpdateShape) -> None:
-    for client, clock, length in shape.structs:
-        if clock + length > clocks.get(client, 0):
-            clocks[client] = clock + length

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from handlers.audit_trail import DONE
+from handlers.names import is_workspace_id
 from handlers.registry import (
     WORKSPACE_PERMISSIONS,
     Forbidden,
@@ -24,6 +26,9 @@ from storage.database import Database
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
+
+# More than this between two looks is a restore or an import: all is read anew.
+_MOST_ROWS = 500
 
 
 class Role(enum.StrEnum):
@@ -63,6 +68,17 @@ class Change:
         return self.workspace_id in (None, workspace_id) and self.user_id in (None, user_id)
 
 
+def change_of(entry: audit.Entry) -> Change | None:
+    """Whose standing an audited action changed: members of a workspace, a workspace, a user."""
+    kind = next((word for word in entry.action.split(".") if word in ("members", "workspaces", "users")), None)
+    if entry.outcome != DONE or kind is None:
+        return None
+    if kind == "members":
+        workspace_id, _, user_id = entry.target.partition("/")
+        return Change(workspace_id, user_id or None)
+    return Change(entry.target, None) if kind == "workspaces" else Change(None, entry.target)
+
+
 class Access:
     """Roles and standings from memory, read on a miss.
 
@@ -74,34 +90,28 @@ class Access:
         self, database: Database, *, max_age: float = 2.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
-        self._roles = SharedCache(
-            self._read_role, max_age=max_age, clock=clock, on_difference=lambda key: self._tell(Change(key[1], key[0]))
-        )
-        self._active = SharedCache(
-            self._read_active,
-            max_age=max_age,
-            clock=clock,
-            on_difference=lambda user_id: self._tell(Change(None, user_id)),
-        )
-        self._workspaces = SharedCache(
-            self._read_exists, max_age=max_age, clock=clock, on_difference=lambda name: self._tell(Change(name, None))
-        )
-        self._newest_change: int | None = None
+        self._roles = SharedCache(self._read_role, max_age=max_age, clock=clock)
+        self._active = SharedCache(self._read_active, max_age=max_age, clock=clock)
+        self._workspaces = SharedCache(self._read_exists, max_age=max_age, clock=clock)
         self._listeners: list[Callable[[Change], None]] = []
+        self._seen: int | None = None
 
     async def role_of(self, user_id: str, workspace_id: str) -> Role | None:
         """The user's role in the workspace; None for strangers, deactivated users and workspaces that are not there."""
+        if not is_workspace_id(workspace_id) or not await self.is_active(user_id):
+            return None
         return await self._roles.get((user_id, workspace_id))
 
     async def role_for(self, principal: Principal, workspace_id: str) -> Role | None:
         """What the principal counts as in the workspace: a server admin is an owner of every one that exists."""
         if not principal.is_admin:
             return await self.role_of(principal.user_id, workspace_id)
-        there = await self.is_active(principal.user_id) and await self._workspaces.get(workspace_id)
-        return Role.OWNER if there else None
+        if not is_workspace_id(workspace_id) or not await self.is_active(principal.user_id):
+            return None
+        return Role.OWNER if await self._workspaces.get(workspace_id) else None
 
     def peek_role(self, principal: Principal, workspace_id: str) -> Role | None:
-        """What `role_for` would answer, if all of it is in memory and fresh; None where it must be asked, or for no role."""
+        """What `role_for` would answer, if all of it is in memory and fresh; else None, as for no role."""
         if not self._active.peek(principal.user_id):
             return None
         if principal.is_admin:
@@ -155,14 +165,18 @@ class Access:
         return lambda: self._listeners.remove(listener)
 
     async def refresh(self) -> None:
-        """Reads again all that is held, if anything was changed by anybody, and so tells the listeners of it."""
+        """Forgets, and tells the listeners, what others changed since the last call: every change is in the audit."""
         async with self._database.read() as connection:
-            newest = await audit.head(connection)
-        if newest != self._newest_change:
-            await self._roles.read_again()
-            await self._active.read_again()
-            await self._workspaces.read_again()
-            self._newest_change = newest
+            head = await audit.head(connection)
+            newest = head.id if head else 0
+            fresh = 0 if self._seen is None else newest - self._seen
+            rows = await audit.read(connection, limit=min(fresh, _MOST_ROWS)) if fresh else []
+        self._seen = newest
+        if fresh > _MOST_ROWS:
+            self.invalidate()
+            return
+        for change in dict.fromkeys(filter(None, map(change_of, reversed(rows)))):
+            self.invalidate(change.workspace_id, change.user_id)
 
     async def run(self, interval: float = 1.0) -> None:
         """Refreshes until cancelled: what another node or the command line changed reaches open connections."""
@@ -176,3 +190,18 @@ class Access:
     def _tell(self, change: Change) -> None:
         for listener in tuple(self._listeners):
             listener(change)
+
+    async def _read_role(self, key: tuple[str, str]) -> Role | None:
+        user_id, workspace_id = key
+        async with self._database.read() as connection:
+            role = await members.role_of(connection, workspace_id, user_id)
+        return Role(role) if role is not None else None
+
+    async def _read_active(self, user_id: str) -> bool:
+        async with self._database.read() as connection:
+            user = await users.get(connection, user_id)
+        return user is None or user.is_active
+
+    async def _read_exists(self, workspace_id: str) -> bool:
+        async with self._database.read() as connection:
+            return await workspaces.get(connection, workspace_id) is not None

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 DONE = "done"
 REFUSED = "refused"
+SIGN_IN = "sign_in"
 
 ANONYMOUS = "anonymous"
 ANY_TARGET = "*"
@@ -64,6 +65,11 @@ class _Tally:
     count: int = 0
 
 
+def _plain(target: str) -> str:
+    """A target that strangers may have made up, as any database takes it."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in target[:_MAX_TARGET])
+
+
 class AuditTrail:
     """Gathers refusals and sign-ins; `run` writes them until it is cancelled, `close` writes the rest."""
 
@@ -77,11 +83,11 @@ class AuditTrail:
 
     def refused(self, *, actor: str | None, action: str, target: str, code: str, request_id: str) -> None:
         """Somebody was told that they may not: `code` is the error's code."""
-        self._count(_Kind(actor or ANONYMOUS, action, target[:_MAX_TARGET], REFUSED, code), request_id)
+        self._count(_Kind(actor or ANONYMOUS, action, _plain(target), REFUSED, code), request_id)
 
     def signed_in(self, *, user_id: str, via: str, request_id: str) -> None:
         """Somebody was let in by a credential of the kind `via`."""
-        self._count(_Kind(user_id, "sign_in", user_id[:_MAX_TARGET], DONE, via), request_id)
+        self._count(_Kind(user_id, SIGN_IN, user_id, DONE, via), request_id)
 
     async def run(self) -> None:
         """Writes what waits, an interval after the first of it came; never ends by itself."""

@@ -1,6 +1,7 @@
 """Large updates, prepared in a worker process so that the event loop never meets them whole."""
 
-from crdt.update import inspect_update, split_update
+from crdt.split import split_update
+from crdt.update import inspect_update
 
 # The engine takes about a microsecond a struct: parts of this size hold the loop for a few milliseconds.
 MAX_STRUCTS_AT_ONCE = 2_000

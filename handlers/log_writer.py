@@ -5,6 +5,7 @@ with growing pauses; until it succeeds the updates stay in their rooms, which ar
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 
@@ -27,31 +28,39 @@ class LogWriter:
         self._on_stored = on_stored
         self._waiting: set[Room] = set()
         self._wake = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
         self.failures = 0
 
-    def submit(self, room: Room) -> None:
-        """The room has something in its outbox."""
+    def submit(self, room: Room, *, urgent: bool = False) -> None:
+        """The room has something in its outbox. If urgent, somebody waits for the answer: commit without a pause."""
         if not self._waiting:
             self._wake.set()
             self._settled.clear()
         self._waiting.add(room)
+        if urgent:
+            self._hurry.set()
 
     async def settled(self) -> None:
         """Returns when everything submitted so far is stored."""
         await self._settled.wait()
 
     async def run(self) -> None:
-        """Commit for ever: at most one commit an interval, at once while nothing else is waiting for it."""
+        """Commit for ever: at once after a quiet time, else when the interval since the last commit is over.
+
+        So one who types alone has each key stored within milliseconds, and many share one transaction and one fsync.
+        """
         while True:
             await self._wake.wait()
-            # Updates that arrive within the interval share one transaction and one fsync.
-            await asyncio.sleep(self._interval)
             await self._commit_until_stored()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._hurry.wait()
 
     async def _commit_until_stored(self) -> None:
         self._wake.clear()
+        self._hurry.clear()
         rooms, self._waiting = list(self._waiting), set()
         for room in rooms:
             room.storing, room.outbox = room.outbox, []
@@ -61,9 +70,13 @@ class LogWriter:
                 heads = await self._log.append([_append_of(room) for room in rooms])
             except MissingDocument as error:
                 rooms = self._drop_purged(rooms, set(error.ids))
-            except StorageError as error:
+            except Exception as error:
+                # Whatever it is: giving up would lose what was accepted, and nothing was appended.
                 self.failures += 1
-                logger.error("storing %d documents failed, next try in %.1f s: %s", len(rooms), pause, error)
+                known = isinstance(error, StorageError)
+                logger.warning(
+                    "storing %d documents failed, next try in %.1f s: %s", len(rooms), pause, error, exc_info=not known
+                )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_RETRY_SECONDS)
             else:
@@ -80,8 +93,12 @@ class LogWriter:
             for number, arrival in enumerate(stored, first):
                 if arrival.on_stored is not None:
                     arrival.on_stored(number)
-            tell_authors(stored)
-            self._on_stored(room)
+            try:
+                tell_authors(stored)
+                self._on_stored(room)
+            except Exception:
+                # The updates are stored; what went wrong is one member's matter, and others wait for their answer.
+                logger.exception("telling the authors of document %d failed", room.row_id)
 
     def _drop_purged(self, rooms: list[Room], purged: set[int]) -> list[Room]:
         for room in rooms:

@@ -20,7 +20,8 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -192,6 +193,13 @@ class Operation:
     @property
     def path(self) -> str:
         return self.route.partition(" ")[2]
+
+    @property
+    def results(self) -> tuple[Any, ...]:
+        """The types a result may have: the members of a union, with `type(None)` for nothing, or the one there is."""
+        if get_origin(self.result) in (Union, UnionType):
+            return get_args(self.result)
+        return (type(None) if self.result is None else self.result,)
 
     @property
     def path_parameters(self) -> tuple[str, ...]:

@@ -10,11 +10,9 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 
-from pycrdt import Doc
-
-from crdt.replay import compact, replay
-from crdt.room import HTTP, Arrival, Member, Room
-from crdt.update import MalformedUpdate, inspect_update
+from crdt.replay import compact, replay, snapshot_of
+from crdt.room import HTTP, AnyDoc, Arrival, Member, Room
+from crdt.update import MalformedUpdate
 from handlers.large_updates import prepare
 from handlers.log_writer import LogWriter
 from handlers.parts import Workers
@@ -120,7 +118,7 @@ class Rooms:
         self._snapshot_at[room] = stored.snapshot_number
         return room
 
-    async def _replay(self, row_id: int, stored: Stored) -> "Doc[object]":
+    async def _replay(self, row_id: int, stored: Stored) -> AnyDoc:
         updates = [row.data for row in stored.updates]
         if sum(map(len, updates)) < INLINE_REPLAY_BYTES:
             return replay(stored.snapshot, updates)
@@ -212,9 +210,7 @@ class Rooms:
 
     # Server-side edits and reads
 
-    async def edit(
-        self, document: Document, author: str, edit: "Callable[[Doc[object]], None]", origin: int = HTTP
-    ) -> int:
+    async def edit(self, document: Document, author: str, edit: Callable[[AnyDoc], None], origin: int = HTTP) -> int:
         """Run an edit on the live document in one transaction, send it to everybody, and return its log number.
 
         Returns only when it is stored; the document's number if the edit changes nothing. What the edit raises is
@@ -225,7 +221,7 @@ class Rooms:
             return await self.apply(room, author, update, origin)
 
     async def apply(self, room: Room, author: str, update: bytes, origin: int = HTTP) -> int:
-        """Apply an update that did not come from a member; returns its number once it is stored. Raises MalformedUpdate."""
+        """Apply an update that did not come from a member; its number, once it is stored. Raises MalformedUpdate."""
         if not room.receive(None, author, origin, update, time.time_ns() // 1000):
             await self.settle(room)
             return room.number
@@ -235,17 +231,16 @@ class Rooms:
         room.flush()
         if arrival not in room.outbox:
             raise MalformedUpdate("the engine refused this update")
-        self.writer.submit(room)
+        self.writer.submit(room, urgent=True)
         return await stored
 
     async def settle(self, room: Room) -> None:
         """Returns when everything that the room has taken so far is stored."""
         room.flush()
         if room.outbox:
-            self.writer.submit(room)
-        last = (room.outbox or room.storing or [None])[-1]
-        if last is not None:
-            await self._stored_future(last)
+            self.writer.submit(room, urgent=True)
+        if pending := room.outbox or room.storing:
+            await self._stored_future(pending[-1])
 
     @staticmethod
     async def _stored_future(arrival: Arrival) -> int:
@@ -294,8 +289,8 @@ class Rooms:
         """Replay snapshot and log into a new snapshot, in a worker. The log stays."""
         try:
             stored = await update_log.load(self._database, row_id)
-            state = await self._workers.run(compact, stored.snapshot, [row.data for row in stored.updates])
-            if _is_whole(state, stored):
+            state = await self._workers.run(snapshot_of, stored.snapshot, [row.data for row in stored.updates])
+            if state is not None:
                 await update_log.save_snapshot(self._database, row_id, stored.head, state)
         except Exception:
             # A snapshot only shortens loading; the log holds everything, and the next thousand updates try again.
@@ -339,17 +334,7 @@ class Rooms:
         for room in self._live.values():
             room.flush()
             if room.outbox:
-                self.writer.submit(room)
+                self.writer.submit(room, urgent=True)
         await self.writer.settled()
         if self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def _is_whole(state: bytes, stored: Stored) -> bool:
-    """Whether a replayed state holds all of the log: the engine leaves out what waits for a missing predecessor."""
-    have = {client: clock + length for client, clock, length in inspect_update(state).structs}
-    return all(
-        clock + length <= have.get(client, 0)
-        for row in stored.updates
-        for client, clock, length in inspect_update(row.data).structs
-    )

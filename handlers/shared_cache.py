@@ -18,7 +18,6 @@ class SharedCache(Generic[K, V]):
     """`read` is called on a miss. An answer is kept for `max_age` seconds, at most `max_entries` of them.
 
     The age bounds how long a change made by another process stays unseen; changes made here call `drop`.
-    `on_difference` is called when reading a key again brought another answer than the one held.
     """
 
     def __init__(
@@ -28,13 +27,11 @@ class SharedCache(Generic[K, V]):
         max_age: float,
         max_entries: int = 50_000,
         clock: Callable[[], float] = time.monotonic,
-        on_difference: Callable[[K], None] = lambda _: None,
     ) -> None:
         self._read = read
         self._max_age = max_age
         self._max_entries = max_entries
         self._clock = clock
-        self._on_difference = on_difference
         self._entries: dict[K, tuple[float, V]] = {}
         self._reading: dict[K, asyncio.Future[Any]] = {}
 
@@ -62,12 +59,6 @@ class SharedCache(Generic[K, V]):
             for key in [key for key in held if matches(key)]:
                 del held[key]
 
-    async def read_again(self) -> None:
-        """Reads all that is held, whatever its age, one after the other."""
-        for key in tuple(self._entries):
-            if key in self._entries and key not in self._reading:
-                await self._read_for_all(key)
-
     async def _read_for_all(self, key: K) -> V:
         reading: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._reading[key] = reading
@@ -91,9 +82,7 @@ class SharedCache(Generic[K, V]):
                 del self._reading[key]
 
     def _keep(self, key: K, started: float, value: V) -> None:
-        before = self._entries.pop(key, None)
+        self._entries.pop(key, None)
         while len(self._entries) >= self._max_entries:
             del self._entries[next(iter(self._entries))]
         self._entries[key] = (started, value)
-        if before is not None and before[1] != value:
-            self._on_difference(key)

@@ -4,7 +4,6 @@ The dialects differ in how they frame messages, acknowledge updates and part fro
 message does is the same and stands here.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from crdt import sync
@@ -18,6 +17,8 @@ from server.framing import Framing
 if TYPE_CHECKING:
     from server.gateway import Gateway
 
+# What nearly every message starts with.
+LIVE_UPDATE = bytes((sync.SYNC, sync.UPDATE))
 # Up to this size an update is checked and applied on the loop, in a few milliseconds at worst.
 LARGE_UPDATE_BYTES = 16 * 1024
 
@@ -25,8 +26,7 @@ LARGE_UPDATE_BYTES = 16 * 1024
 class Connection(Protocol):
     """What an attachment needs of the connection under it."""
 
-    write: Callable[[bytes], object]
-
+    def write(self, data: bytes) -> None: ...
     def hold_reading(self) -> None: ...
     def release_reading(self) -> None: ...
 
@@ -106,6 +106,10 @@ class Attachment:
             self.refuse(f"malformed message: {error}")
 
     def _dispatch(self, message: bytes, at: int) -> None:
+        if message.startswith(LIVE_UPDATE, at):
+            body, _ = read_var_bytes(message, at + 2)
+            self._take_update(LIVE, body)
+            return
         kind, at = read_varuint(message, at)
         if kind == sync.SYNC:
             subtype, at = read_varuint(message, at)

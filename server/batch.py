@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from handlers.dispatch import execute, find
 from handlers.registry import Context, Operation, OperationError, Permission, TooLarge
@@ -36,13 +37,13 @@ class BatchError(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any] | None
 
 
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to one call: its HTTP status, and `result` or `error`."""
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one call: its HTTP status, and either `result` (which may be null) or `error`."""
 
     id: int | str
     status: int
-    result: Any = None
-    error: BatchError | None = None
+    result: Any = UNSET
+    error: BatchError | UnsetType = UNSET
 
 
 def batch_operation(operations: Sequence[Operation]) -> Operation:

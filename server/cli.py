@@ -9,11 +9,11 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from handlers.access import ROLES
-from server import grants, logs, run, startup
+from server import grants, logs, startup
 from server import setting_values as read
 from server.settings import FIELDS, Reading, Settings, SettingsError, flag_of, read_settings, variable_of
 
@@ -21,10 +21,6 @@ PROGRAM = "collab-studio"
 FAILED = 1
 ASKED_WRONGLY = 2
 INTERRUPTED = 130
-
-
-class CommandError(Exception):
-    """The command cannot be carried out as it was asked; the message is one line."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,8 +38,6 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _run(options, reading)
     except SettingsError as error:
         return _fail(ASKED_WRONGLY, *error.problems)
-    except CommandError as error:
-        return _fail(ASKED_WRONGLY, str(error))
     except (startup.StartError, grants.GrantError) as error:
         return _fail(FAILED, str(error))
     except KeyboardInterrupt:
@@ -73,9 +67,9 @@ def build_parser() -> Parser:
     return parser
 
 
-def _settings_parser() -> argparse.ArgumentParser:
+def _settings_parser() -> Parser:
     """A flag for each setting. They stay text here: settings are read, and all their problems found, in one place."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser = Parser(add_help=False, allow_abbrev=False)
     group = parser.add_argument_group("settings (each also as a variable STUDIO_...)")
     for name, field in FIELDS.items():
         is_switch = field.default is False
@@ -96,31 +90,46 @@ def _run(options: argparse.Namespace, reading: Reading) -> int:
         case "check":
             return _check(reading)
         case "token":
-            return _token(options, reading.require())
+            return _token(options, reading)
         case _:
-            return run.serve(reading.require())
+            settings = reading.require()
+            # The server's parts take a second to import, which the other commands need not wait for.
+            from server import run  # noqa: PLC0415
+
+            return run.serve(settings, lambda text: print(text, flush=True))
 
 
-def _token(options: argparse.Namespace, settings: Settings) -> int:
-    logs.configure("warning" if settings.log_level == "info" else settings.log_level, as_json=settings.log_json)
+def _token(options: argparse.Namespace, reading: Reading) -> int:
+    settings = reading.settings
+    logs.configure("debug" if settings.log_level == "debug" else "warning", as_json=settings.log_json)
+    problems = [*reading.problems]
     if (options.workspace is None) != (options.role is None):
-        raise CommandError("token: give --workspace and --role together, or neither")
-    grant = grants.Grant(options.user, options.workspace, options.role, _lifetime(options.expires, settings))
-    print(asyncio.run(grants.issue_token(settings, grant)))
+        problems.append("--workspace and --role: give both or neither")
+    lifetime = timedelta(seconds=settings.token_lifetime)
+    try:
+        lifetime = _lifetime(options.expires, lifetime, settings)
+    except read.BadValueError as error:
+        problems.append(f"--expires: {error}")
+    if problems:
+        raise SettingsError(tuple(problems))
+    file = startup.sqlite_file(settings.database_url)
+    if file is not None and not file.exists():
+        # Most often that is a first step. Otherwise the operator meant another folder.
+        print(f"{PROGRAM}: there was no database yet; making {file}", file=sys.stderr)
+    grant = grants.Grant(options.user, options.workspace, options.role, lifetime)
+    print(asyncio.run(grants.issue_token(settings, grant, lambda: datetime.now(UTC))))
     return 0
 
 
-def _lifetime(expires: str | None, settings: Settings) -> timedelta:
-    if expires is None:
-        return timedelta(seconds=settings.token_lifetime)
-    try:
-        seconds = read.duration(expires)
-    except read.BadValueError as error:
-        raise CommandError(f"--expires: {error}") from None
-    if seconds > settings.max_token_lifetime:
-        longest = settings.shown("max_token_lifetime")
-        raise CommandError(f"--expires: {expires!r} is longer than max_token_lifetime ({longest}); use an API key")
-    return timedelta(seconds=seconds)
+def _lifetime(text: str | None, default: timedelta, settings: Settings) -> timedelta:
+    if text is None:
+        return default
+    lifetime = timedelta(seconds=read.duration(text))
+    if lifetime.total_seconds() > settings.max_token_lifetime:
+        raise read.BadValueError(
+            f"{text!r} is longer than max_token_lifetime, {settings.shown('max_token_lifetime')}; use an API key"
+        )
+    return lifetime
 
 
 def _check(reading: Reading) -> int:

@@ -54,11 +54,12 @@ PLAIN = Framing(b"")
 class FrameReader:
     """Splits a byte stream from a client into frames. A frame that is not whole yet waits in a buffer."""
 
-    __slots__ = ("_buffer", "_fragments", "_max_size", "_needed", "_opcode", "_size")
+    __slots__ = ("_buffer", "_fragments", "_gathered", "_max_size", "_needed", "_opcode", "_size")
 
     def __init__(self, max_size: int) -> None:
         self._max_size = max_size
-        self._buffer = b""
+        self._buffer: bytes = b""
+        self._gathered: bytearray | None = None
         self._pieces_reset()
 
     def _pieces_reset(self) -> None:
@@ -72,7 +73,7 @@ class FrameReader:
 
         Fragments are joined. This runs once for every read of every connection: one loop, locals only.
         """
-        if self._buffer:
+        if self._buffer or self._gathered:
             data = self._join(data)
             if not data:
                 return []
@@ -109,18 +110,17 @@ class FrameReader:
 
         A large frame comes in many reads: they are gathered in place and not copied again each time.
         """
-        buffer = self._buffer
-        if not isinstance(buffer, bytearray):
-            if len(buffer) + len(data) >= self._needed:
+        gathered = self._gathered
+        if gathered is None:
+            if len(self._buffer) + len(data) >= self._needed:
                 self._needed = 0
-                return buffer + data
-            buffer = bytearray(buffer)
-            self._buffer = buffer  # type: ignore[assignment]
-        buffer += data
-        if len(buffer) < self._needed:
+                return self._buffer + data
+            gathered = self._gathered = bytearray(self._buffer)
+        gathered += data
+        if len(gathered) < self._needed:
             return b""
-        self._needed = 0
-        return bytes(buffer)
+        self._needed, self._gathered = 0, None
+        return bytes(gathered)
 
     def _take(self, first: int, payload: bytes, messages: list[tuple[int, bytes]]) -> None:
         opcode, final = first & 0x0F, first & FIN

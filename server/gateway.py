@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from handlers.access import Change, allows
@@ -57,9 +56,7 @@ class Gateway:
 
     # Connections
 
-    def protocol_factory(
-        self, config: Config, server_state: ServerState, app_state: dict[str, Any], **_: object
-    ) -> WebSocketProtocol:
+    def protocol_factory(self, *, server_state: ServerState, **_: object) -> WebSocketProtocol:
         """What uvicorn calls for each upgrade request."""
         return WebSocketProtocol(self, server_state)
 
@@ -81,8 +78,7 @@ class Gateway:
         if upgrade.path == "/ws":
             dialect = HocuspocusDialect(self, socket)
             if upgrade.credential is not None:
-                dialect.signing_in = asyncio.get_running_loop().create_future()
-                self.spawn(self._sign_in(dialect, socket, upgrade.credential))
+                dialect.signing_in = self.spawn(self._sign_in(dialect, socket, upgrade.credential))
             return dialect
         plain = YWebSocketDialect(self, socket)
         name = "/".join(upgrade.segments[1:])
@@ -100,8 +96,6 @@ class Gateway:
             socket.close(4401, error.message)
         else:
             dialect.signed_in(principal)
-        finally:
-            dialect.signing_in.set_result(None)
 
     # Admission
 
@@ -211,11 +205,12 @@ class Gateway:
 
     # Tasks
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run something that needs waiting for; failures are logged, and closing waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -97,7 +97,7 @@ class HocuspocusDialect:
         self._speaks_ping = False
         # Who the connection's own credential speaks for; documents may each bring another.
         self.principal: Principal | None = None
-        self.signing_in: asyncio.Future[None] | None = None
+        self.signing_in: asyncio.Task[None] | None = None
         self.studio: StudioChannel | None = None
 
     def signed_in(self, principal: "Principal") -> None:
@@ -106,7 +106,7 @@ class HocuspocusDialect:
     async def known(self) -> None:
         """Returns when it is clear who the connection's own credential speaks for, if it has one."""
         if self.signing_in is not None:
-            await self.signing_in
+            await asyncio.wait([self.signing_in])
 
     # Messages
 

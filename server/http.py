@@ -37,6 +37,9 @@ from server.representation import NDJSON, encode, media_type_of, read_body, resp
 
 logger = logging.getLogger(__name__)
 
+# Answers are somebody's own, and bytes of documents must not be taken for pages.
+_HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
+
 Authenticate = Callable[[Mapping[str, str]], Awaitable[Principal | None]]
 
 
@@ -120,7 +123,7 @@ class _Endpoint:
         if streamed and shape.has_limit:
             parameters.setdefault("limit", MAX_ITEMS)
         result = await execute(operation, context, parameters)
-        headers = {REQUEST_ID_HEADER: request_id, "Cache-Control": "no-store", "Vary": "Accept"}
+        headers = {**_HEADERS, REQUEST_ID_HEADER: request_id}
         if streamed:
             lines = _lines(operation, context, parameters, result)
             return StreamingResponse(lines, operation.status, headers, NDJSON)

@@ -16,8 +16,8 @@ _CREDENTIALS = (
     (re.compile(r"\bcsk_[\w-]+"), "csk_***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "eyJ***"),
 )
-# These tell each request or statement at `info`; that is what metrics and `debug` are for.
-_TALKATIVE = ("uvicorn.access", "sqlalchemy.engine", "alembic", "aiosqlite", "asyncio")
+# These tell each step, request or statement at `info`; that is what metrics and `debug` are for.
+_TALKATIVE = ("uvicorn", "sqlalchemy", "alembic", "aiosqlite", "asyncio")
 
 
 def configure(level: str, *, as_json: bool) -> None:

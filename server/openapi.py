@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib import metadata
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, UnsetType, structs
@@ -27,6 +26,9 @@ from server.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, Problem, request_id
 from server.representation import JSON, MESSAGEPACK, NDJSON, OCTETS, UnsupportedMediaType
 
 Json = dict[str, Any]
+
+# Results that are no JSON: bytes of their own, and nothing.
+_NO_SCHEMA = (Binary, type(None))
 
 _REFERENCE = "#/components/schemas/{name}"
 _ABOUT = " ".join(
@@ -55,6 +57,10 @@ def build_openapi(operations: Sequence[Operation]) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas.components,
+            "responses": _problems(operations),
+            "headers": {
+                REQUEST_ID_HEADER: {"description": "Quote it if something went wrong.", "schema": {"type": "string"}}
+            },
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A signed token or an API key (`csk_…`)."}
             },
@@ -91,13 +97,19 @@ class _Schemas:
         self._types: list[Any] = [Problem]
         for operation in operations:
             self._types.extend(_without_unset(annotation) for annotation in field_types(operation.request).values())
-            self._types.append(operation.result)
+            self._types.extend(result for result in operation.results if result not in _NO_SCHEMA)
         found, self.components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
         # Types need not be hashable, but each is its own object in the list.
         self._found = dict(zip(map(repr, self._types), found, strict=True))
 
     def of(self, annotation: Any) -> Json:
+        """The schema of a type that was among the operations', or a reference to it."""
         return dict(self._found[repr(_without_unset(annotation))])
+
+    def name(self, name: str, schema: Json) -> Json:
+        """Puts a schema under a name of its own and answers with the reference."""
+        self.components[name] = schema
+        return {"$ref": _REFERENCE.format(name=name)}
 
 
 def _without_unset(annotation: Any) -> Any:
@@ -156,7 +168,7 @@ def _parameters(operation: Operation, schemas: _Schemas) -> list[Json]:
 
 
 def _parameter(field: structs.FieldInfo, where: str, schemas: _Schemas) -> Json:
-    schema = _field_schema(field, schemas)
+    schema = _not_null(_field_schema(field, schemas))
     parameter: Json = {"name": field.encode_name, "in": where, "required": where == "path" or field.required}
     if description := schema.pop("description", None):
         parameter["description"] = description
@@ -164,6 +176,12 @@ def _parameter(field: structs.FieldInfo, where: str, schemas: _Schemas) -> Json:
     if has_list(field.type):
         parameter |= {"style": "form", "explode": True}
     return parameter
+
+
+def _not_null(schema: Json) -> Json:
+    """A parameter in an address is there or not; it cannot be null."""
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    return dict(choices[0]) if len(choices) == 1 else schema
 
 
 def _field_schema(field: structs.FieldInfo, schemas: _Schemas) -> Json:
@@ -187,7 +205,8 @@ def _request_body(operation: Operation, schemas: _Schemas) -> Json | None:
     if body is not None and BODY in named:
         schema, required = schemas.of(body.type), body.required
     else:
-        schema, required = _object(named, schemas), any(field.required for field in named.values())
+        schema = schemas.name(f"{operation.name}.body", _object(named, schemas))
+        required = any(field.required for field in named.values())
     if named:
         content = {JSON: {"schema": schema}, MESSAGEPACK: {"schema": schema}, **content}
     return {"required": required, "content": content}
@@ -204,54 +223,60 @@ def _object(fields: dict[str, structs.FieldInfo], schemas: _Schemas) -> Json:
     return schema
 
 
-_REQUEST_ID = {REQUEST_ID_HEADER: {"description": "Quote it when something went wrong.", "schema": {"type": "string"}}}
+_HEADERS = {REQUEST_ID_HEADER: {"$ref": f"#/components/headers/{REQUEST_ID_HEADER}"}}
 
 
 def _success(operation: Operation, schemas: _Schemas) -> Json:
-    kinds = _kinds(operation.result)
     answers: Json = {}
-    if type(None) in kinds:
-        answers["204"] = {"description": "Done.", "headers": _REQUEST_ID}
-    if content := _result_content(operation.result, kinds, schemas):
+    if type(None) in operation.results:
+        answers["204"] = {"description": "Done.", "headers": _HEADERS}
+    if content := _result_content(operation, schemas):
         phrase = HTTPStatus(operation.status).phrase
-        answers[str(operation.status)] = {"description": phrase, "headers": _REQUEST_ID, "content": content}
+        answers[str(operation.status)] = {"description": phrase, "headers": _HEADERS, "content": content}
     return answers
 
 
-def _result_content(result: Any, kinds: tuple[Any, ...], schemas: _Schemas) -> Json:
+def _result_content(operation: Operation, schemas: _Schemas) -> Json:
     content: Json = {}
-    if set(kinds) - {Binary, type(None)}:
-        schema = schemas.of(result)
+    if choices := [schemas.of(result) for result in operation.results if result not in _NO_SCHEMA]:
+        schema = choices[0] if len(choices) == 1 else {"anyOf": choices}
         content = {JSON: {"schema": schema}, MESSAGEPACK: {"schema": schema}}
-    if get_origin(result) is Page:
+    if get_origin(operation.result) is Page:
         content[NDJSON] = {"schema": {"type": "string", "description": "One item, as in `items`, a line."}}
-    if Binary in kinds:
+    if Binary in operation.results:
         content[OCTETS] = {"schema": {}}
     return content
 
 
-def _kinds(result: Any) -> tuple[Any, ...]:
-    """The members of a union, or the one type there is."""
-    if get_origin(result) in (Union, UnionType):
-        return get_args(result)
-    return (type(None) if result is None else result,)
-
-
 def _failures(operation: Operation) -> Json:
-    errors: list[type[OperationError]] = list(errors_of(operation))
-    if _request_takes_body(operation):
-        errors.append(UnsupportedMediaType)
-    problem = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(name=Problem.__name__)}}}
+    return {str(status): {"$ref": f"#/components/responses/{_problem_name(status)}"} for status in _codes([operation])}
+
+
+def _problems(operations: Sequence[Operation]) -> Json:
+    """One response for each status of an error. Its codes are told; more precise ones may stand in their place."""
+    content = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(name=Problem.__name__)}}}
     return {
-        str(status): {"description": _phrase(status, errors), "headers": _REQUEST_ID, "content": problem}
-        for status in sorted({error.status for error in errors})
+        _problem_name(status): {
+            "description": f"{HTTPStatus(status).phrase} ({', '.join(f'`{code}`' for code in codes)})",
+            "headers": _HEADERS,
+            "content": content,
+        }
+        for status, codes in _codes(operations).items()
     }
 
 
-def _request_takes_body(operation: Operation) -> bool:
-    return bool(_fields(operation)[2])
+def _problem_name(status: int) -> str:
+    return f"Problem{status}"
 
 
-def _phrase(status: int, errors: list[type[OperationError]]) -> str:
-    codes = sorted({error.default_code for error in errors if error.status == status})
-    return f"{HTTPStatus(status).phrase} (`{'`, `'.join(codes)}`)"
+def _codes(operations: Sequence[Operation]) -> dict[int, list[str]]:
+    """The codes of the errors that the operations may answer with, by status."""
+    errors: set[type[OperationError]] = set()
+    for operation in operations:
+        errors.update(errors_of(operation))
+        if _fields(operation)[2]:
+            errors.add(UnsupportedMediaType)
+    codes: dict[int, list[str]] = {}
+    for error in sorted(errors, key=lambda error: (error.status, error.default_code)):
+        codes.setdefault(error.status, []).append(error.default_code)
+    return codes

@@ -102,12 +102,13 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     if not isinstance(error, HTTPException):
         return fault_response(error, request_id)
     status = HTTPStatus(error.status_code)
+    message = f"There is nothing at {request.url.path}." if status == HTTPStatus.NOT_FOUND else error.detail
     problem = Problem(
         title=status.phrase,
         status=status,
-        detail=error.detail,
+        detail=message,
         code=status.name.lower(),
-        message=error.detail,
+        message=message,
         request_id=request_id,
     )
     headers = {**(error.headers or {}), REQUEST_ID_HEADER: request_id}

@@ -112,6 +112,15 @@ def duration(value: str) -> float:
     return seconds
 
 
+def show_duration(seconds: float) -> str:
+    """As `duration` reads it, in the largest unit that leaves no fraction: 86400.0 is `1d`, 5400.0 is `90m`."""
+    for unit in ("d", "h", "m", "s", "ms"):
+        count = seconds / TIME_UNITS[unit]
+        if count >= 1 and count.is_integer():
+            return f"{int(count)}{unit}"
+    return f"{seconds:g}s"
+
+
 def secret(value: str) -> str:
     if len(value) < SHORTEST_SECRET:
         raise BadValueError(

@@ -12,7 +12,7 @@ import msgspec
 
 from crdt.lib0 import MalformedError, read_varuint, write_var_string, write_varuint
 from handlers.dispatch import execute
-from handlers.registry import Context, InvalidRequest, NotFound, OperationError, RateLimited
+from handlers.registry import Context, InvalidRequest, NotFound, Operation, OperationError, RateLimited
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -76,9 +76,7 @@ class StudioChannel:
     async def _run(self, request: Request) -> None:
         request_id = uuid.uuid4().hex
         try:
-            operation = self._gateway.operations.get(request.operation)
-            if operation is None:
-                raise NotFound(f"There is no operation {request.operation!r}.", code="unknown_operation")
+            operation = self._operation(request.operation)
             await self._dialect.known()
             context = Context(self._dialect.principal, self._gateway.parts, request_id, lambda: datetime.now(UTC))
             value = await execute(operation, context, request.parameters)
@@ -90,6 +88,12 @@ class StudioChannel:
             raise
         finally:
             self._in_flight -= 1
+
+    def _operation(self, name: str) -> Operation:
+        operation = self._gateway.operations.get(name)
+        if operation is None:
+            raise NotFound(f"There is no operation {name!r}.", code="unknown_operation")
+        return operation
 
     async def _sign_in(self, token: str) -> None:
         try:

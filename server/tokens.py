@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,13 +62,13 @@ class ServerIssuer:
         self._now = now
 
     def issue(self, user_id: str, lifetime: timedelta) -> str:
-        """A token for the user from now on for that long."""
+        """A token for the user from now on for that long, in whole seconds."""
         now = int(self._now().timestamp())
         claims = {
             "iss": self.name,
             "sub": user_id,
             "iat": now,
-            "exp": now + int(lifetime.total_seconds()),
+            "exp": now + math.ceil(lifetime.total_seconds()),
             "jti": secrets.token_urlsafe(12),
         }
         return jwt.encode({"alg": ALGORITHM, "kid": self._kid}, claims, self._key, algorithms=[ALGORITHM])

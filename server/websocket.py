@@ -81,7 +81,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._socket = socket.socket(fileno=transport.get_extra_info("socket").fileno())
             self._send = self._socket.send
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's interface
         self.closing = True
         self._connections.discard(cast(Any, self))
         self._gateway.forget(self)
@@ -133,6 +133,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _write_later(self, data: bytes) -> None:
         transport = self.transport
+        if transport.is_closing():
+            return
         transport.write(data)
         if self.paused_since is None and transport.get_write_buffer_size() > WRITE_HIGH_WATER:
             self.paused_since = self._gateway.time()

@@ -89,7 +89,7 @@ class YWebSocketDialect:
         if self._attachment is not None:
             self._attachment.resume()
 
-    def keep_alive(self, now: float) -> None:
+    def keep_alive(self, now: float) -> None:  # noqa: ARG002 - the dialects' interface
         if self._attachment is not None:
             self._attachment.send(NOTHING_NEW)
 

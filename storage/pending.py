@@ -1,12 +1,10 @@
 """What waits to be appended to the update log, and who appends it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class PendingUpdate:
+class PendingUpdate(NamedTuple):
     """An accepted update without a number. `created_at` in microseconds since 1970."""
 
     author: str
@@ -15,8 +13,7 @@ class PendingUpdate:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """Updates of one document, in order; `document_id` is the row id."""
 
     document_id: int

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, delete, text
+from sqlalchemy import TextClause, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import words
-from storage.tables import document_texts
+from storage.tables import document_texts, documents
 from storage.upsert import insert
 
 # What is after this in a text is not found. PostgreSQL takes at most 1 MiB of distinct words and their places.
@@ -26,7 +26,9 @@ _SNIPPET_LENGTH = 240
 
 _FIND_SQLITE = text("""
     WITH found AS MATERIALIZED (
-        SELECT rowid AS id, -bm25(document_words, 4.0, 1.0) AS rank FROM document_words WHERE document_words MATCH :query
+        SELECT rowid AS id, -bm25(document_words, 4.0, 1.0) AS rank
+        FROM document_words
+        WHERE document_words MATCH :query
     )
     SELECT d.id, d.name, d.title, d.kind, found.rank, substr(t.text, 1, :searched) AS text
     FROM found
@@ -82,18 +84,50 @@ class Hit:
     highlights: tuple[tuple[int, int], ...]
 
 
-async def index(connection: AsyncConnection, document_id: int, workspace_id: str, title: str, text: str) -> None:
-    """Makes the document be found by this title and text, in place of what it had. Raises BrokenReference."""
+async def index(
+    connection: AsyncConnection, document_id: int, workspace_id: str, title: str, text: str, *, number: int = 0
+) -> bool:
+    """Makes the document be found by this title and text, in place of what it had. Raises BrokenReference.
+
+    `number` is that of the last update the text holds. Changes nothing, and answers False, if a later text is there.
+    """
     title, text = words.normalize(title), words.normalize(text[:_MAX_CHARACTERS])
-    values = {"workspace_id": workspace_id, "title": title, "text": text}
+    values = {"workspace_id": workspace_id, "number": number, "title": title, "text": text}
     statement = insert(connection, document_texts).values({"document_id": document_id, **values})
-    await connection.execute(statement.on_conflict_do_update(index_elements=["document_id"], set_=values))
+    statement = statement.on_conflict_do_update(
+        index_elements=["document_id"], set_=values, where=document_texts.c.number <= number
+    )
+    if (await connection.execute(statement.returning(document_texts.c.document_id))).first() is None:
+        return False
     title_words, text_words = words.cut(title), _bounded(words.cut(text))
     if _is_sqlite(connection):
         parameters = {"id": document_id, "title": " ".join(title_words), "text": " ".join(text_words)}
         await connection.execute(_INDEX_SQLITE, parameters)
     else:
         await connection.execute(_INDEX_POSTGRESQL, {"id": document_id, "words": _vector(title_words, text_words)})
+    return True
+
+
+async def retitle(connection: AsyncConnection, document_id: int, title: str) -> None:
+    """Makes the document be found by this title, and by the text it has, if any."""
+    query = select(document_texts).where(document_texts.c.document_id == document_id).with_for_update()
+    row = (await connection.execute(query)).first()
+    if row is not None:
+        await index(connection, document_id, row.workspace_id, title, row.text, number=row.number)
+
+
+async def outdated(connection: AsyncConnection, *, after: int = 0, limit: int) -> list[int]:
+    """Row ids greater than `after`, in order, of documents with updates that are not in their text yet."""
+    joined = documents.outerjoin(document_texts, document_texts.c.document_id == documents.c.id)
+    behind = document_texts.c.document_id.is_(None) | (document_texts.c.number < documents.c.head)
+    query = (
+        select(documents.c.id)
+        .select_from(joined)
+        .where(documents.c.id > after, behind)
+        .order_by(documents.c.id)
+        .limit(limit)
+    )
+    return list(await connection.scalars(query))
 
 
 async def remove(connection: AsyncConnection, document_id: int) -> None:

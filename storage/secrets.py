@@ -11,7 +11,8 @@ from storage.upsert import insert
 
 async def get(connection: AsyncConnection, name: str) -> bytes | None:
     """The secret, None if it was never made."""
-    return (await connection.execute(select(secrets.c.value).where(secrets.c.name == name))).scalar()
+    value: bytes | None = await connection.scalar(select(secrets.c.value).where(secrets.c.name == name))
+    return value
 
 
 async def get_or_create(connection: AsyncConnection, name: str, factory: Callable[[], bytes]) -> bytes:
@@ -20,4 +21,6 @@ async def get_or_create(connection: AsyncConnection, name: str, factory: Callabl
         return found
     statement = insert(connection, secrets).values({"name": name, "value": factory()})
     await connection.execute(statement.on_conflict_do_nothing())
-    return (await connection.execute(select(secrets.c.value).where(secrets.c.name == name))).scalar_one()
+    made = await get(connection, name)
+    assert made is not None
+    return made

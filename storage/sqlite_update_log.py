@@ -35,7 +35,7 @@ class SqliteUpdateLog:
 
     def __init__(self, database: Database) -> None:
         self._lock = database.write_lock
-        self._thread = SqliteThread(database.path, database.busy_timeout)
+        self.thread = SqliteThread(database.path, database.busy_timeout)
         self._heads: dict[int, int] = {}
         database.at_close(self.close)
 
@@ -59,7 +59,7 @@ class SqliteUpdateLog:
         if not 0 < len(values) <= _MAX_ROWS * _COLUMNS:
             return None
         try:
-            await self._finished(self._thread.run(partial(insert, values=values)))
+            await self._finished(self.thread.run(partial(insert, values=values)))
         except sqlite3.IntegrityError:
             return None
         except sqlite3.Error as error:
@@ -69,7 +69,7 @@ class SqliteUpdateLog:
     async def _append_carefully(self, appends: Sequence[Append]) -> dict[int, int]:
         """The numbers read and the rows inserted in one transaction."""
         try:
-            return await self._finished(self._thread.run(partial(append_carefully, appends=appends)))
+            return await self._finished(self.thread.run(partial(append_carefully, appends=appends)))
         except MissingDocument as error:
             for document_id in error.ids:
                 self._heads.pop(document_id, None)
@@ -79,17 +79,17 @@ class SqliteUpdateLog:
 
     async def _finished(self, future: asyncio.Future[R]) -> R:
         try:
-            return await asyncio.shield(future)
+            return await future
         except asyncio.CancelledError:
-            # The thread goes on: keep other writers out until it is done.
-            await asyncio.wait([future])
+            # The thread goes on: keep other writers out until it is done with this and comes to the next.
+            await self.thread.run(_nothing)
             raise
 
     async def close(self) -> None:
         """See UpdateLog."""
         async with self._lock:
             # The last connection to a file copies the write-ahead log back into it, which takes a moment.
-            await asyncio.to_thread(self._thread.close)
+            await asyncio.to_thread(self.thread.close)
 
 
 def number(appends: Iterable[Append], known: Mapping[int, int]) -> tuple[dict[int, int], list[Any]] | None:
@@ -144,6 +144,10 @@ def read_heads(connection: sqlite3.Connection, document_ids: Iterable[int]) -> d
     listed = json.dumps(list(document_ids))
     query = "SELECT id, head FROM documents WHERE id IN (SELECT value FROM json_each(?))"
     return dict(connection.execute(query, (listed,)).fetchall())
+
+
+def _nothing(_connection: sqlite3.Connection) -> None:
+    pass
 
 
 def _translated(error: sqlite3.Error) -> StorageError:

@@ -214,6 +214,7 @@ document_texts = Table(
     metadata,
     Column("document_id", ROW_ID, ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
     Column("workspace_id", NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
 )

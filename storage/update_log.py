@@ -27,6 +27,7 @@ __all__ = [
     "Stored",
     "UpdateLog",
     "UpdateRow",
+    "drop_snapshots",
     "load",
     "load_until",
     "number_at",
@@ -156,7 +157,7 @@ async def trim(database: Database, document_id: int, until: int) -> int:
 
 
 async def _head(connection: AsyncConnection, document_id: int) -> int:
-    head = await connection.scalar(select(documents.c.head).where(documents.c.id == document_id))
+    head: int | None = await connection.scalar(select(documents.c.head).where(documents.c.id == document_id))
     if head is None:
         raise MissingDocument([document_id])
     return head

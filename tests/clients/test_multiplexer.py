@@ -254,3 +254,17 @@ def test_presence_is_renewed_by_ticks() -> None:
     ((address, message),) = peer.hear(now=15.0)
     assert address == "w/a"
     assert message.startswith(b"\x01")
+
+
+def test_work_is_a_document_or_an_answer_and_not_a_welcome() -> None:
+    peer = Peer()
+    peer.multiplexer.opened("t")
+    peer.open("w/a")
+    peer.multiplexer.receive(own(65, {"user": "ann", "server": "s", "version": "1"}), 0.0)
+    peer.say("w/a", ACCEPTED)
+    before = peer.multiplexer.has_worked
+    peer.say("w/a", STEP_2)
+    assert (before, peer.multiplexer.has_worked) == (False, True)
+    peer.multiplexer.lost()
+    peer.multiplexer.opened("t")
+    assert not peer.multiplexer.has_worked

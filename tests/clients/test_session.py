@@ -22,7 +22,7 @@ from collab_studio.frames import (
     read_address,
     read_message,
 )
-from collab_studio.session import MERGE_AT_MOST, DocumentSession, Phase
+from collab_studio.session import MERGE_AT_MOST, MERGE_AT_MOST_BYTES, DocumentSession, Phase
 from collab_studio.text import Text
 
 YDoc = pycrdt.Doc[Any]
@@ -143,6 +143,16 @@ def test_a_long_turn_goes_out_in_pieces_that_are_answered_one_by_one() -> None:
     assert not client.session.stored_up_to(MERGE_AT_MOST + 1)
     client.receive(SyncStatus(stored=True))
     assert client.session.stored_up_to(MERGE_AT_MOST + 1)
+
+
+def test_big_edits_of_one_turn_go_out_in_frames_of_their_own() -> None:
+    client = Client().join_fully()
+    for _ in range(3):
+        client.text.append("x" * MERGE_AT_MOST_BYTES)
+    messages = client.take()
+    assert [type(message) for message in messages] == [Update, Update, Update]
+    client.receive(SyncStatus(stored=True), SyncStatus(stored=True))
+    assert client.session.ledger.unsaved == 1
 
 
 def test_what_comes_from_others_is_not_sent_back() -> None:

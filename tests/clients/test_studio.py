@@ -70,7 +70,8 @@ async def opened(studio: Studio, peer: Peer, held: YDoc | None = None, scope: by
 
 
 async def edit_and_fail(url: str) -> None:
-    async with connect(url) as studio, await studio.open(NAME) as document:
+    async with connect(url) as studio:
+        document = await studio.open(NAME)
         document.text().append("x")
         raise ZeroDivisionError
 
@@ -284,6 +285,27 @@ def test_an_exception_out_of_the_block_is_not_held_up(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING):
         asyncio.run(main())
     assert "left with 1 edits not known to be stored" in caplog.text
+
+
+def test_a_document_that_was_left_holds_nothing_up() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(3 * DEADLINE), ScriptedServer() as server:
+
+            async def serve() -> None:
+                peer = await server.accept()
+                await peer.admit(NAME)
+                await peer.hear_update()
+                assert await peer.hear() == (NAME, b"\x07")
+                await peer.socket.wait_closed()
+
+            serving = asyncio.create_task(serve())
+            async with connect(server.url) as studio:
+                document = await studio.open(NAME)
+                document.text().append("given up")
+                document.leave()
+            await serving
+
+    asyncio.run(main())
 
 
 def test_a_document_the_server_closed_comes_back() -> None:

@@ -9,7 +9,7 @@ from pycrdt import Doc, Text, merge_updates
 
 from crdt import sync
 from crdt.lib0 import MalformedError, read_var_bytes
-from crdt.room import HTTP, LIVE, SYNCED, Framing, Room
+from crdt.room import HTTP, LIVE, SYNCED, AnyDoc, Framing, Room
 
 TYPE_UPDATE, TYPE_STEP_2 = b"\x00\x02", b"\x00\x01"
 
@@ -35,7 +35,7 @@ class Guest:
         self.acknowledged: list[bytes] = []
         self.refused: list[str] = []
         self.prefix = framing.prefix
-        self.doc: Doc[object] = Doc()
+        self.doc: AnyDoc = Doc()
         self.text = self.doc.get("content", type=Text)
         room.join(self)
 
@@ -70,7 +70,7 @@ def send(room: Room, guest: Guest, update: bytes, origin: int = LIVE) -> bool:
 
 
 def text_of(update: bytes) -> str:
-    doc: Doc[object] = Doc()
+    doc: AnyDoc = Doc()
     doc.apply_update(update)
     return str(doc.get("content", type=Text))
 
@@ -180,7 +180,7 @@ def test_a_held_back_member_gets_what_it_missed_as_one_update() -> None:
 def test_an_edit_that_fails_half_way_leaves_the_document_as_it_was() -> None:
     room = new_room()
 
-    def edit(doc: "Doc[object]") -> None:
+    def edit(doc: AnyDoc) -> None:
         doc.get("content", type=Text).insert(0, "half")
         raise ValueError("no further")
 
@@ -192,7 +192,7 @@ def test_an_edit_that_fails_half_way_leaves_the_document_as_it_was() -> None:
 def test_edits_over_http_continue_one_client() -> None:
     room = new_room()
 
-    def edit(doc: "Doc[object]") -> None:
+    def edit(doc: AnyDoc) -> None:
         doc.get("content", type=Text).insert(0, "x")
 
     for _ in range(5):

@@ -27,7 +27,9 @@ class Source:
         return value
 
     def cache(self, **changes: float) -> SharedCache[str, int]:
-        return SharedCache(self.read, max_age=10.0, max_entries=int(changes.get("max_entries", 100)), clock=lambda: self.now)
+        return SharedCache(
+            self.read, max_age=10.0, max_entries=int(changes.get("max_entries", 100)), clock=lambda: self.now
+        )
 
 
 def test_many_readers_share_one_read() -> None:
@@ -132,21 +134,5 @@ def test_it_holds_no_more_than_it_may() -> None:
         await cache.get("a")
         await cache.get("b")
         assert (cache.peek("a"), cache.peek("b")) == (None, 2)
-
-    asyncio.run(run())
-
-
-def test_reading_again_tells_of_differences() -> None:
-    async def run() -> None:
-        source = Source()
-        source.let_go.set()
-        changed: list[str] = []
-        cache = SharedCache(source.read, max_age=10.0, clock=lambda: source.now, on_difference=changed.append)
-        await cache.get("a")
-        await cache.get("b")
-        source.values["b"] = 3
-        await cache.read_again()
-        assert changed == ["b"]
-        assert cache.peek("b") == 3
 
     asyncio.run(run())

@@ -117,6 +117,9 @@ class Connection:
         self.multiplexer.fail(end)
 
     def _pause(self) -> float:
+        if self.multiplexer.has_worked:
+            # A welcome alone is no work: a server that is too busy says that and closes.
+            self._backoff.reset()
         if (going_away := self.multiplexer.going_away) is not None:
             self.multiplexer.going_away = None
             return self._backoff.after(going_away.after_ms)
@@ -182,7 +185,6 @@ class Connection:
         clock = asyncio.get_running_loop().time
         while True:
             frame = await socket.recv(decode=False)
-            self._backoff.reset()
             self.multiplexer.receive(frame, clock())
             if self.multiplexer.is_welcome:
                 self._welcomed()

@@ -7,7 +7,7 @@ from typing import Any
 import pycrdt
 
 from collab_studio.errors import DocumentClosed, StudioError
-from collab_studio.frames import PING, PONG, Closed, SyncStatus, TokenWanted, read_address, read_message
+from collab_studio.frames import PING, PONG, Closed, Step2, SyncStatus, TokenWanted, read_address, read_message
 from collab_studio.lib0 import Reader
 from collab_studio.requests import Requests
 from collab_studio.session import DocumentSession
@@ -33,8 +33,8 @@ class Multiplexer:
     """Routes between one socket, the document sessions and the requests.
 
     `welcome` and `going_away` hold the last of these messages, `is_welcome` whether it came on the present socket;
-    `wants_token` says that `renew_token` is to be called,
-    with a token as new as can be had.
+    `has_worked` whether a document or an operation was served on it. `wants_token` says that `renew_token` is to be
+    called, with a token as new as can be had.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -43,6 +43,7 @@ class Multiplexer:
         self.requests = Requests(wake)
         self.welcome: Welcome | None = None
         self.is_welcome = False
+        self.has_worked = False
         self.going_away: GoingAway | None = None
         self._token: str | None = None
         self._control: list[bytes] = []
@@ -75,7 +76,7 @@ class Multiplexer:
         """A socket is there: every document joins."""
         self._token = token
         self.going_away = None
-        self.is_welcome = False
+        self.is_welcome = self.has_worked = False
         if token:
             self._control.append(hello(token))
         for attachment in self._attachments.values():
@@ -152,6 +153,7 @@ class Multiplexer:
         message = read_studio_message(reader)
         match message:
             case Result() | Refusal():
+                self.has_worked = True
                 self.requests.answer(message)
             case Welcome():
                 self.welcome = message
@@ -168,6 +170,8 @@ class Multiplexer:
                 self._closed_by_server(attachment, reason, now)
             case TokenWanted():
                 self._wanting_token.append(attachment)
+            case Step2():
+                self.has_worked = True
             case SyncStatus(stored=True):
                 attachment.closes = 0
 

@@ -22,7 +22,7 @@ class Backoff:
         self._failures = 0
 
     def reset(self) -> None:
-        """The server answered."""
+        """The server is well."""
         self._failures = 0
 
     def next(self) -> float:

@@ -7,7 +7,7 @@ go out with it. Until then updates are held back, so that the server never sees 
 
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pycrdt
@@ -36,6 +36,8 @@ _log = logging.getLogger("collab_studio")
 EMPTY_STATE_VECTOR = b"\x00"
 # Merging costs more than linearly: 256 updates take 1 ms, 1,000 take 6 ms.
 MERGE_AT_MOST = 256
+# Well below any server's limit on frames, so that only a single edit can be too big for one.
+MERGE_AT_MOST_BYTES = 256 * 1024
 
 
 class Phase(enum.Enum):
@@ -215,10 +217,11 @@ class DocumentSession:
     def _take_updates(self) -> list[bytes]:
         frames = []
         updates, self._updates = self._updates, []
-        for start in range(0, len(updates), MERGE_AT_MOST):
-            batch = updates[start : start + MERGE_AT_MOST]
+        left = len(updates)
+        for batch in _batches(updates):
+            left -= len(batch)
             frames.append(self._frames.update(batch[0] if len(batch) == 1 else pycrdt.merge_updates(*batch)))
-            self.ledger.sent_update(later=max(0, len(updates) - start - MERGE_AT_MOST))
+            self.ledger.sent_update(later=left)
         return frames
 
     def _take_awareness(self, now: float) -> list[bytes]:
@@ -231,3 +234,17 @@ class DocumentSession:
     def _reply(self, *frames: bytes) -> None:
         self._replies += frames
         self._on_output()
+
+
+def _batches(updates: list[bytes]) -> Iterator[list[bytes]]:
+    """The updates in order, in lists that are neither too long nor too big to be merged into one frame."""
+    batch: list[bytes] = []
+    size = 0
+    for update in updates:
+        if batch and (len(batch) == MERGE_AT_MOST or size + len(update) > MERGE_AT_MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(update)
+        size += len(update)
+    if batch:
+        yield batch

@@ -47,7 +47,7 @@ class Studio:
         """
         self._connection.check()
         document = Document(self._connection.multiplexer, name, kind, ydoc)
-        self._documents = {one for one in self._documents if not one.is_left} | {document}
+        self._documents = {*self._take_open(), document}
         try:
             await document.wait_synced()
         except BaseException:
@@ -80,7 +80,7 @@ class Studio:
 
         Raises NotStored if some are not; everything is closed all the same.
         """
-        documents, self._documents = self._documents, set()
+        documents = self._take_open()
         try:
             outcomes = await asyncio.gather(*(one.settle(timeout) for one in documents), return_exceptions=True)
         finally:
@@ -93,12 +93,16 @@ class Studio:
 
     async def abort(self) -> None:
         """Close everything at once. What was edited is sent if there is a connection; nobody waits for answers."""
-        documents, self._documents = self._documents, set()
-        for document in documents:
+        for document in self._take_open():
             if document.unsaved:
                 _log.warning("%s: left with %d edits not known to be stored", document.name, document.unsaved)
             document.leave()
         await self._connection.close()
+
+    def _take_open(self) -> set[Document]:
+        """The documents that were not left yet, which from now on are the caller's to see to."""
+        documents, self._documents = self._documents, set()
+        return {document for document in documents if not document.is_left}
 
 
 class connect:  # noqa: N801 -- called like a function

@@ -169,6 +169,7 @@ def create_tables() -> None:
         "document_texts",
         sa.Column("document_id", ROW_ID, nullable=False),
         sa.Column("workspace_id", NAME, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(

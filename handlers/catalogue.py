@@ -1,0 +1,22 @@
+"""All operations and all services: the tails of the slices, one after the other. Nothing else lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from handlers import audit, identity
+from handlers.collaboration import members, workspaces
+from handlers.parts import Parts
+
+OPERATIONS = (
+    *identity.OPERATIONS,
+    *audit.OPERATIONS,
+    *workspaces.OPERATIONS,
+    *members.OPERATIONS,
+)
+
+
+def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
+    """What runs beside the requests while the server does; each runs until it is cancelled."""
+    return (lambda parts: parts.access.run(),)

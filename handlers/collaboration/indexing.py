@@ -1,0 +1,131 @@
+"""Keeps the search up with what people write: a document is indexed when it was quiet for a moment, or now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crdt.room import Room
+from handlers.collaboration.contents import INLINE_BYTES, is_small
+from handlers.collaboration.replays import plain_text, plain_text_of_state
+from handlers.parts import Parts
+from storage import documents, search, update_log
+from storage.documents import Document
+from storage.errors import MissingDocument
+
+logger = logging.getLogger(__name__)
+
+QUIET_SECONDS = 1.0
+# Where people type without a pause the index is this far behind.
+LONGEST_WAIT_SECONDS = 10.0
+RETRY_SECONDS = 10.0
+TICK_SECONDS = 0.25
+CATCH_UP_ROWS = 200
+
+
+@dataclass(slots=True)
+class _Waiting:
+    since: float
+    last: float
+
+    def due(self) -> float:
+        return min(self.last + QUIET_SECONDS, self.since + LONGEST_WAIT_SECONDS)
+
+
+class Indexer:
+    """Is told of changes by `changed`, and indexes in `run`, which first catches up with what a crash left behind."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._waiting: dict[int, _Waiting] = {}
+        self._something_waits = asyncio.Event()
+
+    def changed(self, row_id: int) -> None:
+        """The document has updates in the log that may not be in its text yet. Called after every commit."""
+        now = self._clock()
+        waiting = self._waiting.get(row_id)
+        if waiting is not None:
+            waiting.last = now
+            return
+        self._waiting[row_id] = _Waiting(now, now)
+        self._something_waits.set()
+
+    async def run(self, parts: Parts) -> None:
+        """Index until cancelled."""
+        await self._catch_up(parts)
+        while True:
+            await self._something_waits.wait()
+            await asyncio.sleep(TICK_SECONDS)
+            await self.index_due(parts, self._clock())
+
+    async def index_due(self, parts: Parts, now: float) -> None:
+        """Index what was quiet for long enough, or has waited too long."""
+        due = [row_id for row_id, waiting in self._waiting.items() if waiting.due() <= now]
+        for row_id in due:
+            del self._waiting[row_id]
+        if not self._waiting:
+            self._something_waits.clear()
+        for row_id in due:
+            await self._try(parts, row_id)
+
+    async def _catch_up(self, parts: Parts) -> None:
+        after = 0
+        while True:
+            try:
+                async with parts.database.read() as connection:
+                    behind = await search.outdated(connection, after=after, limit=CATCH_UP_ROWS)
+            except Exception:
+                logger.exception("looking for documents to index failed; trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            for row_id in behind:
+                await self._try(parts, row_id)
+            if len(behind) < CATCH_UP_ROWS:
+                return
+            after = behind[-1]
+
+    async def _try(self, parts: Parts, row_id: int) -> None:
+        try:
+            await index(parts, row_id)
+        except MissingDocument:
+            pass  # deleted for good in the meantime
+        except Exception:
+            logger.exception("indexing document %d failed; trying again", row_id)
+            later = self._clock() + RETRY_SECONDS - QUIET_SECONDS
+            self._waiting.setdefault(row_id, _Waiting(later, later))
+            self._something_waits.set()
+
+
+async def index(parts: Parts, row_id: int) -> None:
+    """Make the document be found by what is in it now. Raises MissingDocument."""
+    async with parts.database.read() as connection:
+        document = await documents.get_by_id(connection, row_id)
+    if document is None:
+        raise MissingDocument([row_id])
+    room = parts.rooms.live(row_id)
+    text, number = await (_live_text(parts, document, room) if room else _stored_text(parts, document))
+    async with parts.database.write() as connection:
+        # Its title may have been changed since, and it may be gone.
+        document = await documents.get_by_id(connection, row_id)
+        if document is not None:
+            await search.index(connection, row_id, document.workspace_id, document.title, text, number=number)
+
+
+async def _live_text(parts: Parts, document: Document, room: Room) -> tuple[str, int]:
+    """The text may already hold what is on its way to the log: the number is one up to which it holds all."""
+    number = room.number
+    if room.size <= INLINE_BYTES:
+        return plain_text(room.doc, document.kind, document.root), number
+    return await parts.workers.run(plain_text_of_state, None, [room.state()], document.kind, document.root), number
+
+
+async def _stored_text(parts: Parts, document: Document) -> tuple[str, int]:
+    stored = await update_log.load(parts.database, document.id)
+    updates = [row.data for row in stored.updates]
+    arguments = (stored.snapshot, updates, document.kind, document.root)
+    if is_small(stored):
+        return plain_text_of_state(*arguments), stored.head
+    return await parts.workers.run(plain_text_of_state, *arguments), stored.head

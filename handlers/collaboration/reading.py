@@ -1,0 +1,69 @@
+"""What is in a document, now or at a number: worked out here where that is quick, in a worker process where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from crdt.room import Room
+from handlers.collaboration.replays import Reading, read_replayed, read_state
+from handlers.parts import Parts
+from handlers.registry import NotFound, Unavailable
+from handlers.workers import WorkerLostError, WorkerTimeoutError
+from storage import documents, update_log
+from storage.documents import Document
+from storage.errors import IncompleteLog, MissingDocument
+from storage.update_log import Stored
+
+R = TypeVar("R")
+
+# Reading or replaying this much holds the event loop for some milliseconds; a worker costs about one.
+SMALL_BYTES = 64 * 1024
+SMALL_ROWS = 200
+
+
+def is_small(stored: Stored) -> bool:
+    """Whether a replay is quick enough for the event loop."""
+    if len(stored.updates) > SMALL_ROWS:
+        return False
+    return len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates) <= SMALL_BYTES
+
+
+async def in_worker(parts: Parts, function: Callable[..., R], *arguments: Any) -> R:
+    """The function's answer from a worker. Raises Unavailable if there is none, and what the function raises."""
+    try:
+        return await parts.workers.run(function, *arguments)
+    except (WorkerLostError, WorkerTimeoutError) as error:
+        raise Unavailable("This took more memory or time than there is; the document is too large for it.") from error
+
+
+async def load_until(parts: Parts, document: Document, number: int) -> Stored:
+    """What to replay for the document at a number. Raises NotFound if the log does not reach back so far."""
+    try:
+        return await update_log.load_until(parts.database, document.id, number)
+    except IncompleteLog:
+        raise NotFound(
+            f"The history of {document.name!r} is not kept as far back as the number {number}.", code="not_kept"
+        ) from None
+    except MissingDocument:
+        raise NotFound(f"The document {document.name!r} was deleted.", code="no_such_document") from None
+
+
+async def replayed(
+    parts: Parts, document: Document, number: int, function: Callable[..., R], *arguments: Any
+) -> R:
+    """`function(snapshot, updates, *arguments)` for the document at a number; `function` is one of a module."""
+    stored = await load_until(parts, document, number)
+    updates = [row.data for row in stored.updates]
+    if is_small(stored):
+        return function(stored.snapshot, updates, *arguments)
+    return await in_worker(parts, function, stored.snapshot, updates, *arguments)
+
+
+async def read_live(parts: Parts, document: Document, question: Question) -> tuple[Reading, int]:
+    """The content as it is now, and the number that it stands at."""
+    async with parts.rooms.use(document) as room:
+        state, number = await parts.rooms.state(document)
+        if room.size <= SMALL_BYTES:
+            return read(room.doc, question), number
+        return await in_worker(parts, read_replayed, state, (), question), number

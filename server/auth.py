@@ -1,0 +1,167 @@
+"""Who is it? Signed tokens, API keys and single-use tickets become a `Principal`, or the reason why not.
+
+What was verified is remembered by the credential's hash until it ends, so that a thousand sockets with one token cost
+one signature. Whether its user may still come in, and whether an API key still stands, is read again every two seconds
+at most, and at once when this node hears of a change.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from handlers.access import Access, Change
+from handlers.credentials import API_KEY_PREFIX, TICKET_PREFIX, fingerprint
+from handlers.registry import NotAuthenticated, Principal
+from handlers.shared_cache import SharedCache
+from server.tokens import Issuer, Issuers, ServerIssuer
+from storage import api_keys, tickets, users
+from storage.api_keys import ApiKey
+from storage.database import Database
+from storage.users import User
+
+# What another process or node changed takes effect within this, as promised for memberships.
+STANDING_HOLDS = timedelta(seconds=2)
+# An entry is some 500 bytes: all the people of a large installation in a few MB.
+REMEMBERED = 10_000
+# A ticket does not tell how long its owner's token would have held, so a connection opened with one is let live as
+# long as a token by default does.
+TICKET_SESSION = timedelta(days=1)
+# Nobody needs to know the last use of a key to the second, and each note is a commit.
+USE_NOTED_EVERY = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A credential that held: whose it is, and when its user's standing was last looked at."""
+
+    user_id: str
+    via: str
+    expires_at: datetime | None
+    principal: Principal
+    looked_at: datetime
+
+
+class Authenticator:
+    """Turns credentials into principals. One a node."""
+
+    def __init__(
+        self,
+        database: Database,
+        access: Access,
+        signing_secret: str,
+        now: Callable[[], datetime],
+        *,
+        issuers: Sequence[Issuer] = (),
+    ) -> None:
+        self._database = database
+        self._issuers = Issuers([ServerIssuer(signing_secret, now), *issuers])
+        self._now = now
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
+        # These keep nothing: they make callers who ask at the same moment share one reading.
+        self._users = SharedCache(self._read_user, max_age=0, max_entries=1)
+        self._keys = SharedCache(self._read_key, max_age=0, max_entries=1)
+        self._changes = 0
+        access.on_change(self._changed)
+
+    def peek(self, credential: str) -> Principal | None:
+        """The principal, if the credential was verified before and nothing needs to be read; None says nothing."""
+        known = self._verified.get(fingerprint(credential))
+        if known is None or not known.looked_at <= self._now() < known.looked_at + STANDING_HOLDS:
+            return None
+        if self._ended(known.expires_at):
+            return None
+        return known.principal
+
+    async def authenticate(self, credential: str) -> Principal:
+        """The principal of a token, API key or ticket (which is used up). Raises NotAuthenticated with the reason."""
+        if (principal := self.peek(credential)) is not None:
+            return principal
+        if credential.startswith(TICKET_PREFIX):
+            return await self._redeem(credential)
+        while True:
+            changes, looked_at = self._changes, self._now()
+            verified = await self._verify(credential, looked_at)
+            # Whoever was deactivated while we read is read again.
+            if changes == self._changes:
+                self._remember(fingerprint(credential), verified)
+                return verified.principal
+
+    async def authenticate_headers(self, headers: Mapping[str, str]) -> Principal | None:
+        """The principal of an `Authorization: Bearer` header (names in lower case), None where there is none."""
+        value = headers.get("authorization")
+        if value is None:
+            return None
+        scheme, _, credential = value.partition(" ")
+        if scheme.lower() != "bearer" or not credential.strip():
+            raise NotAuthenticated("Send the header as 'Authorization: Bearer TOKEN'.", code="invalid_token")
+        return await self.authenticate(credential.strip())
+
+    async def _verify(self, credential: str, looked_at: datetime) -> _Verified:
+        mark = fingerprint(credential)
+        if credential.startswith(API_KEY_PREFIX):
+            key = await self._live_key(mark)
+            return await self._admit(key.user_id, "api_key", key.expires_at, looked_at)
+        known = self._verified.get(mark)
+        if known is not None and not self._ended(known.expires_at):
+            return await self._admit(known.user_id, known.via, known.expires_at, looked_at)
+        self._verified.pop(mark, None)
+        identity = await self._issuers.verify(credential)
+        return await self._admit(identity.user_id, "token", identity.expires_at, looked_at)
+
+    async def _admit(self, user_id: str, via: str, expires_at: datetime | None, looked_at: datetime) -> _Verified:
+        user = await self._users.get(user_id)
+        if user is None:
+            raise NotAuthenticated(f"There is no user {user_id!r} here.", code="unknown_user")
+        if not user.is_active:
+            raise NotAuthenticated("This user is deactivated.", code="deactivated")
+        principal = Principal(user_id, user.is_admin, via, expires_at)
+        return _Verified(user_id, via, expires_at, principal, looked_at)
+
+    async def _live_key(self, mark: bytes) -> ApiKey:
+        key = await self._keys.get(mark)
+        if key is None:
+            raise NotAuthenticated("The API key is refused: it is unknown, revoked or expired.", code="invalid_token")
+        now = self._now()
+        if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
+            async with self._database.write() as connection:
+                await api_keys.note_use(connection, key.id, at=now)
+        return key
+
+    async def _redeem(self, ticket: str) -> Principal:
+        now = self._now()
+        async with self._database.write() as connection:
+            user_id = await tickets.consume(connection, fingerprint(ticket), at=now)
+        if user_id is None:
+            raise NotAuthenticated("The ticket is refused: it is unknown, used or expired.", code="invalid_token")
+        return (await self._admit(user_id, "ticket", now + TICKET_SESSION, now)).principal
+
+    def _remember(self, mark: bytes, verified: _Verified) -> None:
+        self._verified[mark] = verified
+        self._verified.move_to_end(mark)
+        if len(self._verified) > REMEMBERED:
+            self._verified.popitem(last=False)
+
+    def _changed(self, change: Change) -> None:
+        """What was read about a user before counts no more. Roles in workspaces are not our business."""
+        if change.workspace_id is not None:
+            return
+        self._changes += 1
+        self._users.drop(lambda user_id: change.user_id in (None, user_id))
+        self._keys.drop(lambda _: True)
+        for mark, known in list(self._verified.items()):
+            if change.user_id in (None, known.user_id):
+                del self._verified[mark]
+
+    def _ended(self, expires_at: datetime | None) -> bool:
+        return expires_at is not None and expires_at <= self._now()
+
+    async def _read_user(self, user_id: str) -> User | None:
+        async with self._database.read() as connection:
+            return await users.get(connection, user_id)
+
+    async def _read_key(self, mark: bytes) -> ApiKey | None:
+        async with self._database.read() as connection:
+            return await api_keys.find(connection, mark, at=self._now())

@@ -1,0 +1,128 @@
+"""What must be there before a start, and the one line that says it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from server.settings import Settings
+from server.startup import (
+    StartError,
+    address_of,
+    bind,
+    find_problems,
+    open_database,
+    prepare_folder,
+    sqlite_file,
+)
+
+
+def test_the_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    prepare_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file/data", "file"])
+def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartError) as caught:
+        prepare_folder(tmp_path / name)
+    assert str(caught.value).startswith(f"cannot write to the folder {tmp_path / name}: ")
+    assert "--data" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_database_is_opened_and_migrated(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        database = await open_database(Settings(data=tmp_path / "deep" / "data"))
+        await database.close()
+
+    asyncio.run(scenario())
+    assert (tmp_path / "deep" / "data" / "studio.sqlite3").exists()
+
+
+def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "studio.sqlite3").write_bytes(b"this is a letter, not a database" * 40)
+    with pytest.raises(StartError) as caught:
+        asyncio.run(open_database(Settings(data=tmp_path)))
+    assert "cannot use the database" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"postgresql://studio:hunter2@127.0.0.1:{closed.getsockname()[1]}/studio"
+        with pytest.raises(StartError) as caught:
+            asyncio.run(open_database(Settings(database_url=url)))
+    assert "hunter2" not in str(caught.value)
+    assert "postgresql://studio:***@127.0.0.1" in str(caught.value)
+
+
+def test_a_port_of_ones_own() -> None:
+    with bind(Settings(port=0)) as listener, socket.create_connection(listener.getsockname()):
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_in_use_is_told() -> None:
+    with bind(Settings(port=0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(StartError, match=rf"^port {port} on 127.0.0.1 is in use .* --port$"):
+            bind(Settings(port=port))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a" * 300, "..", "\u2603" * 70])
+def test_an_address_that_is_not_ours_is_told(host: str) -> None:
+    with pytest.raises(StartError, match="--host"):
+        bind(Settings(host=host, port=0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Settings(port=0), "http://127.0.0.1:{port}"),
+        (Settings(host="0.0.0.0", port=0), "http://localhost:{port}"),
+        (Settings(host="localhost", port=0), "http://localhost:{port}"),
+        (Settings(port=0, public_url="https://studio.example"), "https://studio.example"),
+    ],
+)
+def test_the_address_that_people_are_told(settings: Settings, expected: str) -> None:
+    with bind(settings) as listener:
+        assert address_of(settings, listener) == expected.format(port=listener.getsockname()[1])
+
+
+def test_the_file_of_a_database_url(tmp_path: Path) -> None:
+    assert sqlite_file(f"sqlite:///{tmp_path}/x.sqlite3") == tmp_path / "x.sqlite3"
+    assert sqlite_file("sqlite:///data/x.sqlite3") == Path("data/x.sqlite3").absolute()
+    assert sqlite_file("postgresql://host/name") is None
+
+
+def test_good_settings_have_no_problems_and_are_not_acted_on(tmp_path: Path) -> None:
+    assert asyncio.run(find_problems(Settings(data=tmp_path / "later", port=0))) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_there_is_tried(tmp_path: Path, sqlite_url: str) -> None:
+    assert asyncio.run(find_problems(Settings(database_url=sqlite_url, port=0))) == []
+    (tmp_path / "studio.sqlite3").write_bytes(b"this is a letter, not a database" * 40)
+    (problem,) = asyncio.run(find_problems(Settings(data=tmp_path, port=0)))
+    assert "cannot use the database" in problem
+
+
+def test_every_problem_is_found_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with socket.socket() as closed, bind(Settings(port=0)) as taken:
+        closed.bind(("127.0.0.1", 0))
+        settings = Settings(
+            data=tmp_path / "file",
+            port=taken.getsockname()[1],
+            redis_url=f"redis://:hunter2@127.0.0.1:{closed.getsockname()[1]}/0",
+        )
+        folder, redis, port = asyncio.run(find_problems(settings))
+    assert folder.startswith("cannot write to the folder")
+    assert redis.startswith("cannot reach Redis at redis://:***@")
+    assert port.startswith("port ")
+    assert "hunter2" not in folder + redis + port

@@ -1,0 +1,128 @@
+"""A node for tests: the real parts over an SQLite file, reached over HTTP without a network."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+from starlette.applications import Starlette
+
+from handlers.access import Access, Role
+from handlers.audit_trail import AuditTrail
+from handlers.catalogue import OPERATIONS
+from handlers.parts import Limits, Parts
+from handlers.registry import Context, Operation, Principal
+from handlers.rooms import Rooms
+from handlers.workers import Workers
+from server.auth import Authenticator
+from server.http import build_routes
+from server.problems import EXCEPTION_HANDLERS
+from server.tokens import ServerIssuer
+from storage import audit, members, users, workspaces
+from storage.database import Database
+from storage.update_log import open_update_log
+
+SECRET = "a secret for tests, long enough to sign with"
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+@dataclass
+class Node:
+    """`client(user)` talks to it as that user; `clock` and `ticks` are its calendar and its stopwatch."""
+
+    parts: Parts
+    app: Starlette
+    clock: datetime = START
+    ticks: float = 0.0
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return self.clock
+
+    def token(self, user: str) -> str:
+        return ServerIssuer(SECRET, self.now).issue(user, timedelta(hours=1))
+
+    def client(self, user: str | None, *, credential: str | None = None) -> httpx.AsyncClient:
+        headers = {}
+        if user is not None or credential is not None:
+            headers["Authorization"] = f"Bearer {credential or self.token(user or '')}"
+        transport = httpx.ASGITransport(app=self.app)
+        client = httpx.AsyncClient(transport=transport, base_url="http://studio", headers=headers)
+        self.clients.append(client)
+        return client
+
+    def context(self, user: str | None, *, is_admin: bool = False, via: str = "token") -> Context:
+        principal = Principal(user, is_admin, via) if user is not None else None
+        return Context(principal, self.parts, "request-1", self.now)
+
+    async def make_user(self, user: str, *, is_admin: bool = False) -> None:
+        async with self.parts.database.write() as connection:
+            await users.ensure(connection, user, at=self.clock, is_admin=is_admin)
+
+    async def make_workspace(self, workspace_id: str, **roles: Role) -> None:
+        """A workspace with these members, made as if long ago."""
+        async with self.parts.database.write() as connection:
+            await workspaces.create(connection, workspace_id, created_by="somebody", at=self.clock)
+            for user, role in roles.items():
+                await users.ensure(connection, user, at=self.clock)
+                await members.put(connection, workspace_id, user, role, added_by="somebody", at=self.clock)
+
+    async def audited(self) -> list[audit.Entry]:
+        """All of the audit trail, the oldest first, refusals that waited included."""
+        await self.parts.audit.flush()
+        async with self.parts.database.read() as connection:
+            rows = await audit.read(connection, limit=1000)
+        return rows[::-1]
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, *, operations: Sequence[Operation] = OPERATIONS, limits: Limits | None = None
+) -> AsyncIterator[Node]:
+    """A node over `folder/studio.sqlite3`; `admin` and `ada` are users of it, the first its administrator."""
+    database = await Database.open(f"sqlite:///{folder / 'studio.sqlite3'}")
+    workers = Workers()
+    try:
+        await database.migrate()
+        node = _compose(database, workers, operations, limits or Limits())
+        await node.make_user("admin", is_admin=True)
+        await node.make_user("ada")
+        yield node
+        for client in node.clients:
+            await client.aclose()
+        await node.parts.audit.close()
+    finally:
+        await workers.close()
+        await database.close()
+
+
+def _compose(database: Database, workers: Workers, operations: Sequence[Operation], limits: Limits) -> Node:
+    def now() -> datetime:
+        return node.clock
+
+    access = Access(database, clock=lambda: node.ticks)
+    rooms = Rooms(database, open_update_log(database), workers)
+    parts = Parts(database, rooms, access, AuditTrail(database, now), workers, limits)
+    authenticator = Authenticator(database, access, SECRET, now)
+    routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
+    node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
+    return node
+
+
+def play(
+    folder: Path,
+    scenario: Callable[[Node], Awaitable[None]],
+    *,
+    operations: Sequence[Operation] = OPERATIONS,
+    limits: Limits | None = None,
+) -> None:
+    """Runs a scenario against a node of its own."""
+
+    async def run() -> None:
+        async with serving(folder, operations=operations, limits=limits) as node:
+            await scenario(node)
+
+    asyncio.run(run())
