@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +9,7 @@ from msgspec import Meta
 
 from handlers.names import RowId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
-from handlers.registry import Context, InvalidRequest, Operation, Page, Permission
+from handlers.registry import Context, Instant, InvalidRequest, Operation, Page, Permission
 from storage import audit
 
 Exactly = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*$", description="Only rows where it is exactly this.")]
@@ -21,7 +20,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, or was refused. `hash` seals the row and the `previous_hash` before it."""
 
     id: int
-    at: datetime
+    at: Instant
     actor: str
     action: str
     target: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -14,7 +14,17 @@ from handlers.audit_trail import record
 from handlers.credentials import fingerprint, new_api_key, new_ticket, shown_part
 from handlers.names import RowId, Title, UserId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
-from handlers.registry import Conflict, Context, Forbidden, InvalidRequest, NotFound, Operation, Page, Permission
+from handlers.registry import (
+    Conflict,
+    Context,
+    Forbidden,
+    Instant,
+    InvalidRequest,
+    NotFound,
+    Operation,
+    Page,
+    Permission,
+)
 from storage import api_keys, tickets, users
 
 # Who holds no more than a key or a ticket must not make others that outlive it.
@@ -29,7 +39,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     is_admin: bool
     is_active: bool
-    created_at: datetime
+    created_at: Instant
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +49,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     is_admin: bool
     via: str
-    expires_at: datetime | None
+    expires_at: Instant | None
 
 
 class GetMe(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +72,10 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     user_id: str
     prefix: str
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    last_used_at: Instant | None
 
 
 class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +90,7 @@ class CreateApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
     name: Title
     user_id: UserId | None = None
-    expires_at: Annotated[datetime, Meta(tz=True, description="Never, unless given.")] | None = None
+    expires_at: Annotated[Instant, Meta(description="Never, unless given.")] | None = None
 
 
 class ListApiKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +113,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """Lets its user in once, until `expires_at`."""
 
     ticket: str
-    expires_at: datetime
+    expires_at: Instant
 
 
 async def get_me(context: Context, _: GetMe) -> Me:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import UnionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from handlers.parts import Parts
 
 T = TypeVar("T")
+
+# A time in requests and results: aware, and told as such in schemas.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _ROUTE = re.compile(r"^(?P<method>[A-Z]+) (?P<path>(/([a-z0-9.-]+|\{[a-z_]+\}))+)$")

@@ -83,12 +83,17 @@ class Admission:
             raise NotFound(f"A document's address is workspace/document, not {name!r}.")
         access = self._parts.access
         await access.require(principal, Permission.READ, workspace_id)
-        document = await ensure_document(self._parts, principal, workspace_id, document_name)
-        room = await self._parts.rooms.open(document)
-        role = await access.role_for(principal, workspace_id)
-        if role is None:
-            raise NotFound(f"There is no workspace {workspace_id!r}, or you are not a member of it.")
-        return Admitted(principal, workspace_id, role, room)
+        while True:
+            room = self._parts.rooms.live_named(workspace_id, document_name)
+            if room is None:
+                document = await ensure_document(self._parts, principal, workspace_id, document_name)
+                room = await self._parts.rooms.open(document)
+            # Not awaited: between the room and the answer nothing may happen to either of them.
+            role = access.peek_role(principal, workspace_id)
+            if role is not None:
+                return Admitted(principal, workspace_id, role, room)
+            if await access.role_for(principal, workspace_id) is None:
+                raise NotFound(f"There is no workspace {workspace_id!r}, or you are not a member of it.")
 
 
 def _close_code(error: OperationError) -> int:

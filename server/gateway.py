@@ -16,6 +16,7 @@ from handlers.registry import Operation, OperationError, Permission, Principal
 from server.admission import Admission, Admitted, Denied
 from server.attachment import Attachment
 from server.auth import Authenticator
+from server.front_door import FrontDoor
 from server.handshake import Upgrade
 from server.hocuspocus import HocuspocusAttachment, HocuspocusDialect
 from server.limits import ConnectionLimit, TokenBucket
@@ -56,8 +57,12 @@ class Gateway:
 
     # Connections
 
-    def protocol_factory(self, *, server_state: ServerState, **_: object) -> WebSocketProtocol:
-        """What uvicorn calls for each upgrade request."""
+    def front_door(self, **arguments: Any) -> FrontDoor:
+        """What uvicorn calls for each connection."""
+        return FrontDoor(self.websocket, self._settings.authentication_deadline, **arguments)
+
+    def websocket(self, server_state: ServerState, **_: object) -> WebSocketProtocol:
+        """A connection that is to become a WebSocket; uvicorn calls it for upgrade requests that came another way."""
         return WebSocketProtocol(self, server_state)
 
     def refuse(self, upgrade: Upgrade) -> tuple[HTTPStatus, str] | None:
@@ -74,7 +79,8 @@ class Gateway:
     def connect(self, socket: WebSocketProtocol, upgrade: Upgrade) -> Dialect:
         """The dialect of a connection whose handshake was just accepted."""
         self._opened += 1
-        self._shares[self._opened % len(self._shares)].add(socket)
+        socket.share = self._shares[self._opened % len(self._shares)]
+        socket.share.add(socket)
         if upgrade.path == "/ws":
             dialect = HocuspocusDialect(self, socket)
             if upgrade.credential is not None:
@@ -198,10 +204,6 @@ class Gateway:
                 expires_at = attachment.principal.expires_at
                 if expires_at is not None and expires_at <= now:
                     attachment.refuse("the token has expired; connect again with a new one")
-
-    def forget(self, socket: WebSocketProtocol) -> None:
-        for share in self._shares:
-            share.discard(socket)
 
     # Tasks
 

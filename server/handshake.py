@@ -18,6 +18,13 @@ class Upgrade:
     query: dict[str, list[str]]
     headers: dict[str, str]
 
+    @property
+    def is_websocket(self) -> bool:
+        return (
+            self.headers.get("upgrade", "").lower() == "websocket"
+            and "upgrade" in self.headers.get("connection", "").lower()
+        )
+
     def query_value(self, name: str) -> str | None:
         values = self.query.get(name)
         return values[0] if values else None
@@ -45,10 +52,10 @@ class Upgrade:
 
 
 def parse(data: bytes) -> Upgrade:
-    """The request, as the HTTP parser in front has already checked it."""
+    """The head of a GET request, up to and with its empty line."""
     head, _, _ = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
-    target = first.split(" ")[1]
+    target = first.split(" ")[1] if " " in first else "/"
     path, _, query = target.partition("?")
     headers: dict[str, str] = {}
     for line in lines:

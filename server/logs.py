@@ -16,8 +16,10 @@ _CREDENTIALS = (
     (re.compile(r"\bcsk_[\w-]+"), "csk_***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "eyJ***"),
 )
-# These tell each step, request or statement at `info`; that is what metrics and `debug` are for.
-_TALKATIVE = ("uvicorn", "sqlalchemy", "alembic", "aiosqlite", "asyncio")
+# These tell each statement with its values at `debug`, which are people's documents.
+_NEVER_BELOW_WARNING = ("aiosqlite", "alembic", "asyncio", "redis", "sqlalchemy")
+# This tells each step of its own at `info`; ours are enough.
+_DEBUG_ONLY = ("uvicorn",)
 
 
 def configure(level: str, *, as_json: bool) -> None:
@@ -25,7 +27,9 @@ def configure(level: str, *, as_json: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in _TALKATIVE:
+    for name in _NEVER_BELOW_WARNING:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _DEBUG_ONLY:
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
 
 

@@ -82,7 +82,7 @@ def _version() -> str:
     try:
         return metadata.version("collab-studio")
     except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"
+        return "0.0.0+checkout"
 
 
 def _tag(operation: Operation) -> str:

@@ -14,7 +14,7 @@ from typing import cast
 
 import uvicorn
 import uvloop
-from uvicorn.config import WSProtocolType
+from uvicorn.config import HTTPProtocolType, WSProtocolType
 from uvicorn.server import HANDLED_SIGNALS
 
 from server import logs, startup
@@ -85,9 +85,9 @@ class Server(uvicorn.Server):
 def _configuration(settings: Settings, studio: Studio) -> uvicorn.Config:
     return uvicorn.Config(
         studio.app,
-        http="httptools",
-        # uvicorn only calls it, as it would call the class of a protocol.
-        ws=cast(WSProtocolType, studio.gateway.protocol_factory),
+        # uvicorn only calls these, as it would call the classes of protocols.
+        http=cast(HTTPProtocolType, studio.gateway.front_door),
+        ws=cast(WSProtocolType, studio.gateway.websocket),
         lifespan="off",
         log_config=None,
         access_log=False,

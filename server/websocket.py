@@ -15,6 +15,7 @@ from uvicorn.server import ServerState
 
 from server import framing, handshake
 from server.framing import FrameReader, FramingError
+from server.handshake import Upgrade
 from server.limits import ConnectionLimit, TokenBucket
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class WebSocketProtocol(asyncio.Protocol):
     __slots__ = (
         "_bucket",
         "_connections",
+        "_corked",
         "_counted",
         "_gateway",
         "_reader",
@@ -53,6 +55,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "closing",
         "dialect",
         "paused_since",
+        "share",
         "transport",
     )
 
@@ -62,11 +65,14 @@ class WebSocketProtocol(asyncio.Protocol):
         self._reader: FrameReader | None = None
         self._bucket: TokenBucket | None = None
         self._reading_holds = 0
+        self._corked: list[bytes] | None = None
         self._counted: tuple[str, ConnectionLimit] | None = None
         self.dialect: Dialect | None = None
         self.alive = True
         self.closing = False
         self.paused_since: float | None = None
+        # The connections that the gateway looks at together with this one.
+        self.share: set[WebSocketProtocol] | None = None
         self._socket: socket.socket | None = None
         self._send: Callable[[bytes], int] | None = None
 
@@ -78,13 +84,16 @@ class WebSocketProtocol(asyncio.Protocol):
         if transport.get_extra_info("sslcontext") is None:
             # Any byte that the kernel does not take at once pauses writing, until all of them are gone.
             self.transport.set_write_buffer_limits(0)
-            self._socket = socket.socket(fileno=transport.get_extra_info("socket").fileno())
+            kernel = transport.get_extra_info("socket")
+            # All four given: otherwise Python asks the kernel for each.
+            self._socket = socket.socket(kernel.family, kernel.type, kernel.proto, kernel.fileno())
             self._send = self._socket.send
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's interface
         self.closing = True
         self._connections.discard(cast(Any, self))
-        self._gateway.forget(self)
+        if self.share is not None:
+            self.share.discard(self)
         self._leave()
         self._release_socket()
         if self._counted is not None:
@@ -96,6 +105,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _end(self) -> None:
         """Close the transport once its buffer is written; nothing goes past it from here on."""
+        self._uncork()
         self._release_socket()
         self.transport.close()
 
@@ -116,6 +126,9 @@ class WebSocketProtocol(asyncio.Protocol):
 
         One system call and no copy: this runs once for every member of a room for every turn.
         """
+        if self._corked is not None:
+            self._corked.append(data)
+            return
         send = self._send
         if send is not None:
             try:
@@ -149,17 +162,28 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.alive = True
-        if self._reader is None:
-            self._open(data)
+        reader, dialect = self._reader, self.dialect
+        if reader is None:
+            self.open(handshake.parse(data))
+            return
+        if dialect is None:
             return
         try:
-            messages = self._reader.feed(data)
+            messages = reader.feed(data)
         except FramingError as error:
             self.close(error.code, error.reason)
             return
-        dialect = self.dialect
-        if dialect is None:
-            return
+        # What these messages are answered with leaves in one piece.
+        self._corked = []
+        self._dispatch(messages, dialect)
+        self._uncork()
+
+    def _uncork(self) -> None:
+        corked, self._corked = self._corked, None
+        if corked:
+            self.write(corked[0] if len(corked) == 1 else b"".join(corked))
+
+    def _dispatch(self, messages: list[tuple[int, bytes]], dialect: Dialect) -> None:
         for opcode, payload in messages:
             if self.closing and opcode != framing.CLOSE:
                 continue
@@ -172,8 +196,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # Opening and closing
 
-    def _open(self, data: bytes) -> None:
-        upgrade = handshake.parse(data)
+    def open(self, upgrade: Upgrade) -> None:
+        """Answer the handshake; what the connection speaks is decided by its path."""
         refused = self._gateway.refuse(upgrade)
         if refused is not None:
             self._refuse(*refused)

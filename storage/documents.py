@@ -170,8 +170,9 @@ async def change(
 
 
 async def set_shape(connection: AsyncConnection, document_id: int, kind: str, root: str) -> bool:
-    """Says what the document is, if it was not said before. Whether it was this call that did."""
-    condition = (documents.c.id == document_id) & documents.c.kind.is_(None)
+    """Says what the document is, as far as it was not said before. Whether it was this call that did."""
+    unsaid = documents.c.kind.is_(None) | ((documents.c.kind == kind) & documents.c.root.is_(None))
+    condition = (documents.c.id == document_id) & unsaid
     return await _update(connection, condition, {"kind": kind, "root": root}) is not None
 
 

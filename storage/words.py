@@ -31,13 +31,18 @@ class _Folding(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        if unicodedata.category(character) in ("Mn", "Mc"):
-            folded = _MARK
-        else:
-            plain = unicodedata.normalize("NFKD", character.casefold())
-            folded = next((c for c in plain if not unicodedata.combining(c)), character)
-        self[code] = folded
+        self[code] = folded = _MARK if unicodedata.category(character) in ("Mn", "Mc") else _plain(character)
         return folded
+
+
+def _plain(character: str) -> str:
+    # Twice: mathematical capitals, for one, become capitals first.
+    for _ in range(2):
+        lower = character.casefold()
+        letters = [c for c in unicodedata.normalize("NFKD", lower) if not unicodedata.combining(c)]
+        # A Hangul syllable is several letters, and no accents on the first of them.
+        character = lower if len(lower) == 1 and len(letters) != 1 else letters[0]
+    return character
 
 
 _FOLDING = _Folding()

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crdt.room import Room
-from handlers.collaboration.contents import INLINE_BYTES, is_small
-from handlers.collaboration.replays import plain_text, plain_text_of_state
+from handlers.collaboration.reading import SMALL_BYTES, in_worker, is_small
+from handlers.collaboration.replays import searchable, searchable_replayed
 from handlers.parts import Parts
 from storage import documents, search, update_log
 from storage.documents import Document
@@ -83,6 +83,7 @@ class Indexer:
                 continue
             for row_id in behind:
                 await self._try(parts, row_id)
+                await self.index_due(parts, self._clock())
             if len(behind) < CATCH_UP_ROWS:
                 return
             after = behind[-1]
@@ -115,17 +116,17 @@ async def index(parts: Parts, row_id: int) -> None:
 
 
 async def _live_text(parts: Parts, document: Document, room: Room) -> tuple[str, int]:
-    """The text may already hold what is on its way to the log: the number is one up to which it holds all."""
+    """The text, and a number up to which it holds everything. It may hold more, which is on its way to the log."""
     number = room.number
-    if room.size <= INLINE_BYTES:
-        return plain_text(room.doc, document.kind, document.root), number
-    return await parts.workers.run(plain_text_of_state, None, [room.state()], document.kind, document.root), number
+    if room.size <= SMALL_BYTES:
+        return searchable(room.doc, document.kind, document.root), number
+    arguments = (None, [room.state()], document.kind, document.root)
+    return await in_worker(parts, searchable_replayed, *arguments), number
 
 
 async def _stored_text(parts: Parts, document: Document) -> tuple[str, int]:
     stored = await update_log.load(parts.database, document.id)
-    updates = [row.data for row in stored.updates]
-    arguments = (stored.snapshot, updates, document.kind, document.root)
+    arguments = (stored.snapshot, [row.data for row in stored.updates], document.kind, document.root)
     if is_small(stored):
-        return plain_text_of_state(*arguments), stored.head
-    return await parts.workers.run(plain_text_of_state, *arguments), stored.head
+        return searchable_replayed(*arguments), stored.head
+    return await in_worker(parts, searchable_replayed, *arguments), stored.head

@@ -6,8 +6,6 @@ anybody may leave.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,7 +13,7 @@ from handlers.access import Role
 from handlers.audit_trail import record
 from handlers.names import UserId, WorkspaceId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
-from handlers.registry import Conflict, Context, Forbidden, NotFound, Operation, Page, Permission
+from handlers.registry import Conflict, Context, Forbidden, Instant, NotFound, Operation, Page, Permission
 from storage import members, users, workspaces
 
 
@@ -25,7 +23,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     role: Role
     added_by: str
-    added_at: datetime
+    added_at: Instant
 
 
 class ListMembers(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from crdt.room import Room
-from handlers.collaboration.replays import Reading, read_replayed, read_state
+from handlers.collaboration.replays import Question, Reading, Shape, read, read_replayed, shape_of, shape_of_state
 from handlers.parts import Parts
 from handlers.registry import NotFound, Unavailable
 from handlers.workers import WorkerLostError, WorkerTimeoutError
@@ -17,9 +17,37 @@ from storage.update_log import Stored
 
 R = TypeVar("R")
 
-# Reading or replaying this much holds the event loop for some milliseconds; a worker costs about one.
+# Reading or replaying this much holds the event loop for some milliseconds at most; asking a worker takes about one.
 SMALL_BYTES = 64 * 1024
 SMALL_ROWS = 200
+
+
+async def in_worker(parts: Parts, function: Callable[..., R], *arguments: Any) -> R:
+    """The function's answer from a worker. Raises Unavailable if there is none, and what the function raises."""
+    try:
+        return await parts.workers.run(function, *arguments)
+    except (WorkerLostError, WorkerTimeoutError) as error:
+        raise Unavailable("This document is too large for that: memory or time ran out.") from error
+
+
+async def replayed(parts: Parts, document: Document, number: int, function: Callable[..., R], *arguments: Any) -> R:
+    """`function(snapshot, updates, *arguments)` for the document at a number; `function` is one of a module."""
+    stored = await load_until(parts, document, number)
+    updates = [row.data for row in stored.updates]
+    if is_small(stored):
+        return function(stored.snapshot, updates, *arguments)
+    return await in_worker(parts, function, stored.snapshot, updates, *arguments)
+
+
+async def load_until(parts: Parts, document: Document, number: int) -> Stored:
+    """What to replay for the document at a number. Raises NotFound if the log does not reach back so far."""
+    try:
+        return await update_log.load_until(parts.database, document.id, number)
+    except IncompleteLog:
+        message = f"The history of {document.name!r} is not kept as far back as the number {number}."
+        raise NotFound(message, code="not_kept") from None
+    except MissingDocument:
+        raise NotFound(f"The document {document.name!r} was deleted.", code="no_such_document") from None
 
 
 def is_small(stored: Stored) -> bool:
@@ -29,41 +57,29 @@ def is_small(stored: Stored) -> bool:
     return len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates) <= SMALL_BYTES
 
 
-async def in_worker(parts: Parts, function: Callable[..., R], *arguments: Any) -> R:
-    """The function's answer from a worker. Raises Unavailable if there is none, and what the function raises."""
-    try:
-        return await parts.workers.run(function, *arguments)
-    except (WorkerLostError, WorkerTimeoutError) as error:
-        raise Unavailable("This took more memory or time than there is; the document is too large for it.") from error
-
-
-async def load_until(parts: Parts, document: Document, number: int) -> Stored:
-    """What to replay for the document at a number. Raises NotFound if the log does not reach back so far."""
-    try:
-        return await update_log.load_until(parts.database, document.id, number)
-    except IncompleteLog:
-        raise NotFound(
-            f"The history of {document.name!r} is not kept as far back as the number {number}.", code="not_kept"
-        ) from None
-    except MissingDocument:
-        raise NotFound(f"The document {document.name!r} was deleted.", code="no_such_document") from None
-
-
-async def replayed(
-    parts: Parts, document: Document, number: int, function: Callable[..., R], *arguments: Any
-) -> R:
-    """`function(snapshot, updates, *arguments)` for the document at a number; `function` is one of a module."""
-    stored = await load_until(parts, document, number)
-    updates = [row.data for row in stored.updates]
-    if is_small(stored):
-        return function(stored.snapshot, updates, *arguments)
-    return await in_worker(parts, function, stored.snapshot, updates, *arguments)
-
-
 async def read_live(parts: Parts, document: Document, question: Question) -> tuple[Reading, int]:
     """The content as it is now, and the number that it stands at."""
     async with parts.rooms.use(document) as room:
         state, number = await parts.rooms.state(document)
         if room.size <= SMALL_BYTES:
             return read(room.doc, question), number
-        return await in_worker(parts, read_replayed, state, (), question), number
+        return await in_worker(parts, read_replayed, None, [state], question), number
+
+
+async def shape_in(parts: Parts, document: Document, room: Room) -> Shape | None:
+    """What the document is, and noted as such for the next time; None as long as it is empty and nobody said."""
+    if document.kind is not None and document.root is not None:
+        return Shape(document.kind, document.root)
+    if room.size <= SMALL_BYTES:
+        shape = shape_of(room.doc, document.kind, document.root)
+    else:
+        shape = await in_worker(parts, shape_of_state, room.state(), document.kind, document.root)
+    await note_shape(parts, document, shape)
+    return shape
+
+
+async def note_shape(parts: Parts, document: Document, shape: Shape | None) -> None:
+    """Keep what was found out about a document, if nobody said it before."""
+    if shape is not None and shape.is_certain and (document.kind is None or document.root is None):
+        async with parts.database.write() as connection:
+            await documents.set_shape(connection, document.id, shape.kind, shape.root)

@@ -1,16 +1,16 @@
 """What is asked of a document's bytes: functions without any state, so that a worker process can run them as well.
 
-Each takes a snapshot and the updates after it, as the log holds them; a state alone is updates of one.
+They take a snapshot and the updates after it, as the log holds them. A state alone is one update after no snapshot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 from pycrdt import Doc, merge_updates
 
-from crdt.content import DEFAULT_ROOTS, infer_shape, read_json, read_text
+from crdt.content import DEFAULT_ROOTS, EditError, infer_shape, read_json, read_text
 from crdt.replay import replay
 from crdt.sync import EMPTY_UPDATE
 
@@ -19,18 +19,22 @@ Edit = Callable[[Doc[Any]], None]
 
 
 class Shape(NamedTuple):
-    """What a document's content is, and the name of the shared type that holds it."""
+    """What a document's content is, and the name of the shared type that holds it.
+
+    `is_certain` is False for a guess at an empty document: an editor may come and use another root.
+    """
 
     kind: str
     root: str
+    is_certain: bool = True
 
 
 class Question(NamedTuple):
-    """What to read: the form, None for that which suits the kind, of the kind and root if they are known."""
+    """What to read: in which form, None for the one that suits the kind; of which kind and root, None for unknown."""
 
-    form: Form | None
     kind: str | None
     root: str | None
+    form: Form | None = None
 
 
 class Reading(NamedTuple):
@@ -42,24 +46,28 @@ class Reading(NamedTuple):
 
 
 def shape_of(doc: Doc[Any], kind: str | None, root: str | None) -> Shape | None:
-    """The kind and root, as far as they are not given told from what the document holds; None for an empty one."""
+    """The kind and root, told from what the document holds as far as they are not given; None for an empty one."""
     if kind is not None and root is not None:
         return Shape(kind, root)
-    inferred = infer_shape(doc)
-    if inferred is not None and kind in (None, inferred[0]) and root in (None, inferred[1]):
-        return Shape(*inferred)
-    return None if kind is None else Shape(kind, DEFAULT_ROOTS[kind])
+    told = infer_shape(doc)
+    if told is not None and kind in (None, told[0]):
+        return Shape(*told)
+    return None if kind is None else Shape(kind, DEFAULT_ROOTS[kind], is_certain=False)
+
+
+def shape_of_state(state: bytes, kind: str | None, root: str | None) -> Shape | None:
+    return shape_of(replay(None, [state]), kind, root)
 
 
 def read(doc: Doc[Any], question: Question) -> Reading:
-    """The content of a document. Raises EditError where a form does not suit the kind."""
+    """The content of a document."""
     shape = shape_of(doc, question.kind, question.root)
     if shape is None:
         form = question.form or "text"
         return Reading(None, form, "" if form == "text" else None)
     form = question.form or ("text" if shape.kind == "text" else "json")
-    value = read_text(doc, *shape) if form == "text" else read_json(doc, *shape)
-    return Reading(shape, form, value)
+    reader = read_text if form == "text" else read_json
+    return Reading(shape, form, reader(doc, shape.kind, shape.root))
 
 
 def read_replayed(snapshot: bytes | None, updates: Iterable[bytes], question: Question) -> Reading:
@@ -68,8 +76,7 @@ def read_replayed(snapshot: bytes | None, updates: Iterable[bytes], question: Qu
 
 def draft(state: bytes, edit: Edit) -> bytes:
     """The update that an edit makes on a document in this state. Raises what the edit raises."""
-    doc: Doc[Any] = Doc()
-    doc.apply_update(state)
+    doc = replay(None, [state])
     updates: list[bytes] = []
     subscription = doc.observe(lambda event: updates.append(event.update))
     try:
@@ -78,3 +85,34 @@ def draft(state: bytes, edit: Edit) -> bytes:
     finally:
         doc.unobserve(subscription)
     return merge_updates(*updates) if len(updates) > 1 else updates[0] if updates else EMPTY_UPDATE
+
+
+def searchable(doc: Doc[Any], kind: str | None, root: str | None) -> str:
+    """The words of a document: its text, or the strings in its JSON, of a map with their keys."""
+    shape = shape_of(doc, kind, root)
+    if shape is None:
+        return ""
+    if shape.kind in ("text", "richtext"):
+        return read_text(doc, shape.kind, shape.root)
+    try:
+        value = read_json(doc, shape.kind, shape.root)
+    except EditError:  # nested too deep to be read
+        return ""
+    return "\n".join(_strings(value, with_keys=shape.kind == "map"))
+
+
+def searchable_replayed(snapshot: bytes | None, updates: Iterable[bytes], kind: str | None, root: str | None) -> str:
+    return searchable(replay(snapshot, updates), kind, root)
+
+
+def _strings(value: Any, *, with_keys: bool) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item, with_keys=with_keys)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if with_keys:
+                yield key
+            yield from _strings(item, with_keys=with_keys)

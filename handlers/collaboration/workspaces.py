@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from handlers.access import Role
 from handlers.audit_trail import record
 from handlers.names import Title, WorkspaceId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
-from handlers.registry import Conflict, Context, NotFound, Operation, Page, Permission
+from handlers.registry import Conflict, Context, Instant, NotFound, Operation, Page, Permission
 from storage import members, users, workspaces
 from storage.errors import AlreadyExists
 
@@ -22,7 +20,7 @@ class Workspace(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     role: Role
     created_by: str
-    created_at: datetime
+    created_at: Instant
 
 
 class ListWorkspaces(msgspec.Struct, frozen=True, kw_only=True):

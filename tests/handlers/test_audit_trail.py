@@ -19,11 +19,14 @@ def refuse(trail: AuditTrail, actor: str | None = "ada", target: str = "lab", ti
 
 
 def test_a_change_that_fails_leaves_no_row(tmp_path: Path) -> None:
+    async def make_and_fail(node: Node) -> None:
+        async with node.parts.database.write() as connection:
+            await record(connection, node.context("ada"), "things.make", "lab")
+            raise RuntimeError
+
     async def scenario(node: Node) -> None:
         with pytest.raises(RuntimeError):
-            async with node.parts.database.write() as connection:
-                await record(connection, node.context("ada"), "things.make", "lab")
-                raise RuntimeError
+            await make_and_fail(node)
         assert await node.audited() == []
         async with node.parts.database.write() as connection:
             await record(connection, node.context("ada"), "things.make", "lab", {"size": 3})

@@ -135,7 +135,8 @@ def test_a_malformed_batch_runs_nothing(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         client = node.client("ada")
         good = call(1, "collaboration.workspaces.create", id="mine")
-        for body in ({}, [good, 5], [good, {"id": 2}], [good, {**good, "extra": 1}], [{**good, "id": "x" * 101}]):
+        bad: list[Any] = [{}, [good, 5], [good, {"id": 2}], [good, {**good, "extra": 1}], [{**good, "id": "x" * 101}]]
+        for body in bad:
             answer = await client.post("/batch", json=body)
             assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
         assert (await client.get("/collaboration/workspaces")).json()["items"] == []

@@ -3,13 +3,12 @@
 import base64
 import hashlib
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
-import pytest
 from http_node import Node, play
+from javascript import NODE
 
 from server.docs_page import content_security_policy
 
@@ -84,9 +83,8 @@ def test_a_changed_script_has_another_policy() -> None:
     assert one != other
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node")
 def test_its_script_is_a_script(tmp_path: Path) -> None:
     page, _ = read_page(tmp_path)
     script = tmp_path / "page.js"
     script.write_text(re.findall("<script>(.*?)</script>", page, re.DOTALL)[0], encoding="utf-8")
-    subprocess.run(["node", "--check", str(script)], check=True)
+    subprocess.run([NODE, "--check", str(script)], check=True)

@@ -73,7 +73,7 @@ def test_an_empty_trail_is_whole(database_url: str) -> None:
         ("UPDATE audit SET actor = 'bob' WHERE id = 3", 3),
         ("UPDATE audit SET at = at + 1 WHERE id = 3", 3),
         ("UPDATE audit SET outcome = 'refused' WHERE id = 5", 5),
-        ("UPDATE audit SET details = '{\"a\":1}' WHERE id = 1", 1),
+        ("UPDATE audit SET details = '[]' WHERE id = 1", 1),
         ("UPDATE audit SET hash = previous_hash WHERE id = 4", 4),
         ("UPDATE audit SET id = 9 WHERE id = 5", 5),
         ("DELETE FROM audit WHERE id = 3", 3),
