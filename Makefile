@@ -8,6 +8,7 @@ JAVASCRIPT := tests/end_to_end/javascript
 JAVASCRIPT_INSTALLED := $(JAVASCRIPT)/node_modules/.installed
 # 3.13 and later come last: one package that only tests need has no wheels for them.
 PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
+UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
 .PHONY: help install fmt check test run bench kill-rounds lock
@@ -35,14 +36,12 @@ run: $(INSTALLED) ## serve on an embedded SQLite database in ./data
 bench: $(INSTALLED) ## measure beside other servers, into benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
 
-kill-rounds: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## kill a server at 50 random moments and look for what it had stored
+kill-rounds: $(INSTALLED) ## kill a server at 50 random moments and look for what it had stored
 	KILL_ROUNDS=50 $(BIN)/pytest tests/end_to_end/test_kill_rounds.py
 
 lock: $(INSTALLED) ## resolve the dependencies anew (needs uv)
 	printf 'hatchling\neditables\n' | $(UV_COMPILE) --all-extras --output-file requirements.lock pyproject.toml -
 	$(UV_COMPILE) --output-file requirements.server.lock --constraint requirements.lock pyproject.toml
-
-UV_COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \

@@ -2,7 +2,7 @@
 
 Each edit carries a marker, and a run ends when every client has seen every other writer's edits, each exactly once and
 in order. A server that merges updates is thus counted fairly: by edits delivered, not by frames sent. Compare
-`cpu_us_per_delivery` (server CPU time over edits delivered): it holds on a noisy machine, latency only on a quiet one.
+`cpu_us_per_delivery`: server CPU time over edits delivered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 import pycrdt
 
 from benchmarks.client import Client, Figures, connect_rooms, dialect_of, parser_of, run
-from benchmarks.probe import Probe
+from benchmarks.probe import Probe, Stretch
 from benchmarks.wire import Dialect
 
 MARKER = re.compile(rb"<(\d\d\d):(\d{6})>")
@@ -128,18 +128,19 @@ async def measure(options: argparse.Namespace) -> Figures:
     members = await gather_members(load, options)
     await asyncio.sleep(options.settle)
     load.frames = 0
-    started, cpu = time.perf_counter(), probe.cpu_seconds()
+    stretch = Stretch(probe)
     await type_all(members, options)
-    cpu, seconds = probe.cpu_seconds() - cpu, time.perf_counter() - started
+    used = stretch.end()
     resident = probe.resident_kib()
     for member in members:
         member.close()
     return {
-        "cpu_us_per_delivery": round(cpu / load.delivered * 1e6, 2),
+        "cpu_us_per_delivery": round(used.cpu_seconds / load.delivered * 1e6, 2),
         "p50_ms": load.percentile_ms(0.50),
         "p99_ms": load.percentile_ms(0.99),
-        "cpu_s": round(cpu, 3),
-        "seconds": round(seconds, 2),
+        "cpu_s": round(used.cpu_seconds, 3),
+        "seconds": round(used.seconds, 2),
+        "others": round(used.others, 3),
         "delivered": load.delivered,
         "frames": load.frames,
         "resident_mib": round(resident / 1024, 1),

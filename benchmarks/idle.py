@@ -8,22 +8,20 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import time
 from functools import partial
 
 from benchmarks.client import Client, Figures, connect_rooms, dialect_of, parser_of, run
-from benchmarks.probe import Probe
+from benchmarks.probe import Probe, Stretch
 
 
 async def measure(options: argparse.Namespace) -> Figures:
     probe, connections = Probe(options.pid), options.rooms * options.clients
-    resident, started, cpu = probe.resident_kib(), time.perf_counter(), probe.cpu_seconds()
+    resident, stretch = probe.resident_kib(), Stretch(probe)
     rooms = [f"idle-{os.getpid()}-{number}" for number in range(options.rooms)]
     clients = await connect_rooms(
         [[partial(Client, dialect_of(options, room, n)) for n in range(options.clients)] for room in rooms]
     )
-    connecting = probe.cpu_seconds() - cpu
-    seconds = time.perf_counter() - started
+    used = stretch.end()
     await asyncio.sleep(options.settle)
     grown = probe.resident_kib() - resident
     if any(client.transport.is_disconnected for client in clients):
@@ -32,8 +30,9 @@ async def measure(options: argparse.Namespace) -> Figures:
         client.close()
     return {
         "kib_per_connection": round(grown / connections, 2),
-        "cpu_ms_per_connect": round(connecting / connections * 1e3, 3),
-        "seconds": round(seconds, 2),
+        "cpu_ms_per_connect": round(used.cpu_seconds / connections * 1e3, 3),
+        "seconds": round(used.seconds, 2),
+        "others": round(used.others, 3),
         "resident_mib": round((resident + grown) / 1024, 1),
     }
 

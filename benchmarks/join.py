@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import time
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pycrdt
 
 from benchmarks.client import DEADLINE, Client, Figures, connect, connect_all, dialect_of, parser_of, run
 from benchmarks.document import text_of
-from benchmarks.probe import Probe
+from benchmarks.probe import Probe, Stretch
 from benchmarks.wire import Dialect
 
 
@@ -62,17 +61,18 @@ def check(received: set[bytes], state: bytes) -> None:
 async def measure(options: argparse.Namespace) -> Figures:
     state, room = options.state.read_bytes(), f"join-{os.getpid()}"
     uploader, probe = await upload(state, options, room), Probe(options.pid)
-    resident, started, cpu = probe.resident_kib(), time.perf_counter(), probe.cpu_seconds()
+    resident, stretch = probe.resident_kib(), Stretch(probe)
     joiners = await connect_all([partial(Client, dialect_of(options, room, n)) for n in range(options.joiners)])
-    cpu, seconds = probe.cpu_seconds() - cpu, time.perf_counter() - started
+    used = stretch.end()
     grown = probe.resident_kib() - resident
     check({joiner.synced.result() for joiner in joiners}, state)
     for client in (uploader, *joiners):
         client.close()
     return {
-        "cpu_ms_per_join": round(cpu / options.joiners * 1e3, 3),
-        "seconds": round(seconds, 2),
-        "cpu_s": round(cpu, 3),
+        "cpu_ms_per_join": round(used.cpu_seconds / options.joiners * 1e3, 3),
+        "cpu_s": round(used.cpu_seconds, 3),
+        "seconds": round(used.seconds, 2),
+        "others": round(used.others, 3),
         "grown_mib": round(grown / 1024, 1),
         "state_bytes": len(state),
     }

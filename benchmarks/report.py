@@ -46,6 +46,10 @@ class Results:
             found = self.median(row, STUDIO, target.figure)
         return None if found is None else found <= target.at_most
 
+    def disturbances(self) -> list[float]:
+        """Of every measured run, the share of the cores' time that others took."""
+        return [figures["others"] for cell in self.cells.values() for figures in cell]
+
     def servers(self) -> list[Server]:
         return [server for server in SERVERS if any(name == server.name for _, name in self.cells)]
 
@@ -92,6 +96,8 @@ Collab Studio runs as `collab-studio serve` starts it: tokens and roles checked,
 fsync and attributed to its author. The peers run at their defaults, without authentication and without a store. No
 client offers compression.
 
+{disturbance(results)}
+
 ## Figures
 
 {figures_table(results)}
@@ -110,6 +116,15 @@ The Hocuspocus dialect of Collab Studio against each; 1 is equal, 0.5 is half.
 
 {_bullets([f"{server.title} {server.version()}" for server in results.servers()])}
 """
+
+
+def disturbance(results: Results) -> str:
+    """How far the machine was quiet."""
+    shares = results.disturbances()
+    return (
+        f"Other programs took {statistics.median(shares):.1%} of the two cores' time in the median run and "
+        f"{max(shares):.1%} in the most disturbed one."
+    )
 
 
 def machine() -> list[str]:
@@ -146,7 +161,7 @@ def _number(value: float | None) -> str:
         return NOTHING
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.3f}"
 
 
 def _wanted(target: Target) -> str:

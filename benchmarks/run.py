@@ -24,7 +24,7 @@ from benchmarks.client import Figures
 from benchmarks.cores import Cores, choose_cores
 from benchmarks.document import kept_state
 from benchmarks.node import NodeError, install_peers
-from benchmarks.report import Results, document, figures_table, ratios_table
+from benchmarks.report import Results, disturbance, document, figures_table, ratios_table
 from benchmarks.rows import ROWS, Row, servers_of
 from benchmarks.servers import CACHE, ROOT, SERVERS, Running, Server, ServerError, running, scratch_folder
 
@@ -32,6 +32,9 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 # A socket each for the idle connections, and some.
 OPEN_FILES = 8_192
 LOAD_DEADLINE = 300
+# Of the two cores' time. Beyond this share of others the figures of servers that merge are no longer theirs.
+MOST_DISTURBANCE = 0.05
+ATTEMPTS = 3
 
 
 class LoadError(Exception):
@@ -65,7 +68,14 @@ class Bench:
     accounts: Accounts | None
 
     def measure(self, row: Row, server: Server, quick: bool) -> Figures:
-        """One cell of one round, on a freshly started server."""
+        """One cell of one round: again where others took the cores meanwhile, the least disturbed in the end."""
+        attempts: list[Figures] = []
+        while len(attempts) < ATTEMPTS and all(figures["others"] > MOST_DISTURBANCE for figures in attempts):
+            attempts.append(self._attempt(row, server, quick))
+        return min(attempts, key=lambda figures: figures["others"])
+
+    def _attempt(self, row: Row, server: Server, quick: bool) -> Figures:
+        """On a freshly started server."""
         with scratch_folder() as folder:
             tokens: tuple[str, ...] = ()
             if server.ours and self.accounts:
@@ -171,6 +181,8 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"\n{figures_table(results)}\n\n{ratios_table(results)}")
+    if results.cells:
+        print(f"\n{disturbance(results)}")
     if plan.quick:
         print("\nThe short form: some loads are smaller than their titles say.")
     if kept and not failures:

@@ -55,12 +55,13 @@ class Awareness:
     ``linger`` seconds, so that a quick reconnect never shows as leave and join.
     """
 
-    __slots__ = ("changed", "entries", "linger")
+    __slots__ = ("changed", "entries", "linger", "outdated_after")
 
-    def __init__(self, linger: float = 7.0) -> None:
+    def __init__(self, linger: float = 7.0, outdated_after: float = OUTDATED_AFTER) -> None:
         self.entries: dict[int, Entry] = {}
         self.changed: set[int] = set()
         self.linger = linger
+        self.outdated_after = outdated_after
 
     def receive(self, owner: Owner, update: bytes, now: float) -> bytes | None:
         """Take a member's awareness update; what changed is gathered in ``changed``.
@@ -107,7 +108,7 @@ class Awareness:
     def expire(self, now: float) -> None:
         """Mark as offline what was unseen too long or left; forget what has been offline for as long."""
         for client, entry in list(self.entries.items()):
-            outdated = now - entry.seen > OUTDATED_AFTER
+            outdated = now - entry.seen > self.outdated_after
             left = entry.removal_at is not None and now >= entry.removal_at
             if entry.raw == NULL:
                 if outdated and client not in self.changed:

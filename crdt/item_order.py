@@ -6,7 +6,7 @@ origins, and among items with the same origins the lower client id comes first.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from crdt import item_content
@@ -198,9 +198,8 @@ class ItemOrder:
 
     def _mark_deleted(self, deletions: list[Range]) -> None:
         for client, clock, length in deletions:
+            self._starting_at((client, clock))
+            self._ending_at((client, clock + length - 1))
             clocks, items = self._clocks.get(client, []), self._items.get(client, [])
-            at = max(bisect_right(clocks, clock) - 1, 0)
-            while at < len(items) and clocks[at] < clock + length:
-                if clock <= clocks[at]:
-                    items[at].deleted = True
-                at += 1
+            for at in range(bisect_left(clocks, clock), bisect_left(clocks, clock + length)):
+                items[at].deleted = True

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # document goes: n joined in one transaction take n * n / 2 bytes. So updates are applied one by one, large ones in
 # parts.
 MAX_STRUCTS_AT_ONCE = 1_000
-LARGE_UPDATE = 16 * 1024
+LARGE_UPDATE = 32 * 1024
 
 
 def replay(snapshot: bytes | None, updates: Iterable[bytes]) -> Doc[Any]:

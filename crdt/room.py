@@ -71,13 +71,13 @@ class Arrival:
 class Room:
     """One document, live. ``number`` is the log number up to which the document is stored."""
 
-    def __init__(self, row_id: int, doc: AnyDoc, number: int, size: int, linger: float = 7.0) -> None:
+    def __init__(self, row_id: int, doc: AnyDoc, number: int, size: int, awareness: Awareness | None = None) -> None:
         self.row_id = row_id
         self.doc = doc
         self.number = number
         self.size = size
         self.members: dict[Framing, dict[Member, Callable[[bytes], object]]] = {}
-        self.awareness = Awareness(linger)
+        self.awareness = awareness or Awareness()
         self.inbox: list[Arrival] = []
         self.outbox: list[Arrival] = []
         self.storing: list[Arrival] = []
@@ -90,6 +90,7 @@ class Room:
         # Edits that come over HTTP continue one client of their own, so that they do not add a client each.
         self.editor = doc.client_id
         self._state: bytes | None = None
+        self._state_vector: bytes | None = None
         self._state_frames: dict[Framing, bytes] = {}
         self._deleted: IdRanges | None = None
 
@@ -125,7 +126,7 @@ class Room:
             del group[member]
             if not group:
                 del self.members[member.framing]
-            self.held_back[member] = self.doc.get_state()
+            self.held_back[member] = self.state_vector()
 
     def catch_up(self, member: Member) -> list[bytes]:
         """The member's connection takes bytes again: what it missed, as one update and one presence."""
@@ -140,7 +141,9 @@ class Room:
     # What a joiner needs
 
     def state_vector(self) -> bytes:
-        return self.doc.get_state()
+        if self._state_vector is None:
+            self._state_vector = self.doc.get_state()
+        return self._state_vector
 
     def state(self) -> bytes:
         """The whole document as one update, encoded once for all that ask before the next change."""
@@ -251,7 +254,7 @@ class Room:
 
     def _note_change(self, accepted: list[Arrival]) -> None:
         """Keep clocks, size and cached encodings in step with the engine."""
-        self._state = self._deleted = None
+        self._state = self._state_vector = self._deleted = None
         if self._state_frames:
             self._state_frames.clear()
         clocks, waiting = self.clocks, self.waiting

@@ -5,19 +5,18 @@ The document does not say: a root type is what the first client takes it for. Th
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from typing import Any
+from typing import Any, Final
 
 from pycrdt import Doc
 
 from crdt import item_content
-from crdt.structs import Id, Struct, read_structs
+from crdt.structs import Id, Struct, StructIndex, read_structs
 
-_DIAGRAM_MAPS = frozenset({"nodes", "edges"})
-_XML_TYPES = frozenset({3, 4, 6})
-_TEXT = frozenset({item_content.STRING, item_content.FORMAT, item_content.EMBED})
+_DIAGRAM_MAPS: Final = frozenset({"nodes", "edges"})
+_XML_TYPES: Final = frozenset({3, 4, 6})
+_TEXT: Final = frozenset({item_content.STRING, item_content.FORMAT, item_content.EMBED})
 # Roots that editors use by default; of several roots of a kind these say what the document is.
-_USUAL = {"content", "default", "prosemirror"}
+_USUAL: Final = frozenset({"content", "default", "prosemirror"})
 
 
 def infer_shape(doc: Doc[Any]) -> tuple[str, str] | None:
@@ -39,14 +38,14 @@ def infer_shape_of(state: bytes) -> tuple[str, str] | None:
 
 def _kinds_of_roots(state: bytes) -> dict[str, str]:
     sections, _ = read_structs(state)
-    places = {client: [struct.clock for struct in section] for client, section in sections.items()}
+    index = StructIndex(sections)
     roots: dict[Id, str | None] = {}
     kinds: dict[str, str] = {}
     for section in sections.values():
         for struct in section:
             kind = _kind(struct, state)
             if kind:
-                root = _root_of(struct, sections, places, roots)
+                root = _root_of(struct, index, roots)
                 if root is not None:
                     kinds.setdefault(root, kind)
     return kinds
@@ -64,9 +63,7 @@ def _kind(struct: Struct, state: bytes) -> str:
     return ""
 
 
-def _root_of(
-    struct: Struct, sections: dict[int, list[Struct]], places: dict[int, list[int]], roots: dict[Id, str | None]
-) -> str | None:
+def _root_of(struct: Struct, index: StructIndex, roots: dict[Id, str | None]) -> str | None:
     """The name of the root type that the struct is directly in; None if it is in another item."""
     path: list[Id] = []
     found: str | None = None
@@ -81,14 +78,6 @@ def _root_of(
             found = current.parent if isinstance(current.parent, str) else None
             break
         neighbour = current.origin or current.right_origin
-        current = _at(neighbour, sections, places) if neighbour else None
+        current = index.holding(neighbour) if neighbour else None
     roots.update(dict.fromkeys(path, found))
     return found
-
-
-def _at(place: Id, sections: dict[int, list[Struct]], places: dict[int, list[int]]) -> Struct | None:
-    client, clock = place
-    if client not in sections:
-        return None
-    at = bisect_right(places[client], clock) - 1
-    return sections[client][at] if at >= 0 else None

@@ -5,6 +5,7 @@ For updates that `crdt.update.inspect_update` has accepted, or that the engine h
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -63,6 +64,26 @@ def read_structs(data: bytes) -> tuple[dict[int, list[Struct]], list[Range]]:
             clock += struct.length
             position = struct.end
     return sections, read_deletions(data, position)
+
+
+class StructIndex:
+    """Finds the struct that holds an id."""
+
+    def __init__(self, sections: dict[int, list[Struct]]) -> None:
+        self._sections = sections
+        self._clocks: dict[int, list[int]] = {}
+
+    def holding(self, place: Id) -> Struct | None:
+        """The struct that holds the id, if the update has one."""
+        client, clock = place
+        section = self._sections.get(client)
+        if section is None:
+            return None
+        clocks = self._clocks.get(client)
+        if clocks is None:
+            clocks = self._clocks[client] = [struct.clock for struct in section]
+        at = bisect_right(clocks, clock) - 1
+        return section[at] if at >= 0 and clock < section[at].clock + section[at].length else None
 
 
 def _read_struct(data: bytes, start: int, client: int, clock: int) -> Struct:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from crdt.item_content import STRING, skip_content
+from crdt.item_content import STRING, TYPE, skip_content
 from crdt.lib0 import MalformedError, read_varuint
 
 # The server's engine counts clocks in 32 bits and compares them signed.
@@ -41,16 +41,16 @@ class UpdateShape(NamedTuple):
     ``structs`` are the runs of ids that it brings, ``deletions`` the runs that it deletes, adjacent ones joined.
     ``needs`` has, for every other client that its items refer to, the clock up to which (exclusively) that client's
     items must be there; what a client's items need of its own client lies before their own clock by construction.
-    ``parts`` is the number of structs, which is what applying the update costs. ``nested`` is how many of them are
-    placed by id inside a shared type: only an update with such items can deepen a document, or be wrong about what
-    it is placed in.
+    ``parts`` is the number of structs, which is what applying the update costs. ``notable`` says that there is
+    something that the document decides upon: shared types, what is placed inside of them by id, characters that are
+    two units long for JavaScript. See `crdt.guard`.
     """
 
     structs: tuple[Range, ...]
     deletions: tuple[Range, ...]
     needs: tuple[tuple[int, int], ...] = ()
     parts: int = 0
-    nested: int = 0
+    notable: bool = False
 
 
 def inspect_update(
@@ -86,7 +86,8 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
     """
     structs: list[Range] = []
     needs: dict[int, int] = {}
-    parts = nested = 0
+    parts = 0
+    notable = False
     size = len(data)
     seen: set[int] | None = None
     clients = data[0]
@@ -165,7 +166,7 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
                     if by_name == 1:
                         position = _skip_string(data, position)
                     elif by_name == 0:
-                        nested += 1
+                        notable = True
                         other, position = read_varuint(data, position)
                         at, position = read_varuint(data, position)
                         if other != client:
@@ -188,8 +189,13 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
                         raise MalformedUpdate("the update ends inside a string")
                     position += length
                     if not text.isascii():
-                        length = len(text.decode().encode("utf-16-le")) >> 1
+                        characters = text.decode()
+                        length = len(characters.encode("utf-16-le")) >> 1
+                        if length != len(characters):
+                            notable = True
                 else:
+                    if kind == TYPE:
+                        notable = True
                     length, position = skip_content(kind, data, position)
             if not length:
                 raise MalformedUpdate("a struct has no length")
@@ -201,7 +207,7 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
     if needs and max(needs.values()) > MAX_CLOCK:
         raise MalformedUpdate("a clock is 2**31 or more")
     deletions = _read_deletions(data, position, max_deletions) if data[position] else ()
-    return UpdateShape(tuple(structs), deletions, tuple(needs.items()), parts, nested)
+    return UpdateShape(tuple(structs), deletions, tuple(needs.items()), parts, notable)
 
 
 def check_state_vector(data: bytes, *, max_clients: int = MAX_CLIENTS) -> dict[int, int]:

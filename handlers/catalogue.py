@@ -6,7 +6,19 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity
-from handlers.collaboration import members, workspaces
+from handlers.collaboration import (
+    blame,
+    content,
+    differences,
+    documents,
+    history,
+    members,
+    search,
+    versions,
+    workspaces,
+)
+from handlers.collaboration.automatic_versions import keep_versions
+from handlers.collaboration.indexing import keep_index
 from handlers.parts import Parts
 
 OPERATIONS = (
@@ -14,9 +26,16 @@ OPERATIONS = (
     *audit.OPERATIONS,
     *workspaces.OPERATIONS,
     *members.OPERATIONS,
+    *documents.OPERATIONS,
+    *content.OPERATIONS,
+    *history.OPERATIONS,
+    *blame.OPERATIONS,
+    *differences.OPERATIONS,
+    *versions.OPERATIONS,
+    *search.OPERATIONS,
 )
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
     """What runs beside the requests while the server does; each runs until it is cancelled."""
-    return (lambda parts: parts.access.run(),)
+    return (lambda parts: parts.access.run(), keep_index, keep_versions)

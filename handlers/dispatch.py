@@ -53,10 +53,27 @@ def validate(operation: Operation, parameters: Mapping[str, Any]) -> msgspec.Str
         raise InvalidRequest(
             f"{operation.name} has no parameter {unknown[0]!r}.", details={"unknown": unknown, "known": list(known)}
         )
+    _refuse_nul(operation, parameters)
     try:
         return msgspec.convert(dict(parameters), operation.request)
     except msgspec.ValidationError as error:
         raise invalid(error) from None
+
+
+def _refuse_nul(operation: Operation, parameters: Mapping[str, Any]) -> None:
+    """What names or filters things never holds U+0000: one of the databases cannot even be asked for it."""
+    named = in_address_of(operation)
+    for name, value in parameters.items():
+        values = value if isinstance(value, list) else (value,)
+        if name in named and any(isinstance(each, str) and "\0" in each for each in values):
+            raise InvalidRequest(f"{name}: U+0000 is not allowed.", details={"parameter": name})
+
+
+def in_address_of(operation: Operation) -> tuple[str, ...]:
+    """The parameters that stand in an operation's address: in its path, or in the query where there is no body."""
+    if operation.method in ("GET", "DELETE"):
+        return operation.request.__struct_encode_fields__
+    return operation.path_parameters
 
 
 def invalid(error: msgspec.ValidationError) -> InvalidRequest:

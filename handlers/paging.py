@@ -36,10 +36,17 @@ def decode_cursor(list_name: str, cursor: str | None, key_type: Any) -> Any:
         data = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         name, key = msgspec.msgpack.decode(data, type=tuple[str, key_type])
     except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError):
-        name = None
-    if name != list_name:
+        name, key = "", None
+    if name != list_name or _holds_nul(key):
         raise InvalidRequest("This is not a cursor of this list.", code="bad_cursor", details={"parameter": "cursor"})
     return key
+
+
+def _holds_nul(key: Any) -> bool:
+    """Whether there is U+0000 in the key, which one of the databases cannot be asked for."""
+    if isinstance(key, str):
+        return "\0" in key
+    return isinstance(key, tuple | list) and any(map(_holds_nul, key))
 
 
 def page_of(

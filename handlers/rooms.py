@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 
+from crdt.awareness import Awareness
 from crdt.replay import compact, replay, snapshot_of
 from crdt.room import HTTP, AnyDoc, Arrival, Member, Room
 from crdt.update import MalformedUpdate
@@ -29,8 +30,6 @@ INLINE_REPLAY_BYTES = 64 * 1024
 COMPACT_AFTER_UPDATES = 1_000
 # A frame costs every member a system call: a room in which people type faster than this sends their edits together.
 TURN_MICROSECONDS = 4_000
-# Presence is for eyes: 30 updates a second look smooth, and a room's presence is encoded once each time.
-PRESENCE_INTERVAL_SECONDS = 0.03
 SWEEP_SECONDS = 1.0
 
 
@@ -45,14 +44,15 @@ class Rooms:
         *,
         commit_interval: float = 0.01,
         idle_seconds: float = 30.0,
-        linger_seconds: float = 7.0,
+        awareness: Callable[[], Awareness] = Awareness,
+        presence_interval: float = 0.033,
         on_changed: Callable[[int], None] | None = None,
     ) -> None:
         self._database = database
         self._workers = workers
         self._idle_seconds = idle_seconds
-        self._linger_seconds = linger_seconds
-        self._on_changed = on_changed
+        self._new_awareness = awareness
+        self._presence_interval = presence_interval
         self._live: dict[int, Room] = {}
         self._names: dict[tuple[str, str], Room] = {}
         self._loading: dict[int, asyncio.Task[Room]] = {}
@@ -65,6 +65,7 @@ class Rooms:
         self._tasks: set[asyncio.Task[None]] = set()
         self.writer = LogWriter(log, commit_interval, self._stored)
         self.presence_listeners: list[Callable[[], None]] = []
+        self.change_listeners: list[Callable[[int], None]] = [on_changed] if on_changed else []
 
     # Opening
 
@@ -111,7 +112,7 @@ class Rooms:
         stored = await update_log.load(self._database, row_id)
         document = await self._replay(row_id, stored)
         size = len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates)
-        room = Room(row_id, document, stored.head, size, self._linger_seconds)
+        room = Room(row_id, document, stored.head, size, self._new_awareness())
         room.recall_waiting(row.data for row in stored.updates)
         self._live[row_id] = room
         self._idle_since[room] = time.monotonic()
@@ -198,7 +199,7 @@ class Rooms:
     def _mark_presence(self, room: Room, now: float) -> None:
         self._dirty_presence.add(room)
         if self._presence_timer is None:
-            wait = max(0.0, self._presence_at + PRESENCE_INTERVAL_SECONDS - now)
+            wait = max(0.0, self._presence_at + self._presence_interval - now)
             self._presence_timer = asyncio.get_running_loop().call_later(wait, self._flush_presence)
 
     def _flush_presence(self) -> None:
@@ -277,8 +278,8 @@ class Rooms:
     # Staying alive
 
     def _stored(self, room: Room) -> None:
-        if self._on_changed is not None:
-            self._on_changed(room.row_id)
+        for listener in self.change_listeners:
+            listener(room.row_id)
         if room.number - self._snapshot_at.get(room, room.number) >= COMPACT_AFTER_UPDATES:
             self._snapshot_at[room] = room.number
             task = asyncio.create_task(self._compact(room.row_id))

@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from crdt.awareness import Awareness
 from handlers.access import Access
 from handlers.audit_trail import AuditTrail
 from handlers.catalogue import OPERATIONS, services
@@ -55,7 +56,8 @@ async def running(settings: Settings, database: Database, signing_secret: str) -
         workers,
         commit_interval=settings.commit_interval_ms / 1000,
         idle_seconds=settings.room_idle_seconds,
-        linger_seconds=settings.awareness_removal_delay,
+        awareness=lambda: Awareness(settings.awareness_removal_delay, settings.awareness_timeout),
+        presence_interval=settings.awareness_interval_ms / 1000,
     )
     limits = Limits(
         body_bytes=settings.max_request_bytes,

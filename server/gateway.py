@@ -41,6 +41,7 @@ class Gateway:
         self.rooms = parts.rooms
         self.operations = {operation.name: operation for operation in operations}
         self.max_frame_bytes = settings.max_frame_bytes
+        self.max_send_buffer_bytes = settings.max_send_buffer_bytes
         self.max_document_bytes = settings.max_document_bytes
         self.time = time.monotonic
         self._settings = settings
@@ -83,8 +84,8 @@ class Gateway:
         socket.share.add(socket)
         if upgrade.path == "/ws":
             dialect = HocuspocusDialect(self, socket)
-            if upgrade.credential is not None:
-                dialect.signing_in = self.spawn(self._sign_in(dialect, socket, upgrade.credential))
+            if (credential := upgrade.credential) is not None:
+                dialect.signing_in = self.spawn(self._sign_in(dialect, socket, credential))
             return dialect
         plain = YWebSocketDialect(self, socket)
         name = "/".join(upgrade.segments[1:])

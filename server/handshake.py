@@ -1,7 +1,7 @@
 """The WebSocket opening handshake (RFC 6455, section 4): request bytes in, an answer out."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
 from websockets.utils import accept_key
@@ -10,8 +10,7 @@ from websockets.utils import accept_key
 BEARER_PROTOCOL = "bearer."
 
 
-@dataclass(frozen=True, slots=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """A request to open a WebSocket. Header names are in lower case; ``path`` is not decoded."""
 
     path: str

@@ -149,7 +149,9 @@ class WebSocketProtocol(asyncio.Protocol):
         if transport.is_closing():
             return
         transport.write(data)
-        if self.paused_since is None and transport.get_write_buffer_size() > WRITE_HIGH_WATER:
+        if transport.get_write_buffer_size() > self._gateway.max_send_buffer_bytes:
+            self.abort()
+        elif self.paused_since is None and transport.get_write_buffer_size() > WRITE_HIGH_WATER:
             self.paused_since = self._gateway.time()
             if self.dialect is not None:
                 self.dialect.pause()

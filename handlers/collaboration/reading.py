@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from crdt.edits import EditError
 from crdt.room import Room
-from handlers.collaboration.replays import Question, Reading, Shape, read, read_replayed, shape_of, shape_of_state
+from handlers.collaboration.replays import Form, Question, Reading, Shape, read, read_replayed, shape_of, shape_of_state
 from handlers.parts import Parts
-from handlers.registry import NotFound, Unavailable
+from handlers.registry import InvalidRequest, NotFound, Unavailable
 from handlers.workers import WorkerLostError, WorkerTimeoutError
 from storage import documents, update_log
 from storage.documents import Document
@@ -31,12 +33,25 @@ async def in_worker(parts: Parts, function: Callable[..., R], *arguments: Any) -
 
 
 async def replayed(parts: Parts, document: Document, number: int, function: Callable[..., R], *arguments: Any) -> R:
-    """`function(snapshot, updates, *arguments)` for the document at a number; `function` is one of a module."""
+    """`function(snapshot, updates, *arguments)` for the document at a number; `function` is one of a module.
+
+    Raises NotFound, and InvalidRequest for content that cannot be read in this form.
+    """
     stored = await load_until(parts, document, number)
     updates = [row.data for row in stored.updates]
-    if is_small(stored):
-        return function(stored.snapshot, updates, *arguments)
-    return await in_worker(parts, function, stored.snapshot, updates, *arguments)
+    with readable():
+        if is_small(stored):
+            return function(stored.snapshot, updates, *arguments)
+        return await in_worker(parts, function, stored.snapshot, updates, *arguments)
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Turns what reading raises into InvalidRequest."""
+    try:
+        yield
+    except EditError as error:
+        raise InvalidRequest(f"The content cannot be read so: {error}.", code=error.code) from None
 
 
 async def load_until(parts: Parts, document: Document, number: int) -> Stored:
@@ -58,16 +73,25 @@ def is_small(stored: Stored) -> bool:
 
 
 async def read_live(parts: Parts, document: Document, question: Question) -> tuple[Reading, int]:
-    """The content as it is now, and the number that it stands at."""
+    """The content as it is now, and the number that it stands at. Raises InvalidRequest as `replayed` does."""
     async with parts.rooms.use(document) as room:
         state, number = await parts.rooms.state(document)
-        if room.size <= SMALL_BYTES:
-            return read(room.doc, question), number
-        return await in_worker(parts, read_replayed, None, [state], question), number
+        with readable():
+            if room.size <= SMALL_BYTES:
+                return read(room.doc, question), number
+            return await in_worker(parts, read_replayed, None, [state], question), number
+
+
+async def live_shape(parts: Parts, document: Document) -> Shape | None:
+    """What the document is; None as long as it is empty and nobody said."""
+    if document.kind is not None and document.root is not None:
+        return Shape(document.kind, document.root)
+    async with parts.rooms.use(document) as room:
+        return await shape_in(parts, document, room)
 
 
 async def shape_in(parts: Parts, document: Document, room: Room) -> Shape | None:
-    """What the document is, and noted as such for the next time; None as long as it is empty and nobody said."""
+    """As `live_shape`, in the document's room; what was found out is noted for the next time."""
     if document.kind is not None and document.root is not None:
         return Shape(document.kind, document.root)
     if room.size <= SMALL_BYTES:
@@ -76,6 +100,13 @@ async def shape_in(parts: Parts, document: Document, room: Room) -> Shape | None
         shape = await in_worker(parts, shape_of_state, room.state(), document.kind, document.root)
     await note_shape(parts, document, shape)
     return shape
+
+
+def question_about(document: Document, shape: Shape | None, form: Form | None) -> Question:
+    """Asks for the content of the shape that the document has now, or for what can be told if it has none yet."""
+    if shape is not None and shape.is_certain:
+        return Question(shape.kind, shape.root, form)
+    return Question(document.kind, document.root, form)
 
 
 async def note_shape(parts: Parts, document: Document, shape: Shape | None) -> None:

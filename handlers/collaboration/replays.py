@@ -5,14 +5,17 @@ They take a snapshot and the updates after it, as the log holds them. A state al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pycrdt import Doc, merge_updates
 
+from crdt.blame import Span, blame
 from crdt.content import DEFAULT_ROOTS, EditError, infer_shape, read_json, read_text
+from crdt.diff import Hunk, diff_json, diff_text
 from crdt.replay import replay
 from crdt.sync import EMPTY_UPDATE
+from storage.update_log import UpdateRow
 
 Form = Literal["text", "json"]
 Edit = Callable[[Doc[Any]], None]
@@ -72,6 +75,23 @@ def read(doc: Doc[Any], question: Question) -> Reading:
 
 def read_replayed(snapshot: bytes | None, updates: Iterable[bytes], question: Question) -> Reading:
     return read(replay(snapshot, updates), question)
+
+
+def compared(old: Reading, new: Reading) -> list[Hunk] | list[dict[str, Any]]:
+    """What changed from one reading to another of the same form. Raises EditError for what cannot be compared."""
+    return diff_text(old.value, new.value) if old.form == "text" else diff_json(old.value, new.value)
+
+
+def blamed(
+    rows: Sequence[UpdateRow], snapshot: bytes | None, number: int, kind: str | None, root: str | None
+) -> tuple[Shape | None, list[Span]]:
+    """Who wrote what of the document at a number, and what it is. `rows` is the log, `snapshot` what is before it."""
+    if kind is None or root is None:
+        until = (row.data for row in rows if row.number <= number)
+        shape = shape_of(replay(snapshot, until), kind, root)
+    else:
+        shape = Shape(kind, root)
+    return shape, [] if shape is None else blame(rows, shape.kind, shape.root, number, snapshot)
 
 
 def draft(state: bytes, edit: Edit) -> bytes:

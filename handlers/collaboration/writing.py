@@ -94,11 +94,12 @@ class NewJson(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """A change, of another root than the document's own if given, only at the number if given."""
+    """A change: of another shape or root than the document's own if given, only at the number if given."""
 
     change: Change
     root: str | None = None
     if_number: int | None = None
+    shape: Shape | None = None
     origin: int = HTTP
 
 
@@ -109,8 +110,7 @@ async def write(context: Context, document: Document, writing: Writing) -> int:
     """
     parts, change = context.parts, writing.change
     async with parts.rooms.use(document) as room:
-        usual = change.usual_kind
-        shape = await shape_in(parts, document, room) or Shape(usual, DEFAULT_ROOTS[usual])
+        shape = writing.shape or await shape_in(parts, document, room) or _usual_shape(change)
         if writing.root is not None:
             shape = shape._replace(root=writing.root)
         try:
@@ -160,6 +160,10 @@ def expect_number(room: Room, if_number: int | None) -> None:
             code="number_changed",
             details={"number": number},
         )
+
+
+def _usual_shape(change: Change) -> Shape:
+    return Shape(change.usual_kind, DEFAULT_ROOTS[change.usual_kind])
 
 
 def _check_size(parts: Parts, room: Room, update: bytes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from collab_studio import Document, connect
 
-from tests.clients.conftest import House
+from tests.clients.house import House
 
 DEADLINE = 100.0
 NAME = "default/notes"

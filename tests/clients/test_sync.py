@@ -113,7 +113,8 @@ def test_presence() -> None:
 
 def test_waiting_in_a_callback_is_refused() -> None:
     async def script(server: ScriptedServer) -> None:
-        peer = await admit(server)
+        peer = await server.accept()
+        await peer.admit(NAME)
         await peer.socket.wait_closed()
 
     with Served(script) as url, sync.connect(url) as studio:

