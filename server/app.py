@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from handlers.parts import Limits, Parts
 from handlers.registry import Principal
 from handlers.rooms import Rooms
 from handlers.workers import Workers
+from server.asgi_socket import websocket_routes
 from server.auth import Authenticator
 from server.gateway import Gateway
 from server.health import health_routes
@@ -67,7 +69,7 @@ async def running(settings: Settings, database: Database, signing_secret: str) -
     parts = Parts(database, rooms, access, audit, workers, limits)
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS)
-    studio = Studio(create_app(settings, parts, authenticator), gateway, parts)
+    studio = Studio(create_app(settings, parts, authenticator, gateway), gateway, parts)
     async with asyncio.TaskGroup() as group:
         essential = [group.create_task(rooms.run()), group.create_task(gateway.run())]
         beside = [group.create_task(keep_running(work, parts)) for work in (lambda _: audit.run(), *services())]
@@ -79,7 +81,10 @@ async def running(settings: Settings, database: Database, signing_secret: str) -
                 async with asyncio.timeout(settings.shutdown_timeout):
                     await rooms.close()
             except TimeoutError:
-                logger.error("the server stops with updates that could not be stored; nobody was told that they are")
+                # Nothing more to do, and no trace that would say more than this.
+                logger.error(  # noqa: TRY400
+                    "the server stops with updates that could not be stored; nobody was told that they are"
+                )
             for task in (*essential, *beside):
                 task.cancel()
             await audit.close()
@@ -90,15 +95,18 @@ async def keep_running(service: Service, parts: Parts) -> None:
     """Run a service until cancelled; one that fails is started again, later each time, and never takes others along."""
     pause = FIRST_RESTART_SECONDS
     while True:
+        started = time.monotonic()
         try:
             await service(parts)
         except Exception:
-            logger.exception("a service failed and starts again in %.0f s", pause)
+            logger.exception("a service failed and starts again")
+        if time.monotonic() - started > LONGEST_RESTART_SECONDS:
+            pause = FIRST_RESTART_SECONDS
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_RESTART_SECONDS)
 
 
-def create_app(settings: Settings, parts: Parts, authenticator: Authenticator) -> ASGIApp:
+def create_app(settings: Settings, parts: Parts, authenticator: Authenticator, gateway: Gateway) -> ASGIApp:
     """The HTTP application: the operations' routes and the server's own pages."""
 
     async def authenticate(headers: Mapping[str, str]) -> Principal | None:
@@ -114,6 +122,5 @@ def create_app(settings: Settings, parts: Parts, authenticator: Authenticator) -
             expose_headers=["x-request-id"],
         )
         middleware.append(cors)
-    return Starlette(
-        routes=[*build_routes(OPERATIONS, parts, authenticate), *health_routes(parts)], middleware=middleware
-    )
+    routes = [*build_routes(OPERATIONS, parts, authenticate), *health_routes(parts), *websocket_routes(gateway)]
+    return Starlette(routes=routes, middleware=middleware)

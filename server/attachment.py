@@ -4,7 +4,7 @@ The dialects differ in how they frame messages, acknowledge updates and part fro
 message does is the same and stands here.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from crdt import sync
 from crdt.lib0 import MalformedError, read_var_bytes, read_varuint
@@ -13,6 +13,7 @@ from crdt.update import inspect_update
 from handlers.access import Role, allows
 from handlers.registry import Permission, Principal
 from server.framing import Framing
+from server.transport import Transport
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 LIVE_UPDATE = bytes((sync.SYNC, sync.UPDATE))
 # Up to this size an update is checked and applied on the loop, in a few milliseconds at worst.
 LARGE_UPDATE_BYTES = 16 * 1024
-
-
-class Connection(Protocol):
-    """What an attachment needs of the connection under it."""
-
-    def write(self, data: bytes) -> None: ...
-    def hold_reading(self) -> None: ...
-    def release_reading(self) -> None: ...
 
 
 class Attachment:
@@ -54,7 +47,7 @@ class Attachment:
     def __init__(
         self,
         gateway: "Gateway",
-        connection: Connection,
+        connection: Transport,
         framing: Framing,
         principal: Principal,
         workspace_id: str,

@@ -22,7 +22,8 @@ from server.hocuspocus import HocuspocusAttachment, HocuspocusDialect
 from server.limits import ConnectionLimit, TokenBucket
 from server.origin import OriginPolicy
 from server.settings import Settings
-from server.websocket import Dialect, WebSocketProtocol
+from server.transport import Dialect, Transport
+from server.websocket import WebSocketProtocol
 from server.y_websocket import YWebSocketDialect
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Gateway:
         self._connections = ConnectionLimit(settings.max_connections_per_user)
         self._attachments: dict[str, set[Attachment]] = {}
         # Connections are looked at in turn: an equal share each second.
-        self._shares: list[set[WebSocketProtocol]] = [set() for _ in range(max(1, int(settings.keepalive_interval)))]
+        self._shares: list[set[Transport]] = [set() for _ in range(max(1, int(settings.keepalive_interval)))]
         self._opened = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
@@ -77,7 +78,7 @@ class Gateway:
             return HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect; see the setting allowed_origins"
         return None
 
-    def connect(self, socket: WebSocketProtocol, upgrade: Upgrade) -> Dialect:
+    def connect(self, socket: Transport, upgrade: Upgrade) -> Dialect:
         """The dialect of a connection whose handshake was just accepted."""
         self._opened += 1
         socket.share = self._shares[self._opened % len(self._shares)]
@@ -95,7 +96,7 @@ class Gateway:
     def new_bucket(self) -> TokenBucket:
         return TokenBucket(self._settings.message_rate, self._settings.message_burst, self.time())
 
-    async def _sign_in(self, dialect: HocuspocusDialect, socket: WebSocketProtocol, credential: str) -> None:
+    async def _sign_in(self, dialect: HocuspocusDialect, socket: Transport, credential: str) -> None:
         """A credential that came with the handshake speaks for the whole connection."""
         try:
             principal = await self.authenticate(credential)
@@ -108,7 +109,7 @@ class Gateway:
 
     def admit(
         self,
-        socket: WebSocketProtocol,
+        socket: Transport,
         credential: str | None,
         known: Principal | None,
         name: str,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from handlers.registry import Principal
     from server.admission import Admitted, Denied
     from server.gateway import Gateway
-    from server.websocket import WebSocketProtocol
+    from server.transport import Transport
 
 STATELESS, BROADCAST_STATELESS, CLOSE, SYNC_STATUS, PING, PONG = 5, 6, 7, 8, 9, 10
 STORED, REFUSED = b"\x08\x01", b"\x08\x00"
@@ -32,6 +32,8 @@ MAX_PENDING = 100
 MAX_ATTACHED = 1_000
 PENDING_SECONDS = 20.0
 MAX_ADDRESS_BYTES = 512
+# Clients choose a pause up to this, so that a restarted server does not meet all of them at once.
+COME_BACK_WITHIN_MS = 3_000
 
 
 @dataclass(slots=True, eq=False)
@@ -89,7 +91,7 @@ class HocuspocusDialect:
 
     __slots__ = ("_attachments", "_gateway", "_pending", "_socket", "_speaks_ping", "principal", "signing_in", "studio")
 
-    def __init__(self, gateway: "Gateway", socket: "WebSocketProtocol") -> None:
+    def __init__(self, gateway: "Gateway", socket: "Transport") -> None:
         self._gateway = gateway
         self._socket = socket
         self._attachments: dict[bytes, HocuspocusAttachment] = {}
@@ -269,6 +271,10 @@ class HocuspocusDialect:
             if not pending.authenticating and now - pending.since > PENDING_SECONDS:
                 del self._pending[key]
                 self._deny(key, "no authentication message came in time")
+
+    def going_away(self, reason: str) -> None:
+        if self.studio is not None:
+            self.studio.going_away(reason, COME_BACK_WITHIN_MS)
 
     def _studio(self) -> StudioChannel:
         if self.studio is None:

@@ -17,7 +17,7 @@ from handlers.registry import Context, InvalidRequest, NotFound, Operation, Oper
 if TYPE_CHECKING:
     from server.gateway import Gateway
     from server.hocuspocus import HocuspocusDialect
-    from server.websocket import WebSocketProtocol
+    from server.transport import Transport
 
 STUDIO_PREFIX = write_var_string("@studio")
 HELLO, WELCOME, REQUEST, RESULT, ERROR, GOING_AWAY = 64, 65, 66, 67, 68, 69
@@ -45,7 +45,7 @@ class StudioChannel:
 
     __slots__ = ("_dialect", "_gateway", "_in_flight", "_open", "_socket")
 
-    def __init__(self, gateway: "Gateway", socket: "WebSocketProtocol", dialect: "HocuspocusDialect") -> None:
+    def __init__(self, gateway: "Gateway", socket: "Transport", dialect: "HocuspocusDialect") -> None:
         self._gateway = gateway
         self._socket = socket
         self._dialect = dialect

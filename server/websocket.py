@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.server import ServerState
 
@@ -17,6 +17,7 @@ from server import framing, handshake
 from server.framing import FrameReader, FramingError
 from server.handshake import Upgrade
 from server.limits import ConnectionLimit, TokenBucket
+from server.transport import Dialect, Transport
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -26,16 +27,6 @@ logger = logging.getLogger(__name__)
 # A whole document may wait here for a slow reader; more than this and edits are held back and merged.
 WRITE_HIGH_WATER = 1024 * 1024
 CLOSE_TIMEOUT_SECONDS = 5.0
-
-
-class Dialect(Protocol):
-    """What a connection speaks above WebSocket frames. Synchronous; raises nothing."""
-
-    def receive(self, message: bytes) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def closed(self) -> None: ...
-    def keep_alive(self, now: float) -> None: ...
 
 
 class WebSocketProtocol(asyncio.Protocol):
@@ -72,7 +63,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self.closing = False
         self.paused_since: float | None = None
         # The connections that the gateway looks at together with this one.
-        self.share: set[WebSocketProtocol] | None = None
+        self.share: set[Transport] | None = None
         self._socket: socket.socket | None = None
         self._send: Callable[[bytes], int] | None = None
 
@@ -247,6 +238,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Called by uvicorn when the server stops: reconnect to somebody else."""
+        if self.dialect is not None:
+            self.dialect.going_away("the server is restarting")
         self.close(1012, "the server is restarting")
         self._end()
 

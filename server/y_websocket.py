@@ -11,7 +11,7 @@ from server.framing import PLAIN
 if TYPE_CHECKING:
     from server.admission import Admitted, Denied
     from server.gateway import Gateway
-    from server.websocket import WebSocketProtocol
+    from server.transport import Transport
 
 MAX_HELD_BYTES = 5 * 1024 * 1024
 MAX_HELD_MESSAGES = 1_000
@@ -24,7 +24,7 @@ class YWebSocketAttachment(Attachment):
 
     __slots__ = ("socket",)
     echo_means_stored = True
-    socket: "WebSocketProtocol"
+    socket: "Transport"
 
     def stored(self, updates: list[bytes]) -> None:
         for update in merged(updates):
@@ -49,7 +49,7 @@ class YWebSocketDialect:
 
     __slots__ = ("_attachment", "_gateway", "_held", "_held_bytes", "_socket", "opened_at")
 
-    def __init__(self, gateway: "Gateway", socket: "WebSocketProtocol") -> None:
+    def __init__(self, gateway: "Gateway", socket: "Transport") -> None:
         self._gateway = gateway
         self._socket = socket
         self._attachment: YWebSocketAttachment | None = None
@@ -92,6 +92,9 @@ class YWebSocketDialect:
     def keep_alive(self, now: float) -> None:  # noqa: ARG002 - the dialects' interface
         if self._attachment is not None:
             self._attachment.send(NOTHING_NEW)
+
+    def going_away(self, reason: str) -> None:
+        """This dialect has no word for it: the close code says it."""
 
     def closed(self) -> None:
         attachment, self._attachment = self._attachment, None

@@ -80,7 +80,7 @@ class VersionKeeper:
         if now - edited.since >= ACTIVE_SECONDS:
             return True
         room = parts.rooms.live(row_id)
-        return now - edited.last >= LEFT_SECONDS and (room is None or not room.members)
+        return now - edited.last >= LEFT_SECONDS and (room is None or not room.everybody())
 
 
 async def make_version(parts: Parts, row_id: int) -> None:

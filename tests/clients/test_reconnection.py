@@ -20,7 +20,11 @@ def test_pauses_double_up_to_the_longest_and_start_over() -> None:
 
 def test_chance_shortens_a_pause_by_up_to_a_half() -> None:
     assert Backoff(rand=lambda: 0.0).next() == SHORTEST / 2
-    assert 0.5 <= Backoff().after(1000) <= 2.0
+
+
+def test_a_server_that_goes_away_is_left_alone_for_up_to_what_it_says() -> None:
+    assert Backoff(rand=lambda: 0.5).within(3000) == 1.5
+    assert Backoff(rand=lambda: 1.0).within(10**9) == LONGEST
 
 
 @pytest.mark.parametrize(

@@ -179,13 +179,15 @@ def test_what_another_process_changed_is_heard_of_by_refreshing(tmp_path: Path) 
     play(tmp_path, scenario)
 
 
-def test_more_changes_than_can_be_looked_at_forget_everything(tmp_path: Path) -> None:
+def test_more_changes_than_can_be_looked_at_forget_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.access._MOST_ROWS", 4)
+
     async def scenario(node: Node) -> None:
         access, heard = node.parts.access, list[Change]()
         await access.refresh()
         access.on_change(heard.append)
         async with node.parts.database.write() as connection:
-            for number in range(501):
+            for number in range(5):
                 await audit.append(
                     connection, at=START, actor="admin", action="users.activate", target=str(number), outcome="done"
                 )

@@ -8,8 +8,7 @@ failed once stays in SEEDS.
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ from node_in_process import Node, running_node
 from pycrdt import Doc, Text
 
 from crdt import sync
-from crdt.lib0 import read_var_bytes, read_varuint, write_var_bytes, write_var_string
+from crdt.lib0 import read_var_bytes, read_varuint, write_var_string
 from crdt.replay import replay
-from server.framing import FrameReader
-from storage import documents, update_log
+from storage import update_log
 
 SEEDS = [1, 2, 3]
 FRESH = [random.randrange(1 << 32) for _ in range(int(os.environ.get("FUZZ_RUNS", "3")))]

@@ -122,7 +122,7 @@ class Connection:
             self._backoff.reset()
         if (going_away := self.multiplexer.going_away) is not None:
             self.multiplexer.going_away = None
-            return self._backoff.after(going_away.after_ms)
+            return self._backoff.within(going_away.after_ms)
         return self._backoff.next()
 
     async def _wait(self, seconds: float) -> None:

@@ -30,14 +30,11 @@ class Backoff:
         pause = min(LONGEST, SHORTEST * 2**self._failures)
         # Beyond this the pause is the longest; counting on would make a huge power.
         self._failures = min(self._failures + 1, 16)
-        return self._jittered(pause)
-
-    def after(self, milliseconds: int) -> float:
-        """Seconds to wait where the server asked for about so many milliseconds."""
-        return self._jittered(2 * min(LONGEST, milliseconds / 1000))
-
-    def _jittered(self, pause: float) -> float:
         return pause * (0.5 + self._rand() / 2)
+
+    def within(self, milliseconds: int) -> float:
+        """Seconds to wait where the server asked to be left alone for up to so many milliseconds."""
+        return self._rand() * min(LONGEST, milliseconds / 1000)
 
 
 def ending_of_close(closed: ConnectionClosed) -> ConnectionEnded | None:

@@ -46,7 +46,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class GoingAway:
-    """The server stops soon: reconnect about `after_ms` milliseconds after it closed."""
+    """The server stops: connect again after a pause of one's own choice up to `after_ms` milliseconds."""
 
     reason: str
     after_ms: int
