@@ -174,7 +174,7 @@ def stamp(raw: bytes, owner: Owner) -> bytes:
     """The state with its ``user`` vouched for: the client's colour and the like stay, id and name are the server's."""
     try:
         state = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(f"awareness state is not JSON: {error}") from None
     if not isinstance(state, dict):
         return NULL if state is None else _encoder.encode(state)

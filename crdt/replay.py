@@ -10,6 +10,7 @@ from pycrdt import Doc
 
 from crdt.lib0 import MalformedError
 from crdt.split import split_update
+from crdt.structs import read_structs
 from crdt.update import MalformedUpdate, inspect_update
 
 logger = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ def snapshot_of(snapshot: bytes | None, updates: list[bytes]) -> bytes | None:
     The engine keeps updates that wait for a missing predecessor to itself: they are in the log, but not in its state.
     """
     state = compact(snapshot, updates)
-    ends = {client: clock + length for client, clock, length in inspect_update(state).structs}
+    sections, _ = read_structs(state)
+    ends = {client: section[-1].clock + section[-1].length for client, section in sections.items()}
     for update in updates:
         try:
             shape = inspect_update(update)

@@ -24,9 +24,12 @@ def split_update(data: bytes, max_structs: int) -> list[bytes]:
 
 
 def causal_order(sections: dict[int, list[Struct]]) -> Iterator[Struct]:
-    """All structs, each client's by clock, each after those of other clients that it refers to."""
+    """All structs, each client's by clock, each after those of other clients that it refers to.
+
+    Higher clients first: of items in one place the lower client's goes to the left, so that it need not look past them.
+    """
     cursors = dict.fromkeys(sections, 0)
-    for client in sections:
+    for client in sorted(sections, reverse=True):
         stack = [(client, sections[client][-1].clock)]
         waiting = {client}
         while stack:

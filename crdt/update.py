@@ -14,9 +14,9 @@ from crdt.lib0 import MalformedError, read_varuint
 # The server's engine counts clocks in 32 bits and compares them signed.
 MAX_CLOCK = 2**31 - 1
 
-# What a document of a million keystrokes and twenty thousand sessions stays below. These bound how long one update
-# keeps a thread busy, not how long it may keep the event loop: large updates are read and applied in parts.
-MAX_CLIENTS = 20_000
+# What people write at once stays below, documents of years and uploads of megabytes too. These bound how long one
+# update keeps a worker busy; on the event loop an update of more than some hundred structs is applied in parts.
+MAX_CLIENTS = 100_000
 MAX_STRUCTS = 200_000
 MAX_DELETIONS = 200_000
 
@@ -27,7 +27,7 @@ GC, SKIP = 0, 10
 HAS_ORIGIN, HAS_RIGHT_ORIGIN, HAS_PARENT_SUB = 0x80, 0x40, 0x20
 
 
-class MalformedUpdate(MalformedError):  # noqa: N818
+class MalformedUpdate(MalformedError):
     """Not an update, or one that some engine would read in another way than the others."""
 
 
@@ -118,6 +118,7 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
         if clock > 127:
             clock, position = read_varuint(data, position - 1)
         start = clock
+        keys: set[bytes] = set()
         for _ in range(count):
             info = data[position]
             position += 1
@@ -162,6 +163,7 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
                     elif at >= clock:
                         raise MalformedUpdate("an item refers to a later one of its client")
                 elif not info & HAS_ORIGIN:
+                    place = position
                     by_name, position = read_varuint(data, position)
                     if by_name == 1:
                         position = _skip_string(data, position)
@@ -178,6 +180,11 @@ def _walk(data: bytes, max_clients: int, max_structs: int, max_deletions: int) -
                         raise MalformedUpdate("a parent is neither a name nor an id")
                     if info & HAS_PARENT_SUB:
                         position = _skip_string(data, position)
+                        key = data[place:position]
+                        if key in keys:
+                            # Its first value is the origin of the second; without, the engine looks past all of them.
+                            raise MalformedUpdate("a key is set for the first time twice")
+                        keys.add(key)
                 kind = info & 31
                 if kind == STRING:
                     length = data[position]

@@ -4,6 +4,7 @@ The dialects differ in how they frame messages, acknowledge updates and part fro
 message does is the same and stands here.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from crdt import sync
@@ -17,6 +18,8 @@ from server.transport import Transport
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
+
+logger = logging.getLogger(__name__)
 
 # What nearly every message starts with.
 LIVE_UPDATE = bytes((sync.SYNC, sync.UPDATE))
@@ -97,6 +100,10 @@ class Attachment:
             self._dispatch(message, at)
         except MalformedError as error:
             self.refuse(f"malformed message: {error}")
+        except Exception:
+            # Our fault, and one member's loss: the others in the room and on this connection go on.
+            logger.exception("a message of %s to document %d failed", self.user, self.room.row_id)
+            self.refuse("the server failed on this message; its log says why")
 
     def _dispatch(self, message: bytes, at: int) -> None:
         if message.startswith(LIVE_UPDATE, at):

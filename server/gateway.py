@@ -221,6 +221,11 @@ class Gateway:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("a connection's task failed", exc_info=error)
 
+    async def idle(self) -> None:
+        """Returns when everything spawned so far has ended."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
     @property
     def connection_count(self) -> int:
         return sum(map(len, self._shares))

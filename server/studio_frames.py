@@ -62,7 +62,7 @@ class StudioChannel:
                 self._gateway.spawn(self._sign_in(_hellos.decode(message[at:]).token))
             else:
                 self._fail(None, InvalidRequest(f"clients send frames of type {HELLO} and {REQUEST}, not {kind}"))
-        except (MalformedError, msgspec.MsgspecError, RecursionError) as error:
+        except (MalformedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._fail(None, InvalidRequest(f"not a frame of this protocol: {error}"))
 
     def _start(self, request: Request) -> None:

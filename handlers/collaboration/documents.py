@@ -139,6 +139,10 @@ async def _list_recent(context: Context, request: ListDocuments) -> Page[Documen
 
 async def create_document(context: Context, request: CreateDocument) -> Document:
     name = check_name(request.id)
+    if request.root is not None and request.kind in (None, "diagram"):
+        raise InvalidRequest(
+            "A root is for documents of the kind text, richtext or map; say which.", details={"parameter": "root"}
+        )
     async with context.parts.database.write() as connection:
         try:
             row = await documents.create(

@@ -1,7 +1,9 @@
 """What holds for every operation, whoever wrote it."""
 
+import inspect
 import keyword
 import re
+import sys
 from typing import get_args, get_origin
 
 import msgspec
@@ -84,3 +86,13 @@ def test_reading_is_not_audited_and_deleting_always(operation: Operation) -> Non
 
 def test_services_are_made_anew_for_each_node() -> None:
     assert len(services()) >= 1
+
+
+@pytest.mark.parametrize(
+    "operation", [each for each in OPERATIONS if each.audited], ids=lambda operation: operation.name
+)
+def test_what_changes_state_writes_its_own_name_into_the_audit(operation: Operation) -> None:
+    """Its name stands where it is listed, and where it is recorded."""
+    source = inspect.getsource(sys.modules[operation.handler.__module__])
+    assert "record(" in source
+    assert source.count(f'"{operation.name}"') >= 2

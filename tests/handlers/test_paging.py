@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from handlers.paging import decode_cursor, encode_cursor, page_of
 from handlers.registry import InvalidRequest
 
-
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
 
 

@@ -27,7 +27,7 @@ class Backoff:
 
     def next(self) -> float:
         """Seconds to wait before the next attempt."""
-        pause = min(LONGEST, SHORTEST * 2**self._failures)
+        pause: float = min(LONGEST, SHORTEST * 2**self._failures)
         # Beyond this the pause is the longest; counting on would make a huge power.
         self._failures = min(self._failures + 1, 16)
         return pause * (0.5 + self._rand() / 2)
