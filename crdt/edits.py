@@ -12,7 +12,7 @@ class EditError(Exception):
     """An edit that cannot be made; the document is as it was if the edit was made on a copy.
 
     Codes: ``wrong_kind``, ``out_of_range``, ``bad_pointer``, ``not_found``, ``test_failed``, ``bad_value``,
-    ``too_deep``, ``too_large``, ``too_many``.
+    ``too_deep``, ``too_large``, ``too_many``, ``unsupported``.
     """
 
     def __init__(self, code: str, message: str) -> None:

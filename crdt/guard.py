@@ -45,25 +45,20 @@ class Guard:
         self._state = state
         self._pairs: Pairs | None = None
         self._depths: dict[Id, int] | None = None
-        # How far the updates that were let through reach, applied or not yet.
-        self._ends: dict[int, int] = {}
-        # What such updates place something in without anybody having it yet: it must turn out to be a shared type.
+        # What updates that wait place something in without it being there yet: it must turn out to be a shared type.
         self._expected: set[Id] = set()
 
     def check(self, data: bytes, shape: UpdateShape, clocks: Mapping[int, int]) -> None:
         """Raise MalformedUpdate for an update that this document must not get; remember the others as applied.
 
-        `shape` is what `inspect_update` said, `clocks` the state vector of the document.
+        To be asked right before an update is applied. `shape` is what `inspect_update` said, `clocks` the state vector
+        of the document, which may lag behind.
         """
         if self._pairs is None:
             state = self._state()
             self._pairs = pairs_in(state, read_structs(state)[0]) if _LONG_CHARACTER.search(state) else {}
         if shape.notable or self._expected or self._touches_pairs(self._pairs, shape):
             self._check_closely(data, shape, clocks, self._pairs)
-        ends = self._ends
-        for client, clock, length in shape.structs:
-            if clock + length > ends.get(client, 0):
-                ends[client] = clock + length
 
     @staticmethod
     def _touches_pairs(pairs: Pairs, shape: UpdateShape) -> bool:
@@ -82,16 +77,23 @@ class Guard:
             pairs.setdefault(client, set()).update(seconds)
 
     def _check_types(self, sections: Sections, clocks: Mapping[int, int]) -> None:
-        known = self._depths is not None
-        for depths in (self._depths, None) if known else (None,):
-            # Where a depth is not remembered it is overestimated: if it seems too great, again with all of them.
-            self._depths = depths if depths is not None else depths_in(read_structs(self._state())[0])
-            check = _TypeCheck(self._state, self._depths, self._expected, sections, clocks, self._ends)
-            if check.deepest <= MAX_NESTING:
-                self._depths.update(check.new)
-                self._expected = check.expected
-                return
-        raise MalformedUpdate(f"shared types are nested more than {MAX_NESTING} deep")
+        remembered = self._depths
+        if remembered is not None and self._fits(remembered, sections, clocks):
+            return
+        # Where a depth is not known it is overestimated: if it seems too great, once more with all of them. What
+        # waits for its parent has no depth yet, so that nothing is certain then.
+        waiting = remembered is not None and self._expected
+        if waiting or not self._fits(depths_in(read_structs(self._state())[0]), sections, clocks):
+            raise MalformedUpdate(f"shared types are nested more than {MAX_NESTING} deep")
+
+    def _fits(self, depths: dict[Id, int], sections: Sections, clocks: Mapping[int, int]) -> bool:
+        check = _TypeCheck(self._state, depths, self._expected, sections, clocks)
+        if check.deepest > MAX_NESTING:
+            return False
+        depths.update(check.new)
+        self._depths = depths
+        self._expected = check.expected
+        return True
 
 
 class _TypeCheck:
@@ -104,7 +106,6 @@ class _TypeCheck:
         expected: set[Id],
         sections: Sections,
         clocks: Mapping[int, int],
-        ends: Mapping[int, int],
     ) -> None:
         self.new: dict[Id, int] = {}
         self.deepest = max(depths.values(), default=1)
@@ -113,8 +114,6 @@ class _TypeCheck:
         self._document: StructIndex | None = None
         self._depths = depths
         self._index = StructIndex(sections)
-        self._clocks = clocks
-        self._ends = ends
         for struct in causal_order(sections):
             if struct.kind not in (GC, SKIP) and struct.clock + struct.length > clocks.get(struct.client, 0):
                 self._check(struct)
@@ -139,21 +138,17 @@ class _TypeCheck:
         known = self._known(parent)
         if known is not None:
             return known
-        client, clock = parent
-        struct = self._index.holding(parent)
-        if struct is None and clock >= self._clocks.get(client, 0):
-            if clock < self._ends.get(client, 0):
-                raise MalformedUpdate(_NO_TYPE)
+        struct = self._index.holding(parent) or self._in_document(parent)
+        if struct is None or struct.kind == SKIP:
             self.expected.add(parent)
             if len(self.expected) > MAX_EXPECTED:
                 raise MalformedUpdate("too many items wait for what they are placed in")
             return self.deepest
-        if struct is None:
-            struct = self._in_document(parent)
-        if struct is not None and struct.kind not in (GC, SKIP, DELETED):
+        if struct.kind not in (TYPE, GC, DELETED):
             raise MalformedUpdate(_NO_TYPE)
-        self.new[parent] = 0
-        return 0
+        # A type that is there without being remembered waited for something that came before it.
+        depth = self.new[parent] = self.deepest if struct.kind == TYPE else 0
+        return depth
 
     def _in_document(self, place: Id) -> Struct | None:
         if self._document is None:

@@ -13,7 +13,7 @@ from crdt.alignment import Change, find_changes
 from crdt.edits import EditError, check_text
 from crdt.json_values import canonical, storable
 from crdt.richtext import MAX_NESTING, mark_attributes, mark_type, plain, read_attributes, read_marks
-from crdt.text_edits import replace_text_of
+from crdt.text_edits import check_offsets, replace_text_of
 
 MAX_NAME = 100
 
@@ -193,6 +193,7 @@ def _update(child: object, new: Node, depth: int) -> None:
 
 def _format(text: XmlText, new: TextRuns) -> None:
     """Give the characters of each run its marks where they have others; the characters are right already."""
+    check_offsets(text)
     wanted = list(new.runs)
     wanted.reverse()
     offset = 0

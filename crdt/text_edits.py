@@ -81,7 +81,15 @@ def _utf8_length(text: str, start: int, end: int) -> int:
 
 
 def _has_embeds(text: SharedText, characters: str) -> bool:
+    check_offsets(text)
     return len(text) != _utf8_length(characters, 0, len(characters))
+
+
+def check_offsets(text: SharedText) -> None:
+    """Refuse a text with a string embedded in it: what is read of it is like its characters, but has the length 1."""
+    chunks = [chunk for chunk, _ in text.diff()]
+    if sum(len(chunk.encode()) if isinstance(chunk, str) else 1 for chunk in chunks) != len(text):
+        raise EditError("unsupported", "a text with embedded strings cannot be edited at positions")
 
 
 def _embeds(text: SharedText) -> list[int]:

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 INLINE_REPLAY_BYTES = 64 * 1024
 # A load reads the newest snapshot and every update after it: this bounds the second part.
 COMPACT_AFTER_UPDATES = 1_000
+COMPACT_AFTER_SECONDS = 5.0
+COMPACT_AT_ONCE_UPDATES = 20_000
 # A frame costs every member a system call: a room in which people type faster than this sends their edits together.
 TURN_MICROSECONDS = 4_000
 SWEEP_SECONDS = 1.0
@@ -46,7 +48,6 @@ class Rooms:
         idle_seconds: float = 30.0,
         awareness: Callable[[], Awareness] = Awareness,
         presence_interval: float = 0.033,
-        on_changed: Callable[[int], None] | None = None,
     ) -> None:
         self._database = database
         self._workers = workers
@@ -64,8 +65,7 @@ class Rooms:
         self._presence_at = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.writer = LogWriter(log, commit_interval, self._stored)
-        self.presence_listeners: list[Callable[[], None]] = []
-        self.change_listeners: list[Callable[[int], None]] = [on_changed] if on_changed else []
+        self.change_listeners: list[Callable[[int], None]] = []
 
     # Opening
 
@@ -280,7 +280,12 @@ class Rooms:
     def _stored(self, room: Room) -> None:
         for listener in self.change_listeners:
             listener(room.row_id)
-        if room.number - self._snapshot_at.get(room, room.number) >= COMPACT_AFTER_UPDATES:
+
+    def _compact_if_due(self, room: Room, now: float) -> None:
+        """Make loading short again once a long log came to rest, or grew too long to wait for that."""
+        grown = room.number - self._snapshot_at.get(room, room.number)
+        rested = now - room.flushed_at / 1e6 >= COMPACT_AFTER_SECONDS
+        if grown >= COMPACT_AT_ONCE_UPDATES or (grown >= COMPACT_AFTER_UPDATES and rested):
             self._snapshot_at[room] = room.number
             task = asyncio.create_task(self._compact(room.row_id))
             self._tasks.add(task)
@@ -315,6 +320,7 @@ class Rooms:
                 room.awareness.expire(now)
                 if room.awareness.changed:
                     self._mark_presence(room, now)
+            self._compact_if_due(room, time.time())
             idle = now - self._idle_since.get(room, now)
             if room.is_settled and room not in self._pins and idle >= self._idle_seconds:
                 self._unload(room)

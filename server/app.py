@@ -26,6 +26,7 @@ from server.auth import Authenticator
 from server.gateway import Gateway
 from server.health import health_routes
 from server.http import build_routes, utc_now
+from server.problems import EXCEPTION_HANDLERS
 from server.settings import Settings
 from storage.database import Database
 from storage.update_log import open_update_log
@@ -123,4 +124,4 @@ def create_app(settings: Settings, parts: Parts, authenticator: Authenticator, g
         )
         middleware.append(cors)
     routes = [*build_routes(OPERATIONS, parts, authenticate), *health_routes(parts), *websocket_routes(gateway)]
-    return Starlette(routes=routes, middleware=middleware)
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)

@@ -75,9 +75,9 @@ class Settings:
     # A stock client sends its credential in its first frame; the slowest mobile network needs a few seconds.
     authentication_deadline: float = setting(read.duration, 10.0, "time a socket has to say who it is")
 
-    # A commit with its fsync costs most of a millisecond of CPU: 20 a second are cheap, and nobody notices 50 ms on
+    # A commit with its fsync costs a millisecond or two of CPU: ten a second are cheap, and nobody notices 100 ms on
     # "stored". An update after a quiet moment, and one that an HTTP request waits for, is committed at once.
-    commit_interval_ms: int = setting(read.number(0), 50, "shortest time between two commits of live edits")
+    commit_interval_ms: int = setting(read.number(0), 100, "shortest time between two commits of live edits")
     # Stock clients come back within 30 s of a lost connection; a room that waits twice that is read once, not twice.
     room_idle_seconds: float = setting(read.duration, 60.0, "how long an empty room stays in memory")
     # Presence is for eyes: 30 pictures a second look like motion, and each one left out is left out once a member.

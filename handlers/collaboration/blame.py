@@ -16,7 +16,7 @@ from handlers.collaboration.reading import SMALL_BYTES, SMALL_ROWS, in_worker, l
 from handlers.collaboration.replays import Shape, blamed
 from handlers.names import WorkspaceId
 from handlers.parts import Parts
-from handlers.registry import Context, InvalidRequest, Operation, Permission, TooLarge
+from handlers.registry import Context, NotFound, Operation, Permission, TooLarge
 from storage import update_log
 from storage.documents import Document
 from storage.update_log import UpdateRow
@@ -86,11 +86,11 @@ async def get_blame(context: Context, request: GetBlame) -> Blame:
 async def _blamed(parts: Parts, document: Document, number: int) -> tuple[Shape | None, list[Span]]:
     # Later rows as well: they tell whose an editor's id is.
     rows = await _whole_log(parts, document)
-    snapshot = None
-    if rows and rows[0].number > 1:
-        if number < rows[0].number - 1:
-            raise InvalidRequest(f"The history is kept from the number {rows[0].number} on.", code="not_kept")
-        snapshot = (await load_until(parts, document, rows[0].number - 1)).snapshot
+    first = rows[0].number if rows else document.head + 1
+    if number < first - 1:
+        message = f"Who wrote what of {document.name!r} is not kept before the number {first}."
+        raise NotFound(message, code="not_kept")
+    snapshot = (await load_until(parts, document, first - 1)).snapshot if first > 1 else None
     arguments = (rows, snapshot, number, document.kind, document.root)
     size = len(snapshot or b"") + sum(len(row.data) for row in rows)
     if len(rows) <= SMALL_ROWS and size <= SMALL_BYTES:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crdt.room import Room
-from handlers.collaboration.reading import SMALL_BYTES, in_worker, is_small
-from handlers.collaboration.replays import searchable, searchable_replayed
+from handlers.collaboration.reading import SMALL_BYTES, in_worker, is_small, note_shape
+from handlers.collaboration.replays import Words, searchable, searchable_replayed
 from handlers.parts import Parts
 from storage import documents, search, update_log
 from storage.documents import Document
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 QUIET_SECONDS = 1.0
 # Where people type without a pause the index is this far behind.
-LONGEST_WAIT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 60.0
 RETRY_SECONDS = 10.0
 TICK_SECONDS = 0.25
 CATCH_UP_ROWS = 200
@@ -107,16 +107,17 @@ async def index(parts: Parts, row_id: int) -> None:
     if document is None:
         raise MissingDocument([row_id])
     room = parts.rooms.live(row_id)
-    text, number = await (_live_text(parts, document, room) if room else _stored_text(parts, document))
+    found, number = await (_live_words(parts, document, room) if room else _stored_words(parts, document))
+    await note_shape(parts, document, found.shape)
     async with parts.database.write() as connection:
         # Its title may have been changed since, and it may be gone.
         document = await documents.get_by_id(connection, row_id)
         if document is not None:
-            await search.index(connection, row_id, document.workspace_id, document.title, text, number=number)
+            await search.index(connection, row_id, document.workspace_id, document.title, found.text, number=number)
 
 
-async def _live_text(parts: Parts, document: Document, room: Room) -> tuple[str, int]:
-    """The text, and a number up to which it holds everything. It may hold more, which is on its way to the log."""
+async def _live_words(parts: Parts, document: Document, room: Room) -> tuple[Words, int]:
+    """The words, and a number up to which they are all there. There may be more, on their way to the log."""
     number = room.number
     if room.size <= SMALL_BYTES:
         return searchable(room.doc, document.kind, document.root), number
@@ -124,7 +125,7 @@ async def _live_text(parts: Parts, document: Document, room: Room) -> tuple[str,
     return await in_worker(parts, searchable_replayed, *arguments), number
 
 
-async def _stored_text(parts: Parts, document: Document) -> tuple[str, int]:
+async def _stored_words(parts: Parts, document: Document) -> tuple[Words, int]:
     stored = await update_log.load(parts.database, document.id)
     arguments = (stored.snapshot, [row.data for row in stored.updates], document.kind, document.root)
     if is_small(stored):

@@ -107,21 +107,28 @@ def draft(state: bytes, edit: Edit) -> bytes:
     return merge_updates(*updates) if len(updates) > 1 else updates[0] if updates else EMPTY_UPDATE
 
 
-def searchable(doc: Doc[Any], kind: str | None, root: str | None) -> str:
+class Words(NamedTuple):
+    """What a document is to be found by, and what kind of document it is."""
+
+    text: str
+    shape: Shape | None
+
+
+def searchable(doc: Doc[Any], kind: str | None, root: str | None) -> Words:
     """The words of a document: its text, or the strings in its JSON, of a map with their keys."""
     shape = shape_of(doc, kind, root)
     if shape is None:
-        return ""
+        return Words("", None)
     if shape.kind in ("text", "richtext"):
-        return read_text(doc, shape.kind, shape.root)
+        return Words(read_text(doc, shape.kind, shape.root), shape)
     try:
         value = read_json(doc, shape.kind, shape.root)
     except EditError:  # nested too deep to be read
-        return ""
-    return "\n".join(_strings(value, with_keys=shape.kind == "map"))
+        value = None
+    return Words("\n".join(_strings(value, with_keys=shape.kind == "map")), shape)
 
 
-def searchable_replayed(snapshot: bytes | None, updates: Iterable[bytes], kind: str | None, root: str | None) -> str:
+def searchable_replayed(snapshot: bytes | None, updates: Iterable[bytes], kind: str | None, root: str | None) -> Words:
     return searchable(replay(snapshot, updates), kind, root)
 
 

@@ -132,6 +132,7 @@ async def merge(context: Context, document: Document, update: bytes, if_number: 
             pieces = [update] if len(update) <= LARGE_UPDATE_BYTES else await in_worker(parts, prepare, update)
             expect_number(room, if_number)
             _check_size(parts, room, update)
+            number = room.number
             for piece in pieces:
                 number = await parts.rooms.apply(room, author, piece)
         except MalformedError as error:
