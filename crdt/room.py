@@ -12,6 +12,7 @@ from pycrdt import Doc, merge_updates
 
 from crdt import sync
 from crdt.awareness import Awareness
+from crdt.guard import Guard
 from crdt.id_ranges import IdRanges, deleted_in
 from crdt.lib0 import MalformedError
 from crdt.update import UpdateShape, check_state_vector, inspect_update
@@ -48,6 +49,9 @@ class Member(Protocol):
 
     def stored(self, updates: list[bytes]) -> None:
         """These updates of the member are on disk."""
+
+    def slow_down(self, seconds: float) -> None:
+        """The member's updates took the engine long: take no more of them for a while."""
 
     def refuse(self, reason: str) -> None:
         """An update of the member was not accepted; the member is to be parted from this document."""
@@ -89,6 +93,9 @@ class Room:
         self.flushed_at = 0
         # Edits that come over HTTP continue one client of their own, so that they do not add a client each.
         self.editor = doc.client_id
+        # The engine and the log may differ: nobody may join, and the document is to be loaded again.
+        self.is_broken = False
+        self.guard = Guard(doc.get_update)
         self._state: bytes | None = None
         self._state_vector: bytes | None = None
         self._state_frames: dict[Framing, bytes] = {}
@@ -179,13 +186,21 @@ class Room:
 
     # What members send
 
-    def receive(self, member: Member | None, author: str, origin: int, data: bytes, created_at: int) -> bool:
+    def receive(
+        self,
+        member: Member | None,
+        author: str,
+        origin: int,
+        data: bytes,
+        created_at: int,
+        shape: UpdateShape | None = None,
+    ) -> bool:
         """Take an update into the inbox, to be applied at the end of the turn.
 
         Returns False if the document already holds everything in it, so that there is nothing to apply or store.
         Raises MalformedError before the engine has seen a byte.
         """
-        shape = inspect_update(data)
+        shape = shape or inspect_update(data)
         if self.holds(shape, exactly=origin == SYNCED):
             return False
         self.inbox.append(Arrival(member, author, origin, created_at, data, shape))
@@ -245,10 +260,15 @@ class Room:
     def _takes(self, arrival: Arrival) -> bool:
         """Whether the engine took the update; if not, its author is told."""
         try:
+            self.guard.check(arrival.data, arrival.shape, self.clocks)
             self.doc.apply_update(arrival.data)
         except ValueError as error:
             if arrival.member is not None:
                 arrival.member.refuse(f"malformed update: {error}")
+            return False
+        except RuntimeError:
+            # The engine stopped half-way: what it holds now is not what the log does, and must not be served on.
+            self.is_broken = True
             return False
         return True
 

@@ -61,7 +61,7 @@ def install_clients() -> None:
     """The stock clients from npm, as the tests use them; nothing to do if they were installed before."""
     if not (JAVASCRIPT / "node_modules").exists():
         print("installing the JavaScript clients", flush=True)
-        path = f"{Path(NODE).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=JAVASCRIPT, env={**os.environ, "PATH": path}, check=True)
 
 

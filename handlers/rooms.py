@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from crdt.awareness import Awareness
 from crdt.replay import compact, replay, snapshot_of
 from crdt.room import HTTP, AnyDoc, Arrival, Member, Room
-from crdt.update import MalformedUpdate
+from crdt.update import MalformedUpdate, inspect_update
 from handlers.large_updates import prepare
 from handlers.log_writer import LogWriter
 from handlers.parts import Workers
@@ -24,6 +24,14 @@ from storage.update_log import Stored, UpdateLog
 
 logger = logging.getLogger(__name__)
 
+# Crafted to conflict, n structs cost the engine n * n: of so many at once the worst take a few milliseconds.
+PARTS_AT_ONCE = 64
+# A large update of an honest client takes the engine a hundredth of this.
+LARGE_BUDGET_SECONDS = 0.5
+BUDGET_SECONDS_A_BYTE = 0.1 / 1024**2
+# A turn that took the loop this long was crafted or is a rarity; its authors then wait ten times as long.
+SLOW_TURN_SECONDS = 0.05
+SLOW_DOWN_FACTOR = 10.0
 # Replaying more than this would hold the event loop for several milliseconds.
 INLINE_REPLAY_BYTES = 64 * 1024
 # A load reads the newest snapshot and every update after it: this bounds the second part.
@@ -75,7 +83,8 @@ class Rooms:
 
     def live_named(self, workspace_id: str, name: str) -> Room | None:
         """The same by address."""
-        return self._names.get((workspace_id, name))
+        room = self._names.get((workspace_id, name))
+        return None if room is None or room.is_broken else room
 
     async def open(self, document: Document) -> Room:
         """The document's room, loaded if need be; however many ask at once, it is read once.
@@ -84,6 +93,10 @@ class Rooms:
         """
         while True:
             room = self._live.get(document.id)
+            if room is not None and room.is_broken:
+                await self.settle(room)
+                self._unload(room)
+                continue
             if room is not None:
                 self._idle_since[room] = time.monotonic()
                 self._names[document.workspace_id, document.name] = room
@@ -129,14 +142,21 @@ class Rooms:
 
     # Taking in
 
-    def receive(self, room: Room, member: Member, origin: int, data: bytes) -> None:
-        """A member's update, to be applied at the end of this turn. Raises MalformedUpdate."""
+    def receive(self, room: Room, member: Member, origin: int, data: bytes) -> bool:
+        """Take a member's update, to be applied at the end of this turn. Raises MalformedUpdate.
+
+        False for one of so many parts that it would hold the loop: that is for ``receive_large``.
+        """
+        shape = inspect_update(data)
+        if shape.parts > PARTS_AT_ONCE:
+            return False
         now = time.time_ns() // 1000
-        if room.receive(member, member.user, origin, data, now):
+        if room.receive(member, member.user, origin, data, now, shape):
             if len(room.inbox) == 1:
                 self._schedule(room, now)
         else:
             self._answer_repeated(room, member, data)
+        return True
 
     def _answer_repeated(self, room: Room, member: Member, data: bytes) -> None:
         """Nothing new, so nothing to store: but what it repeats may itself still be on its way to the disk."""
@@ -159,13 +179,19 @@ class Rooms:
 
         Raises MalformedUpdate.
         """
-        parts = await self._workers.run(prepare, data)
+        parts = await self._workers.run(prepare, data, PARTS_AT_ONCE)
         created_at = time.time_ns() // 1000
+        spent = 0.0
         for part in parts:
+            started = time.thread_time()
             if room.receive(member, member.user, origin, part, created_at):
                 room.inbox[-1].answers = False
                 room.flush()
-                self.writer.submit(room)
+                if room.outbox:
+                    self.writer.submit(room)
+            spent += time.thread_time() - started
+            if spent > LARGE_BUDGET_SECONDS + len(data) * BUDGET_SECONDS_A_BYTE:
+                raise MalformedUpdate("it would keep the server busy for too long")
             await asyncio.sleep(0)
         self._answer_repeated(room, member, data)
 
@@ -178,10 +204,23 @@ class Rooms:
             asyncio.get_running_loop().call_later(wait / 1e6, self._end_turn, room)
 
     def _end_turn(self, room: Room) -> None:
-        room.flushed_at = time.time_ns() // 1000
+        arrivals, started = room.inbox, time.time_ns()
+        room.flushed_at = started // 1000
         room.flush()
         if room.outbox:
             self.writer.submit(room)
+        spent = (time.time_ns() - started) / 1e9
+        if spent > SLOW_TURN_SECONDS:
+            for member in {arrival.member for arrival in arrivals if arrival.member is not None}:
+                member.slow_down(spent * SLOW_DOWN_FACTOR)
+        if room.is_broken:
+            self._replace_broken(room)
+
+    def _replace_broken(self, room: Room) -> None:
+        """Part everybody; whoever comes back finds the document as the log has it."""
+        logger.error("the engine failed on document %d; it is loaded again from its log", room.row_id)
+        for member in room.everybody():
+            member.refuse("the document has to be loaded again; connect again")
 
     # Presence
 

@@ -4,6 +4,7 @@ The dialects differ in how they frame messages, acknowledge updates and part fro
 message does is the same and stands here.
 """
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -141,10 +142,8 @@ class Attachment:
             self._take_from_reader(origin, update)
         elif self.room.size + len(update) > self.gateway.max_document_bytes:
             self.refuse(f"this document is full: {self.gateway.max_document_bytes} bytes are allowed")
-        elif len(update) > LARGE_UPDATE_BYTES:
+        elif len(update) > LARGE_UPDATE_BYTES or not self.gateway.rooms.receive(self.room, self, origin, update):
             self._hold_for(origin, update)
-        else:
-            self.gateway.rooms.receive(self.room, self, origin, update)
 
     def _take_from_reader(self, origin: int, update: bytes) -> None:
         """A reader's step 2 is fine as long as it brings nothing; a reader that lost its writes is told so."""
@@ -170,6 +169,11 @@ class Attachment:
             self.connection.release_reading()
         for message in held:
             self.receive(message, 0)
+
+    def slow_down(self, seconds: float) -> None:
+        """Read nothing from this connection for a while: what its updates cost is its own to wait for."""
+        self.connection.hold_reading()
+        asyncio.get_running_loop().call_later(seconds, self.connection.release_reading)
 
     def send_awareness(self) -> None:
         present = self.room.awareness.encode_all()

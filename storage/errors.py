@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the names say what happened; that they are errors is plain where they are raised
 """What storage raises. Everything else that escapes is a bug.
 
 StorageError

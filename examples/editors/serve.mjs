@@ -20,3 +20,7 @@ const server = createServer(async ({ url }, response) => {
   }
 })
 server.listen(PORT, '127.0.0.1', () => console.log(`Open http://127.0.0.1:${server.address().port}`))
+server.on('error', ({ message }) => {
+  console.error(message)
+  process.exitCode = 1
+})

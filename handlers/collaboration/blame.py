@@ -7,19 +7,18 @@ from typing import cast
 
 import msgspec
 
-from crdt.blame import Span, TooInvolvedError, by_author
+from crdt.blame import Span, TooInvolvedError
 from crdt.edits import EditError
 from handlers.collaboration.documents import ONE, Kind
 from handlers.collaboration.naming import DocumentId, find
 from handlers.collaboration.points import Point, current_number, resolve
 from handlers.collaboration.reading import SMALL_BYTES, SMALL_ROWS, in_worker, load_until
-from handlers.collaboration.replays import Shape, blamed
+from handlers.collaboration.replays import BlameQuestion, LogColumns, Shape, blamed
 from handlers.names import WorkspaceId
 from handlers.parts import Parts
 from handlers.registry import Context, NotFound, Operation, Permission, TooLarge
 from storage import update_log
 from storage.documents import Document
-from storage.update_log import UpdateRow
 
 # The log is read in parts, so that a long one is not one long answer of the database.
 ROWS_AT_ONCE = 10_000
@@ -72,40 +71,40 @@ async def get_blame(context: Context, request: GetBlame) -> Blame:
     else:
         number = await resolve(parts, document, request.at, "at")
     try:
-        shape, spans = await _blamed(parts, document, number)
+        shape, spans = await _blamed(parts, document, number, grouped=request.grouped)
     except (TooInvolvedError, EditError) as error:
         raise TooLarge(f"Who wrote what cannot be worked out: {error}.", code="too_involved") from None
     return Blame(
         number=number,
         kind=cast("Kind", shape.kind) if shape else None,
         root=shape.root if shape else None,
-        spans=[Stretch(**span._asdict()) for span in (by_author(spans) if request.grouped else spans)],
+        spans=[Stretch(**span._asdict()) for span in spans],
     )
 
 
-async def _blamed(parts: Parts, document: Document, number: int) -> tuple[Shape | None, list[Span]]:
+async def _blamed(parts: Parts, document: Document, number: int, *, grouped: bool) -> tuple[Shape | None, list[Span]]:
     # Later rows as well: they tell whose an editor's id is.
-    rows = await _whole_log(parts, document)
-    first = rows[0].number if rows else document.head + 1
+    log = await _whole_log(parts, document)
+    first = log.numbers[0] if log.numbers else document.head + 1
     if number < first - 1:
         message = f"Who wrote what of {document.name!r} is not kept before the number {first}."
         raise NotFound(message, code="not_kept")
     snapshot = (await load_until(parts, document, first - 1)).snapshot if first > 1 else None
-    arguments = (rows, snapshot, number, document.kind, document.root)
-    size = len(snapshot or b"") + sum(len(row.data) for row in rows)
-    if len(rows) <= SMALL_ROWS and size <= SMALL_BYTES:
+    arguments = (log, snapshot, BlameQuestion(number, document.kind, document.root, grouped))
+    size = len(snapshot or b"") + sum(map(len, log.data))
+    if len(log.numbers) <= SMALL_ROWS and size <= SMALL_BYTES:
         return blamed(*arguments)
     return await in_worker(parts, blamed, *arguments)
 
 
-async def _whole_log(parts: Parts, document: Document) -> list[UpdateRow]:
-    rows: list[UpdateRow] = []
+async def _whole_log(parts: Parts, document: Document) -> LogColumns:
+    log = LogColumns.empty()
     while True:
-        after = rows[-1].number if rows else 0
-        more = await update_log.read(parts.database, document.id, after, ROWS_AT_ONCE)
-        rows += more
-        if len(more) < ROWS_AT_ONCE:
-            return rows
+        after = log.numbers[-1] if log.numbers else 0
+        rows = await update_log.read(parts.database, document.id, after, ROWS_AT_ONCE)
+        log.extend(rows)
+        if len(rows) < ROWS_AT_ONCE:
+            return log
 
 
 OPERATIONS = (

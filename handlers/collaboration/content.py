@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from crdt.content import DEFAULT_ROOTS
 from crdt.edits import MAX_EDITS, PointerEdit
 from crdt.edits import Splice as TextSplice
 from crdt.replay import compact
@@ -17,10 +18,11 @@ from handlers.audit_trail import record
 from handlers.collaboration.documents import ONE, Kind, Root, address
 from handlers.collaboration.naming import DocumentId, ensure_document, find
 from handlers.collaboration.points import Point, resolve
-from handlers.collaboration.reading import note_shape, read_live, replayed
+from handlers.collaboration.reading import live_shape, question_about, read_live, replayed
 from handlers.collaboration.replays import Question, Reading, read_replayed
 from handlers.collaboration.writing import Change, NewJson, NewText, PointerEdits, Splices, Writing, merge, write
 from handlers.names import WorkspaceId
+from handlers.parts import Parts
 from handlers.registry import Binary, Conflict, Context, InvalidRequest, Operation, Permission
 from storage.documents import Document
 
@@ -111,33 +113,33 @@ class PatchContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def get_content(context: Context, request: GetContent) -> Content | Binary:
-    document = await find(context.parts, request.workspace_id, request.document_id)
+    parts = context.parts
+    document = await find(parts, request.workspace_id, request.document_id)
+    number = None if request.at is None else await resolve(parts, document, request.at, "at")
     if request.format == "yjs":
-        return Binary(media_type=OCTETS, data=await _state(context, document, request.at))
-    question = _question(document, request)
-    if request.at is None:
-        reading, number = await read_live(context.parts, document, question)
-        if request.root is None and request.kind is None:
-            await note_shape(context.parts, document, reading.shape)
+        return Binary(media_type=OCTETS, data=await _state(parts, document, number))
+    question = await _question(parts, document, request)
+    if number is None:
+        reading, number = await read_live(parts, document, question)
     else:
-        number = await resolve(context.parts, document, request.at, "at")
-        reading = await replayed(context.parts, document, number, read_replayed, question)
+        reading = await replayed(parts, document, number, read_replayed, question)
     return _shown(reading, number)
 
 
-async def _state(context: Context, document: Document, at: Point | None) -> bytes:
-    if at is None:
-        state, _ = await context.parts.rooms.state(document)
-        return state
-    number = await resolve(context.parts, document, at, "at")
-    return await replayed(context.parts, document, number, compact)
+async def _state(parts: Parts, document: Document, number: int | None) -> bytes:
+    if number is not None:
+        return await replayed(parts, document, number, compact)
+    state, _ = await parts.rooms.state(document)
+    return state
 
 
-def _question(document: Document, request: GetContent) -> Question:
+async def _question(parts: Parts, document: Document, request: GetContent) -> Question:
     form = None if request.format == "yjs" else request.format
     if request.kind is not None and request.kind != document.kind:
-        return Question(request.kind, request.root, form)
-    return Question(document.kind, request.root or document.root, form)
+        return Question(request.kind, request.root or DEFAULT_ROOTS[request.kind], form)
+    if request.root is not None and document.kind is not None:
+        return Question(document.kind, request.root, form)
+    return question_about(document, await live_shape(parts, document), form)
 
 
 def _shown(reading: Reading, number: int) -> Content:

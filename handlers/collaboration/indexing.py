@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crdt.room import Room
-from handlers.collaboration.reading import SMALL_BYTES, in_worker, is_small, note_shape
+from handlers.collaboration.reading import in_worker, is_quick, is_small, note_shape
 from handlers.collaboration.replays import Words, searchable, searchable_replayed
 from handlers.parts import Parts
 from storage import documents, search, update_log
@@ -119,7 +119,7 @@ async def index(parts: Parts, row_id: int) -> None:
 async def _live_words(parts: Parts, document: Document, room: Room) -> tuple[Words, int]:
     """The words, and a number up to which they are all there. There may be more, on their way to the log."""
     number = room.number
-    if room.size <= SMALL_BYTES:
+    if is_quick(document.kind, document.root, room):
         return searchable(room.doc, document.kind, document.root), number
     arguments = (None, [room.state()], document.kind, document.root)
     return await in_worker(parts, searchable_replayed, *arguments), number

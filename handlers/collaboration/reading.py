@@ -19,9 +19,11 @@ from storage.update_log import Stored
 
 R = TypeVar("R")
 
-# Reading or replaying this much holds the event loop for some milliseconds at most; asking a worker takes about one.
+# A replay, or reading this much JSON, holds the event loop for some milliseconds at most. A worker costs about one.
 SMALL_BYTES = 64 * 1024
 SMALL_ROWS = 200
+# Telling what a document is reads its structs one by one.
+SMALL_UNTOLD_BYTES = 8 * 1024
 
 
 async def in_worker(parts: Parts, function: Callable[..., R], *arguments: Any) -> R:
@@ -77,9 +79,16 @@ async def read_live(parts: Parts, document: Document, question: Question) -> tup
     async with parts.rooms.use(document) as room:
         state, number = await parts.rooms.state(document)
         with readable():
-            if room.size <= SMALL_BYTES:
+            if is_quick(question.kind, question.root, room):
                 return read(room.doc, question), number
             return await in_worker(parts, read_replayed, None, [state], question), number
+
+
+def is_quick(kind: str | None, root: str | None, room: Room) -> bool:
+    """Whether a live document is read quickly enough for the event loop. Text always is."""
+    if kind is None or root is None:
+        return len(room.state()) <= SMALL_UNTOLD_BYTES
+    return kind == "text" or len(room.state()) <= SMALL_BYTES
 
 
 async def live_shape(parts: Parts, document: Document) -> Shape | None:
@@ -94,10 +103,11 @@ async def shape_in(parts: Parts, document: Document, room: Room) -> Shape | None
     """As `live_shape`, in the document's room; what was found out is noted for the next time."""
     if document.kind is not None and document.root is not None:
         return Shape(document.kind, document.root)
-    if room.size <= SMALL_BYTES:
+    state = room.state()
+    if len(state) <= SMALL_UNTOLD_BYTES:
         shape = shape_of(room.doc, document.kind, document.root)
     else:
-        shape = await in_worker(parts, shape_of_state, room.state(), document.kind, document.root)
+        shape = await in_worker(parts, shape_of_state, state, document.kind, document.root)
     await note_shape(parts, document, shape)
     return shape
 

@@ -6,11 +6,12 @@ They take a snapshot and the updates after it, as the log holds them. A state al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from pycrdt import Doc, merge_updates
 
-from crdt.blame import Span, blame
+from crdt.blame import Span, blame, by_author
 from crdt.content import DEFAULT_ROOTS, EditError, infer_shape, read_json, read_text
 from crdt.diff import Hunk, diff_json, diff_text
 from crdt.replay import replay
@@ -82,16 +83,55 @@ def compared(old: Reading, new: Reading) -> list[Hunk] | list[dict[str, Any]]:
     return diff_text(old.value, new.value) if old.form == "text" else diff_json(old.value, new.value)
 
 
-def blamed(
-    rows: Sequence[UpdateRow], snapshot: bytes | None, number: int, kind: str | None, root: str | None
-) -> tuple[Shape | None, list[Span]]:
-    """Who wrote what of the document at a number, and what it is. `rows` is the log, `snapshot` what is before it."""
-    if kind is None or root is None:
+class LogColumns(NamedTuple):
+    """Rows of the log by column: a hundred times quicker on their way to a worker than as objects."""
+
+    numbers: list[int]
+    authors: list[str]
+    origins: list[int]
+    times: list[float]
+    data: list[bytes]
+
+    @classmethod
+    def empty(cls) -> LogColumns:
+        return cls([], [], [], [], [])
+
+    def extend(self, rows: Sequence[UpdateRow]) -> None:
+        self.numbers.extend(row.number for row in rows)
+        self.authors.extend(row.author for row in rows)
+        self.origins.extend(row.origin for row in rows)
+        self.times.extend(row.created_at.timestamp() for row in rows)
+        self.data.extend(row.data for row in rows)
+
+    def rows(self) -> list[UpdateRow]:
+        """Seconds since 1970 as floats hold the microseconds of this millennium exactly."""
+        return [
+            UpdateRow(number, author, origin, datetime.fromtimestamp(at, UTC), data)
+            for number, author, origin, at, data in zip(*self, strict=True)
+        ]
+
+
+class BlameQuestion(NamedTuple):
+    """Who wrote what of the document at a number; neighbours of one author as one if `grouped`."""
+
+    number: int
+    kind: str | None
+    root: str | None
+    grouped: bool
+
+
+def blamed(log: LogColumns, snapshot: bytes | None, question: BlameQuestion) -> tuple[Shape | None, list[Span]]:
+    """The answer, and what the document is. `snapshot` is what is before the log."""
+    rows, number = log.rows(), question.number
+    if question.kind is None or question.root is None:
         until = (row.data for row in rows if row.number <= number)
-        shape = shape_of(replay(snapshot, until), kind, root)
+        shape = shape_of(replay(snapshot, until), question.kind, question.root)
     else:
-        shape = Shape(kind, root)
-    return shape, [] if shape is None else blame(rows, shape.kind, shape.root, number, snapshot)
+        shape = Shape(question.kind, question.root)
+    if shape is None:
+        return None, []
+    spans = blame(rows, shape.kind, shape.root, number, snapshot)
+    return shape, by_author(spans) if question.grouped else spans
 
 
 def draft(state: bytes, edit: Edit) -> bytes:

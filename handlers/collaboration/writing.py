@@ -143,9 +143,10 @@ async def merge(context: Context, document: Document, update: bytes, if_number: 
 async def _draft(parts: Parts, room: Room, edit: Edit, if_number: int | None) -> bytes:
     """The update that the edit makes. Nothing else happens between the check of the number and the return."""
     expect_number(room, if_number)
-    if room.size <= SMALL_BYTES:
+    state = room.state()
+    if len(state) <= SMALL_BYTES:
         return room.draft(edit)
-    update = await in_worker(parts, draft, room.state(), edit)
+    update = await in_worker(parts, draft, state, edit)
     expect_number(room, if_number)
     return update
 

@@ -49,6 +49,9 @@ class Guest:
     def stored(self, updates: list[bytes]) -> None:
         self.acknowledged += updates
 
+    def slow_down(self, seconds: float) -> None:
+        """Rooms do not ask for it themselves."""
+
     def refuse(self, reason: str) -> None:
         self.refused.append(reason)
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_documents import Session
 from raw_updates import deletions, gc, text, update
-from reading import document, everything_in
+from whole_documents import document, everything_in
 
 from crdt.split import causal_order, split_update
 from crdt.structs import read_structs

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_documents import Session
 from raw_updates import deletions, gc, item, skip, text, update
-from reading import document, everything_in
+from whole_documents import document, everything_in
 
 from crdt.item_content import ANY, STRING
 from crdt.structs import GC, SKIP, StructIndex, read_structs, write_update

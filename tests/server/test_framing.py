@@ -50,14 +50,18 @@ def test_fragments_are_joined_and_control_frames_come_between(first: bytes, seco
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"\x82\x05hello", 1002),  # not masked
-        (client_frame(bytes(LIMIT + 1)), 1009),
-        (client_frame(bytes(LIMIT), fin=False) + client_frame(b"x", Opcode.CONT), 1009),
-        (client_frame(b"x", Opcode.CONT), 1002),
-        (client_frame(b"x", fin=False) + client_frame(b"y"), 1002),
-        (b"\xc2" + client_frame(b"abc")[1:], 1002),  # a reserved bit
-        (b"\x8b" + client_frame(b"abc")[1:], 1002),  # no such control frame
-        (client_frame(b"", fin=False) + client_frame(b"", Opcode.CONT, fin=False) * 2000, 1009),
+        pytest.param(b"\x82\x05hello", 1002, id="not masked"),
+        pytest.param(client_frame(bytes(LIMIT + 1)), 1009, id="too large"),
+        pytest.param(
+            client_frame(bytes(LIMIT), fin=False) + client_frame(b"x", Opcode.CONT), 1009, id="too large in pieces"
+        ),
+        pytest.param(client_frame(b"x", Opcode.CONT), 1002, id="continues nothing"),
+        pytest.param(client_frame(b"x", fin=False) + client_frame(b"y"), 1002, id="does not continue"),
+        pytest.param(b"\xc2" + client_frame(b"abc")[1:], 1002, id="a reserved bit"),
+        pytest.param(b"\x8b" + client_frame(b"abc")[1:], 1002, id="no such control frame"),
+        pytest.param(
+            client_frame(b"", fin=False) + client_frame(b"", Opcode.CONT, fin=False) * 2000, 1009, id="endless pieces"
+        ),
     ],
 )
 def test_what_breaks_the_protocol_is_refused_with_its_code(data: bytes, code: int) -> None:

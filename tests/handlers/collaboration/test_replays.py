@@ -17,13 +17,13 @@ from handlers.collaboration.writing import NewJson, NewText, PointerEdits, Splic
 
 
 def text_state(text: str, root: str = "content") -> bytes:
-    doc: Doc[Any] = Doc()
+    doc: Doc[Any] = Doc(client_id=7)
     doc.get(root, type=Text).insert(0, text)
     return doc.get_update()
 
 
 def map_state(**values: Any) -> bytes:
-    doc: Doc[Any] = Doc()
+    doc: Doc[Any] = Doc(client_id=7)
     doc.get("content", type=Map).update(values)
     return doc.get_update()
 
