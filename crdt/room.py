@@ -69,7 +69,8 @@ class Arrival:
     shape: UpdateShape
     # One message of a member may be stored as several updates; only the last answers the member.
     answers: bool = True
-    on_stored: Callable[[int], None] | None = None
+    # Called with its number once it is on disk, or with None if the document was deleted before.
+    on_stored: Callable[[int | None], None] | None = None
 
 
 class Room:

@@ -3,8 +3,11 @@
 from crdt.split import split_update
 from crdt.update import inspect_update
 
+# Crafted to conflict, n structs cost the engine n * n: of so many at once the worst take a few milliseconds.
+PARTS_AT_ONCE = 64
 
-def prepare(data: bytes, parts_at_once: int) -> list[bytes]:
+
+def prepare(data: bytes) -> list[bytes]:
     """The update as valid updates in an order in which each builds on those before it. Raises MalformedUpdate."""
     inspect_update(data)
-    return split_update(data, parts_at_once)
+    return split_update(data, PARTS_AT_ONCE)

@@ -103,7 +103,10 @@ class LogWriter:
     def _drop_purged(self, rooms: list[Room], purged: set[int]) -> list[Room]:
         for room in rooms:
             if room.row_id in purged:
-                room.storing = []
+                lost, room.storing = room.storing, []
+                for arrival in lost:
+                    if arrival.on_stored is not None:
+                        arrival.on_stored(None)
                 for member in room.everybody():
                     member.refuse("this document was deleted")
         return [room for room in rooms if room.row_id not in purged]

@@ -14,9 +14,10 @@ from crdt.awareness import Awareness
 from crdt.replay import compact, replay, snapshot_of
 from crdt.room import HTTP, AnyDoc, Arrival, Member, Room
 from crdt.update import MalformedUpdate, inspect_update
-from handlers.large_updates import prepare
+from handlers.large_updates import PARTS_AT_ONCE, prepare
 from handlers.log_writer import LogWriter
 from handlers.parts import Workers
+from handlers.registry import NotFound
 from storage import update_log
 from storage.database import Database
 from storage.documents import Document
@@ -24,8 +25,6 @@ from storage.update_log import Stored, UpdateLog
 
 logger = logging.getLogger(__name__)
 
-# Crafted to conflict, n structs cost the engine n * n: of so many at once the worst take a few milliseconds.
-PARTS_AT_ONCE = 64
 # A large update of an honest client takes the engine a hundredth of this.
 LARGE_BUDGET_SECONDS = 0.5
 BUDGET_SECONDS_A_BYTE = 0.1 / 1024**2
@@ -41,6 +40,8 @@ COMPACT_AT_ONCE_UPDATES = 20_000
 # A frame costs every member a system call: a room in which people type faster than this sends their edits together.
 TURN_MICROSECONDS = 4_000
 SWEEP_SECONDS = 1.0
+# A commit takes some milliseconds: a reader that waits for more than a few would wait for ever.
+SETTLE_AT_MOST = 5
 
 
 class Rooms:
@@ -161,25 +162,17 @@ class Rooms:
     def _answer_repeated(self, room: Room, member: Member, data: bytes) -> None:
         """Nothing new, so nothing to store: but what it repeats may itself still be on its way to the disk."""
         pending = room.inbox or room.outbox or room.storing
-        if not pending:
+        if pending:
+            after_storing(pending[-1], lambda number: None if number is None else member.stored([data]))
+        else:
             member.stored([data])
-            return
-        last = pending[-1]
-        before = last.on_stored
-
-        def after(number: int) -> None:
-            if before is not None:
-                before(number)
-            member.stored([data])
-
-        last.on_stored = after
 
     async def receive_large(self, room: Room, member: Member, origin: int, data: bytes) -> None:
         """As ``receive``, for an update that would hold the loop: checked and cut in a worker, applied over many turns.
 
         Raises MalformedUpdate.
         """
-        parts = await self._workers.run(prepare, data, PARTS_AT_ONCE)
+        parts = await self._workers.run(prepare, data)
         created_at = time.time_ns() // 1000
         spent = 0.0
         for part in parts:
@@ -265,9 +258,8 @@ class Rooms:
         if not room.receive(None, author, origin, update, time.time_ns() // 1000):
             await self.settle(room)
             return room.number
-        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         arrival = room.inbox[-1]
-        arrival.on_stored = lambda number: None if stored.done() else stored.set_result(number)
+        stored = number_of(arrival)
         room.flush()
         if arrival not in room.outbox:
             raise MalformedUpdate("the engine refused this update")
@@ -280,26 +272,17 @@ class Rooms:
         if room.outbox:
             self.writer.submit(room, urgent=True)
         if pending := room.outbox or room.storing:
-            await self._stored_future(pending[-1])
-
-    @staticmethod
-    async def _stored_future(arrival: Arrival) -> int:
-        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        before = arrival.on_stored
-
-        def after(number: int) -> None:
-            if before is not None:
-                before(number)
-            if not stored.done():
-                stored.set_result(number)
-
-        arrival.on_stored = after
-        return await stored
+            await number_of(pending[-1])
 
     async def state(self, document: Document) -> tuple[bytes, int]:
-        """The document as one update, and the log number that it stands at: everything in it is stored."""
+        """The document as one update, and a log number up to which everything in it is stored.
+
+        Where people type without a pause, it may hold a little more than that number says.
+        """
         async with self.use(document) as room:
-            while room.inbox or room.outbox or room.storing:
+            for _ in range(SETTLE_AT_MOST):
+                if not (room.inbox or room.outbox or room.storing):
+                    break
                 await self.settle(room)
             return room.state(), room.number
 
@@ -384,3 +367,31 @@ class Rooms:
         await self.writer.settled()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def after_storing(arrival: Arrival, then: Callable[[int | None], None]) -> None:
+    """Call ``then`` as well once the arrival is stored, or lost with its document."""
+    before = arrival.on_stored
+
+    def both(number: int | None) -> None:
+        if before is not None:
+            before(number)
+        then(number)
+
+    arrival.on_stored = both
+
+
+def number_of(arrival: Arrival) -> "asyncio.Future[int]":
+    """Resolves to the arrival's number once it is on disk. Raises NotFound if its document was deleted before."""
+    stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def resolve(number: int | None) -> None:
+        if stored.done():
+            return
+        if number is None:
+            stored.set_exception(NotFound("The document was deleted in the meantime."))
+        else:
+            stored.set_result(number)
+
+    after_storing(arrival, resolve)
+    return stored

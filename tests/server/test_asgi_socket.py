@@ -32,7 +32,7 @@ async def stock_server(folder: Path) -> AsyncIterator[tuple[Node, int]]:
 
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
 
 

@@ -43,6 +43,9 @@ class Editor:
     def stored(self, updates: list[bytes]) -> None:
         self.acknowledged += len(updates)
 
+    def slow_down(self, seconds: float) -> None:
+        """It is in no hurry anyway."""
+
     def refuse(self, reason: str) -> None:
         self.refused.append(reason)
 
