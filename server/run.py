@@ -35,6 +35,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     # The address first: it is what is most often taken, and nothing has been opened yet.
     with (
         contextlib.closing(startup.bind(settings)) as listener,
+        startup.only_server(settings),
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         runner.run(_serve(settings, listener, announce))
@@ -45,6 +46,8 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
     async with contextlib.AsyncExitStack() as stack:
         database = await startup.open_database(settings)
         stack.push_async_callback(database.close)
+        if settings.redis_url is not None:
+            logger.warning("redis_url is not used yet: one server serves one database, and needs no bus")
         is_first = await prepare_first_use(database, utc_now())
         secret = await signing_secret(database, settings.secret_key)
         studio = await stack.enter_async_context(running(settings, database, secret))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import fcntl
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import redis.asyncio
@@ -49,6 +52,27 @@ async def open_database(settings: Settings) -> Database:
     if (file := sqlite_file(settings.database_url)) is not None:
         prepare_folder(file.parent)
     return await _reach(settings.database_url, migrate=True)
+
+
+@contextlib.contextmanager
+def only_server(settings: Settings) -> Iterator[None]:
+    """Hold the embedded database for this server alone until the block ends. Raises StartError if another does.
+
+    Two servers would each keep a live document of their own, and their editors would not see each other.
+    """
+    file = sqlite_file(settings.database_url)
+    if file is None or os.name != "posix":
+        yield
+        return
+    prepare_folder(file.parent)
+    with file.with_name(file.name + ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StartError(
+                f"another server already serves {file}; stop it, or choose another folder with --data"
+            ) from None
+        yield
 
 
 def bind(settings: Settings) -> socket.socket:

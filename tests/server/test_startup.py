@@ -126,3 +126,12 @@ def test_every_problem_is_found_at_once(tmp_path: Path) -> None:
     assert redis.startswith("cannot reach Redis at redis://:***@")
     assert port.startswith("port ")
     assert "hunter2" not in folder + redis + port
+
+
+def test_an_embedded_database_is_served_by_one_server_only(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    with startup.only_server(settings):
+        with pytest.raises(startup.StartError, match="another server already serves"), startup.only_server(settings):
+            raise AssertionError("two servers hold one database")
+    with startup.only_server(settings):
+        assert (tmp_path / "studio.sqlite3.lock").exists()
