@@ -14,6 +14,7 @@ from server.startup import (
     address_of,
     bind,
     find_problems,
+    only_server,
     open_database,
     prepare_folder,
     sqlite_file,
@@ -130,8 +131,7 @@ def test_every_problem_is_found_at_once(tmp_path: Path) -> None:
 
 def test_an_embedded_database_is_served_by_one_server_only(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path)
-    with startup.only_server(settings):
-        with pytest.raises(startup.StartError, match="another server already serves"), startup.only_server(settings):
-            raise AssertionError("two servers hold one database")
-    with startup.only_server(settings):
+    with only_server(settings), pytest.raises(StartError, match="another server already serves"):
+        only_server(settings).__enter__()
+    with only_server(settings):
         assert (tmp_path / "studio.sqlite3.lock").exists()
