@@ -21,6 +21,7 @@ from handlers.registry import NotFound
 from storage import update_log
 from storage.database import Database
 from storage.documents import Document
+from storage.errors import MissingDocument
 from storage.update_log import Stored, UpdateLog
 
 logger = logging.getLogger(__name__)
@@ -123,7 +124,10 @@ class Rooms:
                 self._idle_since[room] = time.monotonic()
 
     async def _load(self, row_id: int) -> Room:
-        stored = await update_log.load(self._database, row_id)
+        try:
+            stored = await update_log.load(self._database, row_id)
+        except MissingDocument:
+            raise NotFound("The document was deleted in the meantime.") from None
         document = await self._replay(row_id, stored)
         size = len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates)
         room = Room(row_id, document, stored.head, size, self._new_awareness())

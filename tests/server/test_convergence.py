@@ -166,8 +166,16 @@ async def step(node: Node, editors: list[Editor], chance: random.Random) -> None
     elif dice < 0.97:
         document = await node.document(editor.name)
         await node.rooms.edit(document, "http", typist(chance))
-    elif dice < 0.99:
+    elif dice < 0.98:
         node.rooms.sweep(float("inf"))
+    else:
+        # Everybody leaves at once, in the middle of things, and the room is up for eviction there and then.
+        for other in editors:
+            if other.name == editor.name and other.wire is not None:
+                other.deliver(3)
+                other.drop()
+        node.rooms.sweep(float("inf"))
+        editor.connect()
     await asyncio.sleep(0)
 
 

@@ -60,6 +60,11 @@ class Node:
                 found = await documents.create(connection, "default", name, created_by="admin", at=datetime.now(UTC))
         return found
 
+    async def purge(self, document: Document) -> None:
+        """Delete the document's rows under whoever has it open."""
+        async with self.database.write() as connection:
+            await documents.purge(connection, document.id)
+
     async def settled(self) -> None:
         """Returns when the turns that are due have ended and everything taken in is stored."""
         await asyncio.sleep(0.01)
