@@ -121,7 +121,7 @@ def test_a_deleted_document_tells_those_who_wait_for_it(tmp_path: Path) -> None:
                 doc.get("content", type=Text).insert(0, "too late")
 
             waiting = asyncio.create_task(node.rooms.edit(document, "ada", edit))
-            while (room := node.rooms.live(document.id)) is None or not (room.outbox or room.storing):
+            while (room := node.rooms.live(document.id)) is None or not (room.outbox or room.storing):  # noqa: ASYNC110
                 await asyncio.sleep(0)
             await node.purge(document)
             balky.may_go_on.set()
