@@ -28,7 +28,7 @@ check: $(INSTALLED) ## lint, format and types, changing nothing
 	$(BIN)/mypy .
 
 test: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist worksteal
 
 run: $(INSTALLED) ## serve on an embedded SQLite database in ./data
 	$(BIN)/collab-studio serve

@@ -17,8 +17,10 @@ from crdt.id_ranges import IdRanges, deleted_in
 from crdt.lib0 import MalformedError
 from crdt.update import UpdateShape, check_state_vector, inspect_update
 
-# merge_updates grows faster than the number of updates; a turn seldom has more than this.
-MERGE_AT_MOST = 64
+# merge_updates grows faster than the number of updates, and every frame costs every member a system call: between.
+MERGE_AT_MOST = 256
+# The engine joins n chained items of one transaction in steps whose memory, n * n / 2 bytes, it keeps.
+APPLY_AT_MOST = 64
 
 AnyDoc = Doc[Any]
 
@@ -92,6 +94,8 @@ class Room:
         self.clocks: dict[int, int] = check_state_vector(doc.get_state())
         # When the last turn ended, in epoch microseconds.
         self.flushed_at = 0
+        # How many updates it took in.
+        self.last_turn = 0
         # Edits that come over HTTP continue one client of their own, so that they do not add a client each.
         self.editor = doc.client_id
         # The engine and the log may differ: nobody may join, and the document is to be loaded again.
@@ -247,12 +251,15 @@ class Room:
     def flush(self) -> None:
         """Apply what arrived in this turn in one transaction, send it on merged, and leave it for the log."""
         arrivals, self.inbox = self.inbox, []
+        self.last_turn = len(arrivals)
         if len(arrivals) == 1:
             # By far the most frequent turn: one person types one key.
             accepted = arrivals if self._takes(arrivals[0]) else []
         else:
-            with self.doc.transaction():
-                accepted = [arrival for arrival in arrivals if self._takes(arrival)]
+            accepted = []
+            for at in range(0, len(arrivals), APPLY_AT_MOST):
+                with self.doc.transaction():
+                    accepted += [arrival for arrival in arrivals[at : at + APPLY_AT_MOST] if self._takes(arrival)]
         if accepted:
             self._note_change(accepted)
             self.outbox += accepted
