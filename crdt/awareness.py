@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from crdt.lib0 import MalformedError, read_var_bytes, read_varuint, write_var_bytes, write_varuint
+from crdt.lib0 import MAX_SAFE_INTEGER, MalformedError, read_var_bytes, read_varuint, write_var_bytes, write_varuint
 
 # A cursor, a selection and a user's name are a few hundred bytes; presence is fanned out to everybody.
 MAX_STATE_BYTES = 16 * 1024
@@ -164,6 +164,8 @@ def parse(update: bytes) -> list[tuple[int, int, bytes]]:
         client, at = read_varuint(update, at)
         clock, at = read_varuint(update, at)
         state, at = read_var_bytes(update, at)
+        if clock >= MAX_SAFE_INTEGER:
+            raise MalformedError("an awareness clock that nobody could go beyond")
         if len(state) > MAX_STATE_BYTES:
             raise MalformedError(f"awareness state of {len(state)} bytes; at most {MAX_STATE_BYTES} are allowed")
         entries.append((client, clock, state))

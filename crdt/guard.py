@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from crdt.item_content import DELETED, STRING, TYPE
-from crdt.lib0 import read_var_bytes
+from crdt.lib0 import read_var_bytes, write_varuint
 from crdt.split import causal_order
 from crdt.structs import GC, SKIP, Id, Range, Struct, StructIndex, read_structs
 from crdt.update import MalformedUpdate, UpdateShape
@@ -54,11 +54,35 @@ class Guard:
         To be asked right before an update is applied. `shape` is what `inspect_update` said, `clocks` the state vector
         of the document, which may lag behind.
         """
+        pairs = self._known_pairs()
+        if shape.notable or self._expected or self._touches_pairs(pairs, shape):
+            self._check_closely(data, shape, clocks, pairs)
+
+    def may_cut(self, shape: UpdateShape) -> bool:
+        """Whether the update touches what clients wrote that have written such characters: seldom, and cheap to ask."""
+        return self._touches_pairs(self._known_pairs(), shape)
+
+    def cut_characters(self, data: bytes, shape: UpdateShape, clocks: Mapping[int, int]) -> set[Id]:
+        """The characters of the document, by the ids of their second halves, that the update goes between."""
+        pairs = self._known_pairs()
+        if not self._touches_pairs(pairs, shape):
+            return set()
+        sections, deletions = read_structs(data)
+        return {
+            (client, clock) for client, clock in _cuts(sections, deletions, clocks) if clock in pairs.get(client, ())
+        }
+
+    def forget(self, characters: set[Id]) -> None:
+        """These were deleted as a whole: nothing can be cut there any more."""
+        pairs = self._known_pairs()
+        for client, clock in characters:
+            pairs[client].discard(clock)
+
+    def _known_pairs(self) -> Pairs:
         if self._pairs is None:
             state = self._state()
             self._pairs = pairs_in(state, read_structs(state)[0]) if _LONG_CHARACTER.search(state) else {}
-        if shape.notable or self._expected or self._touches_pairs(self._pairs, shape):
-            self._check_closely(data, shape, clocks, self._pairs)
+        return self._pairs
 
     @staticmethod
     def _touches_pairs(pairs: Pairs, shape: UpdateShape) -> bool:
@@ -187,6 +211,13 @@ def _check_cuts(
     sections: Sections, deletions: list[Range], pairs: tuple[Pairs, Pairs], clocks: Mapping[int, int]
 ) -> None:
     """Refuse an update that cuts the text of the document, or its own, inside of a surrogate pair."""
+    cuts = _cuts(sections, deletions, clocks)
+    if any(clock in known.get(client, ()) for client, clock in cuts for known in pairs):
+        raise MalformedUpdate("a character is cut in half")
+
+
+def _cuts(sections: Sections, deletions: list[Range], clocks: Mapping[int, int]) -> list[Id]:
+    """Where an update parts what is one run of text: between each of these ids and the one before it."""
     cuts: list[Id] = []
     for client, section in sections.items():
         cuts += ((client, section[0].clock), (client, clocks.get(client, 0)))
@@ -197,8 +228,19 @@ def _check_cuts(
                 cuts.append(struct.right_origin)
     for client, clock, length in deletions:
         cuts += ((client, clock), (client, clock + length))
-    if any(clock in known.get(client, ()) for client, clock in cuts for known in pairs):
-        raise MalformedUpdate("a character is cut in half")
+    return cuts
+
+
+def deletion_of(characters: set[Id]) -> bytes:
+    """An update that deletes characters of two units, given by the ids of their second halves."""
+    clients: dict[int, list[int]] = {}
+    for client, clock in sorted(characters):
+        clients.setdefault(client, []).append(clock)
+    parts = [b"\x00", write_varuint(len(clients))]
+    for client, clocks in clients.items():
+        parts += (write_varuint(client), write_varuint(len(clocks)))
+        parts += (write_varuint(clock - 1) + b"\x02" for clock in clocks)
+    return b"".join(parts)
 
 
 def depths_in(sections: Sections) -> dict[Id, int]:

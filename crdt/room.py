@@ -12,7 +12,7 @@ from pycrdt import Doc, merge_updates
 
 from crdt import sync
 from crdt.awareness import Awareness
-from crdt.guard import Guard
+from crdt.guard import Guard, deletion_of
 from crdt.id_ranges import IdRanges, deleted_in
 from crdt.lib0 import MalformedError
 from crdt.update import UpdateShape, check_state_vector, inspect_update
@@ -100,6 +100,8 @@ class Room:
         self.editor = doc.client_id
         # The engine and the log may differ: nobody may join, and the document is to be loaded again.
         self.is_broken = False
+        # The document is being closed: nobody may join, and nothing more is taken.
+        self.is_closed = False
         self.guard = Guard(doc.get_update)
         self._state: bytes | None = None
         self._state_vector: bytes | None = None
@@ -127,6 +129,9 @@ class Room:
                 self._state_frames.pop(member.framing, None)
         self.held_back.pop(member, None)
         self.awareness.leave(member, now)
+
+    def has(self, member: Member) -> bool:
+        return member in self.held_back or member in self.members.get(member.framing, ())
 
     def everybody(self) -> list[Member]:
         return [*(member for group in self.members.values() for member in group), *self.held_back]
@@ -252,9 +257,11 @@ class Room:
         """Apply what arrived in this turn in one transaction, send it on merged, and leave it for the log."""
         arrivals, self.inbox = self.inbox, []
         self.last_turn = len(arrivals)
-        if len(arrivals) == 1:
+        if len(arrivals) == 1 and not self.guard.may_cut(arrivals[0].shape):
             # By far the most frequent turn: one person types one key.
             accepted = arrivals if self._takes(arrivals[0]) else []
+        elif any(self.guard.may_cut(arrival.shape) for arrival in arrivals):
+            accepted = [arrival for arrival in arrivals if self._mends_and_takes(arrival)]
         else:
             accepted = []
             for at in range(0, len(arrivals), APPLY_AT_MOST):
@@ -264,6 +271,23 @@ class Room:
             self._note_change(accepted)
             self.outbox += accepted
             self.fan_out(accepted)
+
+    def _mends_and_takes(self, arrival: Arrival) -> bool:
+        """As ``_takes``, for an edit that may go between the two halves of a character outside the basic plane.
+
+        JavaScript clients show both halves of such a character as damaged, and the engine would lose count of it. So
+        the character is deleted first, for everybody, as an update of its own, and the edit goes on from there.
+        """
+        cut = self.guard.cut_characters(arrival.data, arrival.shape, self.clocks)
+        if cut:
+            data = deletion_of(cut)
+            mending = Arrival(None, arrival.author, SYSTEM, arrival.created_at, data, inspect_update(data))
+            if self._takes(mending):
+                self._note_change([mending])
+                self.outbox.append(mending)
+                self.fan_out([mending])
+                self.guard.forget(cut)
+        return self._takes(arrival)
 
     def _takes(self, arrival: Arrival) -> bool:
         """Whether the engine took the update; if not, its author is told."""

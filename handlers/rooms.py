@@ -17,8 +17,8 @@ from crdt.update import MalformedUpdate, inspect_update
 from handlers.large_updates import PARTS_AT_ONCE, prepare
 from handlers.log_writer import LogWriter
 from handlers.parts import Workers
-from handlers.registry import NotFound
-from storage import update_log
+from handlers.registry import NotFound, Unavailable
+from storage import documents, update_log
 from storage.database import Database
 from storage.documents import Document
 from storage.errors import MissingDocument
@@ -98,9 +98,8 @@ class Rooms:
         """
         while True:
             room = self._live.get(document.id)
-            if room is not None and room.is_broken:
-                await self.settle(room)
-                self._unload(room)
+            if room is not None and (room.is_broken or room.is_closed):
+                await self._retire(room, "the document has to be loaded again; connect again")
                 continue
             if room is not None:
                 self._idle_since[room] = time.monotonic()
@@ -127,6 +126,7 @@ class Rooms:
                 self._idle_since[room] = time.monotonic()
 
     async def _load(self, row_id: int) -> Room:
+        await self._check_open(row_id)
         try:
             stored = await update_log.load(self._database, row_id)
         except MissingDocument:
@@ -139,6 +139,13 @@ class Rooms:
         self._idle_since[room] = time.monotonic()
         self._snapshot_at[room] = stored.snapshot_number
         return room
+
+    async def _check_open(self, row_id: int) -> None:
+        """Raises NotFound for a document in the trash: whoever found it before it went there comes too late."""
+        async with self._database.read() as connection:
+            document = await documents.get_by_id(connection, row_id)
+        if document is None or document.trashed_at is not None:
+            raise NotFound("The document was moved to the trash or deleted.")
 
     async def _replay(self, row_id: int, stored: Stored) -> AnyDoc:
         updates = [row.data for row in stored.updates]
@@ -168,7 +175,10 @@ class Rooms:
 
     def _answer_repeated(self, room: Room, member: Member, data: bytes) -> None:
         """Nothing new, so nothing to store: but what it repeats may itself still be on its way to the disk."""
-        pending = room.inbox or room.outbox or room.storing
+        if room.inbox:
+            # What it repeats may yet be refused: that has to be known first.
+            self._end_turn(room)
+        pending = room.outbox or room.storing
         if pending:
             after_storing(pending[-1], lambda number: None if number is None else member.stored([data]))
         else:
@@ -183,6 +193,8 @@ class Rooms:
         created_at = time.time_ns() // 1000
         spent = 0.0
         for part in parts:
+            if room.is_closed or room.is_broken or not room.has(member):
+                return
             started = time.thread_time()
             if room.receive(member, member.user, origin, part, created_at):
                 room.inbox[-1].answers = False
@@ -211,17 +223,13 @@ class Rooms:
         if room.outbox:
             self.writer.submit(room)
         spent = (time.time_ns() - started) / 1e9
+        if room.is_broken:
+            logger.error("the engine failed on document %d; it is loaded again from its log", room.row_id)
+            for member in room.everybody():
+                member.refuse("the document has to be loaded again; connect again")
         if spent > SLOW_TURN_SECONDS:
             for member in {arrival.member for arrival in arrivals if arrival.member is not None}:
                 member.slow_down(spent * SLOW_DOWN_FACTOR)
-        if room.is_broken:
-            self._replace_broken(room)
-
-    def _replace_broken(self, room: Room) -> None:
-        """Part everybody; whoever comes back finds the document as the log has it."""
-        logger.error("the engine failed on document %d; it is loaded again from its log", room.row_id)
-        for member in room.everybody():
-            member.refuse("the document has to be loaded again; connect again")
 
     # Presence
 
@@ -247,7 +255,10 @@ class Rooms:
         self._presence_at = time.monotonic()
         dirty, self._dirty_presence = self._dirty_presence, set()
         for room in dirty:
-            room.flush_awareness()
+            try:
+                room.flush_awareness()
+            except Exception:
+                logger.exception("the presence of document %d could not be sent", room.row_id)
 
     # Server-side edits and reads
 
@@ -263,6 +274,8 @@ class Rooms:
 
     async def apply(self, room: Room, author: str, update: bytes, origin: int = HTTP) -> int:
         """Apply an update that did not come from a member; its number, once it is stored. Raises MalformedUpdate."""
+        if room.is_closed or room.is_broken:
+            raise Unavailable("The document is being closed or loaded again; try again.")
         if not room.receive(None, author, origin, update, time.time_ns() // 1000):
             await self.settle(room)
             return room.number
@@ -296,14 +309,23 @@ class Rooms:
 
     async def discard(self, document: Document, reason: str = "this document was moved to the trash") -> None:
         """Part everybody from the document and unload it once it is stored."""
+        loading = self._loading.get(document.id)
+        if loading is not None:
+            await asyncio.wait([loading])
         room = self._live.get(document.id)
-        if room is None:
-            return
+        if room is not None:
+            await self._retire(room, reason)
+
+    async def _retire(self, room: Room, reason: str) -> None:
+        """Part everybody, take nothing more, and forget the room once what it took is stored."""
+        room.is_closed = True
+        self._names = {name: other for name, other in self._names.items() if other is not room}
         for member in room.everybody():
             member.refuse(reason)
-        self._names = {name: other for name, other in self._names.items() if other is not room}
-        await self.settle(room)
-        self._unload(room)
+        try:
+            await self.settle(room)
+        finally:
+            self._forget(room)
 
     # Staying alive
 
@@ -341,7 +363,11 @@ class Rooms:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self.sweep(time.monotonic())
+            try:
+                self.sweep(time.monotonic())
+            except Exception:
+                # The log writer runs beside this and must not end with it.
+                logger.exception("looking after the rooms failed; it is done again in a second")
 
     def sweep(self, now: float) -> None:
         """Expire presence, and unload rooms that have been settled and unused for the idle time."""
@@ -357,10 +383,14 @@ class Rooms:
 
     def _unload(self, room: Room) -> None:
         if room.is_settled and room not in self._pins:
-            self._live.pop(room.row_id, None)
-            self._names = {name: other for name, other in self._names.items() if other is not room}
-            self._idle_since.pop(room, None)
-            self._snapshot_at.pop(room, None)
+            self._forget(room)
+
+    def _forget(self, room: Room) -> None:
+        if self._live.get(room.row_id) is room:
+            del self._live[room.row_id]
+        self._idle_since.pop(room, None)
+        self._snapshot_at.pop(room, None)
+        self._names = {name: other for name, other in self._names.items() if other is not room}
 
     @property
     def open_count(self) -> int:

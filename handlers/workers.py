@@ -59,6 +59,10 @@ class Workers:
         except BrokenProcessPool as error:
             raise WorkerLostError(f"the worker process died while running {function.__name__}") from error
 
+    async def warm(self) -> None:
+        """Have a process ready, so that the first large paste does not wait for one to start."""
+        await self.run(_nothing)
+
     async def close(self) -> None:
         """Drop waiting jobs, give running ones a few seconds, and end the processes. May be called again."""
         self._closed = True
@@ -119,6 +123,10 @@ def _end(children: list[multiprocessing.process.BaseProcess]) -> None:
         child.join(_CLOSING_GRACE_SECONDS)
         if child.is_alive():
             child.kill()
+
+
+def _nothing() -> None:
+    """The job of a process that is only to be there."""
 
 
 def _settle_in() -> None:

@@ -45,6 +45,7 @@ class Studio:
     app: ASGIApp
     gateway: Gateway
     parts: Parts
+    workers: Workers
 
 
 @contextlib.asynccontextmanager
@@ -70,7 +71,7 @@ async def running(settings: Settings, database: Database, signing_secret: str) -
     parts = Parts(database, rooms, access, audit, workers, limits)
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS)
-    studio = Studio(create_app(settings, parts, authenticator, gateway), gateway, parts)
+    studio = Studio(create_app(settings, parts, authenticator, gateway), gateway, parts, workers)
     async with asyncio.TaskGroup() as group:
         essential = [group.create_task(rooms.run()), group.create_task(gateway.run())]
         beside = [group.create_task(keep_running(work, parts)) for work in (lambda _: audit.run(), *services())]

@@ -19,6 +19,9 @@ from server.transport import Dialect, Transport
 if TYPE_CHECKING:
     from server.gateway import Gateway
 
+# Above this a peer counts as slow.
+WRITE_HIGH_WATER = 1024 * 1024
+
 
 def websocket_routes(gateway: "Gateway") -> list[WebSocketRoute]:
     """The two paths of the protocol class, as ASGI routes."""
@@ -121,6 +124,10 @@ class AsgiSocket:
         """The periodic look; pings are the ASGI server's."""
         if self._dialect is not None:
             self._dialect.keep_alive(now)
+
+    @property
+    def is_congested(self) -> bool:
+        return self._waiting_bytes > WRITE_HIGH_WATER
 
     def hold_reading(self) -> None:
         self._holds += 1

@@ -35,6 +35,8 @@ class Attachment:
 
     __slots__ = (
         "_held",
+        "_holds",
+        "_owed",
         "can_write",
         "connection",
         "framing",
@@ -68,7 +70,9 @@ class Attachment:
         self.room = room
         self.write = connection.write
         self.set_role(role)
-        self._held: list[bytes] | None = None
+        self._held: list[bytes] = []
+        self._holds = 0
+        self._owed: bytes | None = None
         room.join(self)
 
     def set_role(self, role: Role) -> None:
@@ -94,7 +98,7 @@ class Attachment:
 
     def receive(self, message: bytes, at: int) -> None:
         """A message of this document; ``at`` is where its type starts. Malformed ones part the member."""
-        if self._held is not None:
+        if self._holds:
             self._held.append(message[at:])
             return
         try:
@@ -135,7 +139,11 @@ class Attachment:
         """A message type of one dialect only. Unknown ones are ignored: newer clients may send more."""
 
     def answer_step_1(self, state_vector: bytes) -> None:
-        self.write(self.room.step_2_frame(self.framing, state_vector))
+        if self.connection.is_congested:
+            # Whoever asks again before it has read the answer gets one more, when it has.
+            self._owed = state_vector
+        else:
+            self.write(self.room.step_2_frame(self.framing, state_vector))
 
     def _take_update(self, origin: int, update: bytes) -> None:
         if not self.can_write:
@@ -155,8 +163,7 @@ class Attachment:
 
     def _hold_for(self, origin: int, update: bytes) -> None:
         """A large update is prepared elsewhere; what comes after it waits, in order."""
-        self._held = []
-        self.connection.hold_reading()
+        self.hold()
         self.gateway.spawn(self._take_large(origin, update))
 
     async def _take_large(self, origin: int, update: bytes) -> None:
@@ -164,11 +171,25 @@ class Attachment:
             await self.gateway.rooms.receive_large(self.room, self, origin, update)
         except MalformedError as error:
             self.refuse(f"malformed update: {error}")
+        except Exception:
+            logger.exception("a large update of %s to document %d failed", self.user, self.room.row_id)
+            self.refuse("the server could not take this update; its log says why")
         finally:
-            held, self._held = self._held or [], None
-            self.connection.release_reading()
-        for message in held:
-            self.receive(message, 0)
+            self.release()
+
+    def hold(self) -> None:
+        """Keep what comes for this document until ``release`` has been called as often."""
+        self._holds += 1
+        self.connection.hold_reading()
+
+    def release(self) -> None:
+        self._holds -= 1
+        self.connection.release_reading()
+        while self._held and not self._holds:
+            if not self.room.has(self):
+                self._held.clear()
+                return
+            self.receive(self._held.pop(0), 0)
 
     def slow_down(self, seconds: float) -> None:
         """Read nothing from this connection for a while: what its updates cost is its own to wait for."""
@@ -194,3 +215,6 @@ class Attachment:
     def resume(self) -> None:
         for message in self.room.catch_up(self):
             self.send(message)
+        owed, self._owed = self._owed, None
+        if owed is not None:
+            self.answer_step_1(owed)

@@ -52,6 +52,7 @@ class FrontDoor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(cast(Any, self))
+        self._timer = asyncio.get_running_loop().call_later(self._deadline, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's interface
         self._leave()
@@ -67,8 +68,6 @@ class FrontDoor(asyncio.Protocol):
             self._hand_over(head[: end + 4], head[end + 4 :])
         elif len(head) > MAX_HEAD_BYTES:
             self._hand_over_to_http()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._deadline, self._transport.abort)
 
     def _hand_over(self, head: bytes, rest: bytes) -> None:
         upgrade = handshake.parse(head)

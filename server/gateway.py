@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 # A connection that takes nothing for this long is gone for its user too.
 SLOW_SECONDS = 60.0
+REFUSALS_FORGOTTEN_SECONDS = 60.0
+MAX_REFUSALS = 10_000
+LONGEST_PAUSE_SECONDS = 20.0
 
 
 class Gateway:
@@ -53,6 +57,9 @@ class Gateway:
         # Connections are looked at in turn: an equal share each second.
         self._shares: list[set[Transport]] = [set() for _ in range(max(1, int(settings.keepalive_interval)))]
         self._opened = 0
+        # Connections that have not said who they are, and until when they may take their time, the oldest first.
+        self._strangers: deque[tuple[float, Transport, Dialect]] = deque()
+        self._refusals: dict[tuple[str, int], tuple[float, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.draining = False
         parts.access.on_change(self._standing_changed)
@@ -83,6 +90,12 @@ class Gateway:
         self._opened += 1
         socket.share = self._shares[self._opened % len(self._shares)]
         socket.share.add(socket)
+        dialect = self._greet(socket, upgrade)
+        if not dialect.is_known:
+            self._strangers.append((self.time() + self._settings.authentication_deadline, socket, dialect))
+        return dialect
+
+    def _greet(self, socket: Transport, upgrade: Upgrade) -> Dialect:
         if upgrade.path == "/ws":
             dialect = HocuspocusDialect(self, socket)
             if (credential := upgrade.credential) is not None:
@@ -170,10 +183,23 @@ class Gateway:
         users = [change.user_id] if change.user_id is not None else list(self._attachments)
         for user in users:
             for attachment in list(self._attachments.get(user, ())):
-                if change.concerns(user, attachment.workspace_id):
-                    self.spawn(self._reconsider(attachment))
+                if not change.concerns(user, attachment.workspace_id):
+                    continue
+                if attachment.principal.via == "api_key" and change.workspace_id is None:
+                    # Perhaps it was this key: it has to be shown again.
+                    attachment.refuse("the key has to be shown again; connect again")
+                    continue
+                # From here on nothing more is taken until it is known what the member may still do.
+                attachment.hold()
+                self.spawn(self._reconsider(attachment))
 
     async def _reconsider(self, attachment: Attachment) -> None:
+        try:
+            await self._adjust(attachment)
+        finally:
+            attachment.release()
+
+    async def _adjust(self, attachment: Attachment) -> None:
         """What a member may do has changed: adjust it in place, or part it."""
         try:
             await self.parts.access.require(attachment.principal, Permission.READ, attachment.workspace_id)
@@ -198,7 +224,27 @@ class Gateway:
             now = self.time()
             for socket in list(self._shares[turn]):
                 socket.check(now, SLOW_SECONDS)
+            self._part_strangers(now)
             self._part_expired(datetime.now(UTC))
+
+    def _part_strangers(self, now: float) -> None:
+        while self._strangers and self._strangers[0][0] <= now:
+            _, socket, dialect = self._strangers.popleft()
+            if not dialect.is_known and not socket.closing:
+                socket.close(4408, "nobody signed in in time")
+
+    def pause_before_close(self, user: str, row_id: int) -> float:
+        """Seconds to wait before closing a connection for what its client will send again.
+
+        Stock clients come back at once, however often: each time within a minute they wait twice as long.
+        """
+        now = self.time()
+        since, times = self._refusals.get((user, row_id), (0.0, 0))
+        times = times + 1 if now - since < REFUSALS_FORGOTTEN_SECONDS else 0
+        if len(self._refusals) > MAX_REFUSALS:
+            self._refusals.clear()
+        self._refusals[user, row_id] = (now, times)
+        return 0.0 if not times else min(2.0**times, LONGEST_PAUSE_SECONDS)
 
     def _part_expired(self, now: datetime) -> None:
         for mine in list(self._attachments.values()):

@@ -102,6 +102,10 @@ class HocuspocusDialect:
         self.signing_in: asyncio.Task[None] | None = None
         self.studio: StudioChannel | None = None
 
+    @property
+    def is_known(self) -> bool:
+        return self.principal is not None or bool(self._attachments)
+
     def signed_in(self, principal: "Principal") -> None:
         self.principal = principal
 
@@ -169,8 +173,15 @@ class HocuspocusDialect:
         else:
             pending.messages.append(message[at:])
             pending.bytes_held += len(message)
-            if pending.bytes_held > MAX_HELD_BYTES or len(pending.messages) > MAX_HELD_MESSAGES:
-                raise MalformedError("too much was sent before the document was open")
+            if self._holds_too_much():
+                self._socket.close(1009, "too much was sent before the documents were open")
+
+    def _holds_too_much(self) -> bool:
+        waiting = self._pending.values()
+        return (
+            sum(pending.bytes_held for pending in waiting) > MAX_HELD_BYTES
+            or sum(len(pending.messages) for pending in waiting) > MAX_HELD_MESSAGES
+        )
 
     def _note_version(self, message: bytes, at: int) -> None:
         """Providers of version 4 and later say so, and answer pings."""

@@ -51,6 +51,7 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
         is_first = await prepare_first_use(database, utc_now())
         secret = await signing_secret(database, settings.secret_key)
         studio = await stack.enter_async_context(running(settings, database, secret))
+        studio.gateway.spawn(studio.workers.warm())
         greeting = _greeting(settings, listener, secret if is_first else None)
         await Server(_configuration(settings, studio), lambda: announce(greeting)).serve([listener])
 

@@ -8,6 +8,10 @@ from server.limits import ConnectionLimit
 class Dialect(Protocol):
     """What a connection speaks above WebSocket frames. Synchronous; raises nothing."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the connection has said who it is."""
+
     def receive(self, message: bytes) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
@@ -37,6 +41,10 @@ class Transport(Protocol):
 
     def check(self, now: float, slow_seconds: float) -> None:
         """The periodic look: is the peer there, does it read, does it need to hear something?"""
+
+    @property
+    def is_congested(self) -> bool:
+        """The peer does not take what it was sent: nothing large should be added."""
 
     def count_for(self, user: str, limit: ConnectionLimit) -> None:
         """Count this connection for the first user that it serves, until it ends. Raises RateLimited."""

@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 # A whole document may wait here for a slow reader; more than this and edits are held back and merged.
 WRITE_HIGH_WATER = 1024 * 1024
 CLOSE_TIMEOUT_SECONDS = 5.0
+# Answers to the messages of one read leave together up to this size.
+CORK_AT_MOST = 64 * 1024
 
 
 class WebSocketProtocol(asyncio.Protocol):
@@ -36,6 +38,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "_bucket",
         "_connections",
         "_corked",
+        "_corked_bytes",
         "_counted",
         "_gateway",
         "_reader",
@@ -57,6 +60,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._bucket: TokenBucket | None = None
         self._reading_holds = 0
         self._corked: list[bytes] | None = None
+        self._corked_bytes = 0
         self._counted: tuple[str, ConnectionLimit] | None = None
         self.dialect: Dialect | None = None
         self.alive = True
@@ -119,6 +123,10 @@ class WebSocketProtocol(asyncio.Protocol):
         """
         if self._corked is not None:
             self._corked.append(data)
+            self._corked_bytes += len(data)
+            if self._corked_bytes > CORK_AT_MOST:
+                self._uncork()
+                self._corked = []
             return
         send = self._send
         if send is not None:
@@ -173,6 +181,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _uncork(self) -> None:
         corked, self._corked = self._corked, None
+        self._corked_bytes = 0
         if corked:
             self.write(corked[0] if len(corked) == 1 else b"".join(corked))
 
@@ -242,6 +251,10 @@ class WebSocketProtocol(asyncio.Protocol):
             self.dialect.going_away("the server is restarting")
         self.close(1012, "the server is restarting")
         self._end()
+
+    @property
+    def is_congested(self) -> bool:
+        return self.paused_since is not None
 
     # Reading pauses
 

@@ -1,5 +1,6 @@
 """The y-websocket dialect: one document a connection, at ``/yjs/{workspace}/{document}``."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from crdt import sync
@@ -32,8 +33,20 @@ class YWebSocketAttachment(Attachment):
                 self.send(sync.update_message(update))
 
     def refuse(self, reason: str) -> None:
+        if not self.room.has(self):
+            return
         self.send(permission_denied(reason))
-        self.socket.close(4400, reason)
+        self.leave()
+        pause = self.gateway.pause_before_close(self.user, self.room.row_id)
+        if pause:
+            asyncio.get_running_loop().call_later(pause, self.socket.close, 4400, reason)
+        else:
+            self.socket.close(4400, reason)
+
+    def receive(self, message: bytes, at: int) -> None:
+        """Nothing more is taken from a member that was refused and waits for its connection to close."""
+        if self.room.has(self):
+            super().receive(message, at)
 
     def refuse_write(self) -> None:
         self.send(permission_denied("you may read this document, not change it"))
@@ -71,6 +84,10 @@ class YWebSocketDialect:
     def denied(self, denied: "Denied") -> None:
         self._socket.send(permission_denied(denied.reason))
         self._socket.close(denied.close_code, denied.reason)
+
+    @property
+    def is_known(self) -> bool:
+        return self._attachment is not None
 
     def receive(self, message: bytes) -> None:
         if self._attachment is not None:

@@ -8,7 +8,7 @@ import pytest
 from pycrdt import Doc, Text, merge_updates
 
 from crdt import sync
-from crdt.lib0 import MalformedError, read_var_bytes
+from crdt.lib0 import MalformedError, read_var_bytes, write_varuint
 from crdt.room import HTTP, LIVE, SYNCED, AnyDoc, Framing, Room
 
 TYPE_UPDATE, TYPE_STEP_2 = b"\x00\x02", b"\x00\x01"
@@ -239,3 +239,33 @@ def test_a_dropped_room_is_freed() -> None:
     del room
     gc.collect()
     assert cast(object, seen()) is None
+
+
+def test_r6_an_edit_inside_an_emoji_costs_the_emoji_and_nothing_else() -> None:
+    """What a plain diff binding does for one face replaced by another: one half deleted, one half inserted."""
+    room, plain = new_room(), Prefix()
+    writer, reader = Guest(room, "w", plain), Guest(room, "r", plain)
+    send(room, writer, typed(writer, "hi 😀 there"))
+    room.flush()
+    client = next(iter(room.clocks))
+    # Unit 4 is the second half of the face.
+    half = b"\x00\x01" + write_varuint(client) + b"\x01\x04\x01"
+    send(room, writer, half)
+    room.flush()
+    assert not writer.refused
+    assert str(reader.text) == "hi  there"
+    assert text_of(room.state()) == "hi  there"
+    send(room, writer, typed(writer, "!"))
+    room.flush()
+    assert str(reader.text) == "hi  there!"
+    assert text_of(merge_updates(*(arrival.data for arrival in room.outbox))) == "hi  there!"
+
+
+def test_a_member_that_left_is_not_among_those_it_has() -> None:
+    room = new_room()
+    guest = Guest(room, "g", Prefix())
+    assert room.has(guest)
+    room.hold_back(guest)
+    assert room.has(guest)
+    room.leave(guest, 0.0)
+    assert not room.has(guest)

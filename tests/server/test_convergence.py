@@ -31,7 +31,7 @@ class Wire:
     """Stands in for the transport under a dialect: what the server writes waits until it is delivered."""
 
     def __init__(self) -> None:
-        self.closing = False
+        self.closing = self.is_congested = False
         self.to_client: list[bytes] = []
         self._reader = UnmaskedReader()
 

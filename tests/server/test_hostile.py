@@ -25,7 +25,7 @@ class Trap:
     """A transport that notes whether the server closed it."""
 
     def __init__(self) -> None:
-        self.closing = False
+        self.closing = self.is_congested = False
         self.share: Any = None
         self.codes: list[int] = []
         self.sent: list[bytes] = []
