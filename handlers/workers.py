@@ -6,6 +6,7 @@ well. It runs in a worker process instead: started with the first job, replaced 
 
 import asyncio
 import contextlib
+import importlib
 import multiprocessing
 import os
 import signal
@@ -59,9 +60,9 @@ class Workers:
         except BrokenProcessPool as error:
             raise WorkerLostError(f"the worker process died while running {function.__name__}") from error
 
-    async def warm(self) -> None:
-        """Have a process ready, so that the first large paste does not wait for one to start."""
-        await self.run(_nothing)
+    async def warm(self, *modules: str) -> None:
+        """Have a process ready that has loaded these, so that the first large paste does not wait for it."""
+        await self.run(_load, modules)
 
     async def close(self) -> None:
         """Drop waiting jobs, give running ones a few seconds, and end the processes. May be called again."""
@@ -125,8 +126,9 @@ def _end(children: list[multiprocessing.process.BaseProcess]) -> None:
             child.kill()
 
 
-def _nothing() -> None:
-    """The job of a process that is only to be there."""
+def _load(modules: tuple[str, ...]) -> None:
+    for name in modules:
+        importlib.import_module(name)
 
 
 def _settle_in() -> None:

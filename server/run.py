@@ -26,6 +26,9 @@ from server.tokens import ServerIssuer
 
 logger = logging.getLogger(__name__)
 
+# What jobs for workers live in.
+WORKER_MODULES = ("handlers.large_updates", "handlers.collaboration.replays")
+
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until a signal says stop; the exit code. `announce` is given the lines for the operator once connections
@@ -51,7 +54,7 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
         is_first = await prepare_first_use(database, utc_now())
         secret = await signing_secret(database, settings.secret_key)
         studio = await stack.enter_async_context(running(settings, database, secret))
-        studio.gateway.spawn(studio.workers.warm())
+        studio.gateway.spawn(studio.workers.warm(*WORKER_MODULES))
         greeting = _greeting(settings, listener, secret if is_first else None)
         await Server(_configuration(settings, studio), lambda: announce(greeting)).serve([listener])
 
