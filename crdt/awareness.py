@@ -138,10 +138,6 @@ class Awareness:
     def _nulls(self, clients: list[int]) -> bytes:
         return encode((client, self.entries[client].clock, NULL) for client in clients)
 
-    @property
-    def is_empty(self) -> bool:
-        return not any(entry.raw != NULL for entry in self.entries.values())
-
 
 def encode(entries: Iterable[tuple[int, int, bytes]]) -> bytes:
     """An awareness update of (client, clock, JSON)."""

@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 
 # What nearly every message starts with.
 LIVE_UPDATE = bytes((sync.SYNC, sync.UPDATE))
+# What a connection may send before it is let into a document.
+MAX_HELD_BYTES = 5 * 1024 * 1024
+MAX_HELD_MESSAGES = 1_000
+# An awareness update of nobody: every client takes it, and it resets the timer that drops a silent socket.
+NOTHING_NEW = sync.awareness_message(b"\x00")
 # Up to this size an update is checked and applied on the loop, in a few milliseconds at worst.
 LARGE_UPDATE_BYTES = 16 * 1024
 

@@ -272,10 +272,6 @@ class Gateway:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    @property
-    def connection_count(self) -> int:
-        return sum(map(len, self._shares))
-
     async def close(self) -> None:
         """Say going away to everybody and wait for what is under way."""
         self.draining = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from crdt import sync
 from crdt.lib0 import MalformedError, read_var_bytes, read_var_string, read_varuint, write_var_string
-from server.attachment import Attachment
+from server.attachment import MAX_HELD_BYTES, MAX_HELD_MESSAGES, NOTHING_NEW, Attachment
 from server.framing import BINARY, Framing, header
 from server.studio_frames import STUDIO_PREFIX, StudioChannel
 
@@ -24,10 +24,7 @@ STATELESS, BROADCAST_STATELESS, CLOSE, SYNC_STATUS, PING, PONG = 5, 6, 7, 8, 9, 
 STORED, REFUSED = b"\x08\x01", b"\x08\x00"
 SEND_TOKEN_AGAIN = b"\x02\x00"
 PING_MESSAGE = b"\x09"
-NOTHING_NEW = sync.awareness_message(b"\x00")
 
-MAX_HELD_BYTES = 5 * 1024 * 1024
-MAX_HELD_MESSAGES = 1_000
 MAX_PENDING = 100
 MAX_ATTACHED = 1_000
 PENDING_SECONDS = 20.0

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING
 from crdt import sync
 from crdt.lib0 import write_var_string, write_varuint
 from crdt.room import merged
-from server.attachment import Attachment
+from server.attachment import MAX_HELD_BYTES, MAX_HELD_MESSAGES, NOTHING_NEW, Attachment
 from server.framing import PLAIN
 
 if TYPE_CHECKING:
     from server.admission import Admitted, Denied
     from server.gateway import Gateway
     from server.transport import Transport
-
-MAX_HELD_BYTES = 5 * 1024 * 1024
-MAX_HELD_MESSAGES = 1_000
-# An awareness update of nobody: every client takes it, and it resets the timer that drops a silent socket.
-NOTHING_NEW = sync.awareness_message(b"\x00")
 
 
 class YWebSocketAttachment(Attachment):

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_transport import HandTransport
 from node_in_process import Node, running_node
 from pycrdt import Doc, Text
 
 from crdt import sync
 from crdt.lib0 import read_var_bytes, read_varuint, write_var_string
 from crdt.replay import replay
+from server.asgi_socket import unframed
 from storage import update_log
 
 SEEDS = [1, 2, 3]
@@ -27,48 +29,14 @@ STEPS = 400
 NAMES = ("left", "right")
 
 
-class Wire:
-    """Stands in for the transport under a dialect: what the server writes waits until it is delivered."""
-
-    def __init__(self) -> None:
-        self.closing = self.is_congested = False
-        self.to_client: list[bytes] = []
-        self._reader = UnmaskedReader()
+class Wire(HandTransport):
+    """What the server writes waits here until it is delivered."""
 
     def write(self, data: bytes) -> None:
-        self.to_client += self._reader.feed(data)
-
-    def send(self, message: bytes) -> None:
-        self.to_client.append(message)
+        self.sent += [payload for _, payload in unframed(data)]
 
     def close(self, code: int, reason: str) -> None:
         raise AssertionError(f"the server closed an honest client: {code} {reason}")
-
-    def hold_reading(self) -> None:
-        """Delivery is by hand here."""
-
-    def release_reading(self) -> None:
-        """Delivery is by hand here."""
-
-    def count_for(self, user: str, limit: object) -> None:
-        """Connections are not limited here."""
-
-
-class UnmaskedReader:
-    """Frames as a server writes them, back to messages."""
-
-    def feed(self, data: bytes) -> list[bytes]:
-        messages = []
-        at = 0
-        while at < len(data):
-            length, at = data[at + 1] & 0x7F, at + 2
-            if length == 126:
-                length, at = int.from_bytes(data[at : at + 2], "big"), at + 2
-            elif length == 127:
-                length, at = int.from_bytes(data[at : at + 8], "big"), at + 8
-            messages.append(data[at : at + length])
-            at += length
-        return messages
 
 
 class Editor:
@@ -118,8 +86,8 @@ class Editor:
         for _ in range(most):
             if self.to_server:
                 self.dialect.receive(self.to_server.pop(0))
-            if self.wire.to_client:
-                self._receive(self.wire.to_client.pop(0))
+            if self.wire.sent:
+                self._receive(self.wire.sent.pop(0))
 
     def _receive(self, message: bytes) -> None:
         body = message.removeprefix(self.prefix)
@@ -138,7 +106,7 @@ class Editor:
 
     @property
     def is_quiet(self) -> bool:
-        return not self.to_server and (self.wire is None or not self.wire.to_client)
+        return not self.to_server and (self.wire is None or not self.wire.sent)
 
 
 def typist(chance: random.Random) -> Callable[[Doc[Any]], None]:

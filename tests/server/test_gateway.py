@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_transport import HandTransport
 from node_in_process import Node, running_node
 
 from crdt import sync
@@ -21,41 +22,6 @@ STEP_1 = sync.step_1(sync.EMPTY_STATE_VECTOR)
 LETTER = b"\x01\x01\x09\x00\x04\x01\x07content\x01x\x00"
 
 
-class Line:
-    """A transport by hand."""
-
-    def __init__(self) -> None:
-        self.closing = self.is_congested = False
-        self.share: Any = None
-        self.codes: list[int] = []
-        self.sent: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.sent.append(data)
-
-    def send(self, message: bytes) -> None:
-        self.sent.append(message)
-
-    def close(self, code: int, reason: str) -> None:
-        self.closing = True
-        self.codes.append(code)
-
-    def hold_reading(self) -> None:
-        """Nothing is read here."""
-
-    def release_reading(self) -> None:
-        """Nothing is read here."""
-
-    def shutdown(self) -> None:
-        self.close(1012, "")
-
-    def check(self, now: float, slow_seconds: float) -> None:
-        """Nobody looks here."""
-
-    def count_for(self, user: str, limit: object) -> None:
-        """Connections are not limited here."""
-
-
 def play(folder: Path, scenario: Callable[[Node], Awaitable[None]], **settings: Any) -> None:
     async def run() -> None:
         async with running_node(folder, **settings) as node:
@@ -65,7 +31,7 @@ def play(folder: Path, scenario: Callable[[Node], Awaitable[None]], **settings: 
     asyncio.run(run())
 
 
-async def joined(node: Node, line: Line) -> Any:
+async def joined(node: Node, line: HandTransport) -> Any:
     dialect = node.connect(line, False, NAME, "ada")
     await node.studio.gateway.idle()
     assert not line.closing
@@ -74,7 +40,7 @@ async def joined(node: Node, line: Line) -> Any:
 
 def test_who_does_not_read_is_answered_once_when_it_does(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
-        line = Line()
+        line = HandTransport()
         dialect = await joined(node, line)
         dialect.receive(sync.update_message(LETTER))
         line.sent.clear()
@@ -93,7 +59,7 @@ def test_who_does_not_read_is_answered_once_when_it_does(tmp_path: Path) -> None
 
 def test_h1_what_is_held_for_a_stranger_is_bounded_over_all_documents(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
-        line = Line()
+        line = HandTransport()
         dialect = HocuspocusDialect(node.studio.gateway, line)
         for number in range(3):
             dialect.receive(write_var_string(f"default/{number}") + b"\x00" + bytes(2 * 1024 * 1024))
@@ -104,7 +70,7 @@ def test_h1_what_is_held_for_a_stranger_is_bounded_over_all_documents(tmp_path: 
 
 def test_who_does_not_say_who_it_is_is_sent_away(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
-        gateway, line = node.studio.gateway, Line()
+        gateway, line = node.studio.gateway, HandTransport()
         dialect = HocuspocusDialect(gateway, line)
         gateway._strangers.append((gateway.time(), line, dialect))
         gateway._part_strangers(gateway.time() + 0.1)
@@ -115,7 +81,7 @@ def test_who_does_not_say_who_it_is_is_sent_away(tmp_path: Path) -> None:
 
 def test_a5_nothing_is_taken_from_the_moment_a_role_was_taken(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
-        line = Line()
+        line = HandTransport()
         dialect = await joined(node, line)
         await node.enlist("ada", "viewer")
         dialect.receive(sync.update_message(LETTER))
@@ -143,7 +109,7 @@ def test_nobody_gets_into_a_document_on_its_way_to_the_trash(tmp_path: Path) -> 
 
 def test_a_large_update_ends_with_its_member(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
-        line = Line()
+        line = HandTransport()
         dialect = await joined(node, line)
         many = b"".join(b"\x04\x01\x07content\x01x" for _ in range(4_000))
         dialect.receive(sync.update_message(b"\x01\xa0\x1f\x09\x00" + many + b"\x00"))

@@ -10,6 +10,7 @@ import msgspec
 import pycrdt
 import pytest
 import y_py
+from hand_transport import HandTransport
 from node_in_process import Node, running_node
 
 from crdt import sync
@@ -19,35 +20,6 @@ from storage import update_log
 SEED = random.randrange(1 << 32)
 ROUNDS = 1_500
 NAME = "default/target"
-
-
-class Trap:
-    """A transport that notes whether the server closed it."""
-
-    def __init__(self) -> None:
-        self.closing = self.is_congested = False
-        self.share: Any = None
-        self.codes: list[int] = []
-        self.sent: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.sent.append(data)
-
-    def send(self, message: bytes) -> None:
-        self.sent.append(message)
-
-    def close(self, code: int, reason: str) -> None:
-        self.closing = True
-        self.codes.append(code)
-
-    def hold_reading(self) -> None:
-        """Nothing is read here."""
-
-    def release_reading(self) -> None:
-        """Nothing is read here."""
-
-    def count_for(self, user: str, limit: object) -> None:
-        """Connections are not limited here."""
 
 
 def good_update(number: int) -> bytes:
@@ -95,7 +67,7 @@ def hostile_messages(chance: random.Random, number: int) -> list[bytes]:
 async def attack_document(node: Node, chance: random.Random, is_hocuspocus: bool) -> None:
     prefix = write_var_string(NAME) if is_hocuspocus else b""
     for number in range(ROUNDS // 6):
-        trap = Trap()
+        trap = HandTransport()
         dialect = node.connect(trap, is_hocuspocus, NAME, "mallory")
         if is_hocuspocus:
             dialect.receive(prefix + b"\x02\x00" + write_var_string(node.token("mallory")) + write_var_string("4.0.0"))
@@ -109,7 +81,7 @@ async def attack_document(node: Node, chance: random.Random, is_hocuspocus: bool
 async def attack_frames(node: Node, chance: random.Random) -> None:
     studio = write_var_string("@studio")
     for _ in range(ROUNDS // 3):
-        trap = Trap()
+        trap = HandTransport()
         dialect = node.connect(trap, True, NAME, "mallory")
         request = msgspec.msgpack.encode({"id": 1, "operation": "users.me", "parameters": {"a": [[]] * 3}})
         for message in (
@@ -130,7 +102,7 @@ async def run(folder: Path) -> None:
     async with running_node(folder) as node:
         for user in ("mallory", "honest"):
             await node.enlist(user)
-        witness = Trap()
+        witness = HandTransport()
         honest = node.connect(witness, False, NAME, "honest")
         await node.studio.gateway.idle()
         await attack_document(node, chance, is_hocuspocus=False)
@@ -178,7 +150,7 @@ def test_p1_declared_counts_are_not_believed(body: bytes, tmp_path: Path) -> Non
     async def attack() -> None:
         async with running_node(tmp_path) as node:
             await node.enlist("mallory")
-            trap = Trap()
+            trap = HandTransport()
             dialect = node.connect(trap, False, NAME, "mallory")
             await node.studio.gateway.idle()
             with suppress(StopIteration):
