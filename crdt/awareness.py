@@ -33,13 +33,14 @@ class Owner(Protocol):
 
 
 class Entry:
-    """One client's presence."""
+    """One client's presence. `node` is that of its member, where it is another than this."""
 
-    __slots__ = ("clock", "owner", "raw", "removal_at", "seen", "state", "user")
+    __slots__ = ("clock", "node", "owner", "raw", "removal_at", "seen", "state", "user")
 
-    def __init__(self, owner: Owner, clock: int, raw: bytes, state: bytes, now: float) -> None:
-        self.owner: Owner | None = owner
-        self.user = owner.user
+    def __init__(self, owner: Owner | None, user: str, clock: int, raw: bytes, state: bytes, now: float) -> None:
+        self.owner = owner
+        self.user = user
+        self.node: str | None = None
         self.clock = clock
         self.raw = raw
         self.state = state
@@ -77,12 +78,12 @@ class Awareness:
         entry = self.entries.get(client)
         if entry is None:
             if raw != NULL and self._count(owner) < MAX_CLIENTS_PER_MEMBER:
-                self.entries[client] = Entry(owner, clock, raw, stamp(raw, owner), now)
+                self.entries[client] = Entry(owner, owner.user, clock, raw, stamp(raw, owner), now)
                 self.changed.add(client)
             return False
         if not self._claims(entry, owner):
             return False
-        entry.owner, entry.removal_at, entry.seen = owner, None, now
+        entry.owner, entry.node, entry.removal_at, entry.seen = owner, None, None, now
         if clock > entry.clock or (clock == entry.clock and raw == NULL != entry.raw):
             if raw != entry.raw:
                 entry.raw, entry.state = raw, stamp(raw, owner)
@@ -90,6 +91,36 @@ class Awareness:
             self.changed.add(client)
             return False
         return clock < entry.clock or (raw != NULL and entry.raw == NULL)
+
+    def receive_elsewhere(self, node: str, update: bytes, now: float) -> None:
+        """Take presence that another node has checked and stamped. Raises MalformedError.
+
+        A member that is here keeps its entry unless it has been seen on the other node since.
+        """
+        for client, clock, state in parse(update):
+            entry = self.entries.get(client)
+            if entry is None:
+                if state == NULL:
+                    continue
+                entry = self.entries[client] = Entry(None, stamped_user(state), clock - 1, NULL, NULL, now)
+            elif state == NULL and entry.owner is not None:
+                continue
+            if clock > entry.clock or (clock == entry.clock and state == NULL != entry.raw and entry.owner is None):
+                self._move(entry, node, clock, state)
+                self.changed.add(client)
+            elif entry.owner is not None or clock < entry.clock:
+                continue
+            entry.owner, entry.node, entry.removal_at, entry.seen = None, node, None, now
+
+    @staticmethod
+    def _move(entry: Entry, node: str, clock: int, state: bytes) -> None:
+        entry.clock, entry.raw, entry.state, entry.node = clock, state, state, node
+
+    def lose_node(self, node: str, now: float) -> None:
+        """The node is gone: its members linger, for they may come to another."""
+        for entry in self.entries.values():
+            if entry.node == node and entry.removal_at is None:
+                entry.removal_at = now + self.linger
 
     @staticmethod
     def _claims(entry: Entry, owner: Owner) -> bool:
@@ -131,6 +162,16 @@ class Awareness:
         present = [client for client, entry in self.entries.items() if entry.raw != NULL]
         return self.encode(present) if present else None
 
+    def own_changes(self) -> bytes | None:
+        """What of the changes other nodes have to be told, or None: members of theirs they know better."""
+        clients = [client for client in self.changed if client in self.entries and self.entries[client].node is None]
+        return self.encode(clients) if clients else None
+
+    def encode_own(self) -> bytes | None:
+        """The awareness update of everybody present on this node, or None if nobody is."""
+        present = [client for client, entry in self.entries.items() if entry.raw != NULL and entry.node is None]
+        return self.encode(present) if present else None
+
     def encode(self, clients: Iterable[int]) -> bytes:
         known = [(client, self.entries[client]) for client in clients if client in self.entries]
         return encode((client, entry.clock, entry.state) for client, entry in known)
@@ -166,6 +207,16 @@ def parse(update: bytes) -> list[tuple[int, int, bytes]]:
             raise MalformedError(f"awareness state of {len(state)} bytes; at most {MAX_STATE_BYTES} are allowed")
         entries.append((client, clock, state))
     return entries
+
+
+def stamped_user(state: bytes) -> str:
+    """The user that a server has vouched for in a state, or nobody. Raises MalformedError."""
+    try:
+        decoded = _decoder.decode(state)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedError(f"awareness state is not JSON: {error}") from None
+    user = decoded.get("user") if isinstance(decoded, dict) else None
+    return str(user.get("id", "")) if isinstance(user, dict) else ""
 
 
 def stamp(raw: bytes, owner: Owner) -> bytes:

@@ -4,6 +4,7 @@ Synchronous all the way through: members' bytes go in, finished frames go to the
 updates wait in ``outbox`` until the log has them. Nothing here waits, so nothing interleaves and nothing needs a lock.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,7 +16,8 @@ from crdt.awareness import Awareness
 from crdt.guard import Guard, deletion_of
 from crdt.id_ranges import IdRanges, deleted_in
 from crdt.lib0 import MalformedError
-from crdt.update import UpdateShape, check_state_vector, inspect_update
+from crdt.log_position import LogPosition
+from crdt.update import MalformedUpdate, UpdateShape, check_state_vector, inspect_update
 
 # merge_updates grows faster than the number of updates, and every frame costs every member a system call: between.
 MERGE_AT_MOST = 256
@@ -76,12 +78,12 @@ class Arrival:
 
 
 class Room:
-    """One document, live. ``number`` is the log number up to which the document is stored."""
+    """One document, live. ``position`` says which numbers of its log are in it."""
 
     def __init__(self, row_id: int, doc: AnyDoc, number: int, size: int, awareness: Awareness | None = None) -> None:
         self.row_id = row_id
         self.doc = doc
-        self.number = number
+        self.position = LogPosition(number)
         self.size = size
         self.members: dict[Framing, dict[Member, Callable[[bytes], object]]] = {}
         self.awareness = awareness or Awareness()
@@ -107,6 +109,11 @@ class Room:
         self._state_vector: bytes | None = None
         self._state_frames: dict[Framing, bytes] = {}
         self._deleted: IdRanges | None = None
+
+    @property
+    def number(self) -> int:
+        """The log number up to which everything stored is in the room."""
+        return self.position.until
 
     def recall_waiting(self, updates: Iterable[bytes]) -> None:
         """After a load: which of these stored updates the engine still holds back for want of a predecessor."""
@@ -271,6 +278,31 @@ class Room:
             self._note_change(accepted)
             self.outbox += accepted
             self.fan_out(accepted)
+
+    def take_stored(self, updates: Iterable[bytes]) -> None:
+        """Apply what another node has put in the log already, in the log's order, and send it on.
+
+        The log holds it, so it is not refused: where the engine cannot take it, the document has to be loaded again.
+        """
+        self.flush()
+        arrivals = [Arrival(None, "", SYSTEM, 0, data, inspect_update(data)) for data in updates]
+        fresh = [arrival for arrival in arrivals if not self.holds(arrival.shape, exactly=False)]
+        for at in range(0, len(fresh), APPLY_AT_MOST):
+            part = fresh[at : at + APPLY_AT_MOST]
+            with self.doc.transaction():
+                for arrival in part:
+                    self._apply_stored(arrival)
+            self._note_change(part)
+            self.fan_out(part)
+
+    def _apply_stored(self, arrival: Arrival) -> None:
+        with contextlib.suppress(MalformedUpdate):
+            # Not asked for its judgement, but to remember what it has seen.
+            self.guard.check(arrival.data, arrival.shape, self.clocks)
+        try:
+            self.doc.apply_update(arrival.data)
+        except (ValueError, RuntimeError):
+            self.is_broken = True
 
     def _mends_and_takes(self, arrival: Arrival) -> bool:
         """As ``_takes``, for an edit that may go between the two halves of a character outside the basic plane.

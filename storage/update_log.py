@@ -6,7 +6,7 @@ A snapshot with the number n holds the updates 1 to n. Documents are named by ro
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,7 @@ from storage.upsert import insert
 
 __all__ = [
     "Append",
+    "Head",
     "PendingUpdate",
     "PostgresUpdateLog",
     "SqliteUpdateLog",
@@ -28,6 +29,7 @@ __all__ = [
     "UpdateLog",
     "UpdateRow",
     "drop_snapshots",
+    "heads",
     "load",
     "load_until",
     "number_at",
@@ -63,6 +65,13 @@ class Stored:
     head: int
 
 
+class Head(NamedTuple):
+    """How far a document's log has got, and whether the document is in the trash."""
+
+    number: int
+    is_trashed: bool
+
+
 def open_update_log(database: Database) -> UpdateLog:
     """The log's writer. It connects with the first append, and ends with the database."""
     return SqliteUpdateLog(database) if database.is_sqlite else PostgresUpdateLog(database)
@@ -89,6 +98,13 @@ async def read(database: Database, document_id: int, after: int, limit: int) -> 
     """Up to `limit` updates with numbers greater than `after`, in order."""
     async with database.read() as connection:
         return await _rows(connection, _select_updates(document_id, after).limit(limit))
+
+
+async def heads(database: Database, document_ids: Sequence[int]) -> dict[int, Head]:
+    """The heads of those of the documents that exist."""
+    query = select(documents.c.id, documents.c.head, documents.c.trashed_at).where(documents.c.id.in_(document_ids))
+    async with database.read() as connection:
+        return {row.id: Head(row.head, row.trashed_at is not None) for row in await connection.execute(query)}
 
 
 async def number_at(database: Database, document_id: int, at: datetime) -> int:

@@ -110,6 +110,8 @@ async def write(context: Context, document: Document, writing: Writing) -> int:
     """
     parts, change = context.parts, writing.change
     async with parts.rooms.use(document) as room:
+        if writing.if_number is not None:
+            await parts.rooms.catch_up(room)
         shape = writing.shape or await shape_in(parts, document, room) or _usual_shape(change)
         if writing.root is not None:
             shape = shape._replace(root=writing.root)
@@ -130,6 +132,8 @@ async def merge(context: Context, document: Document, update: bytes, if_number: 
     async with parts.rooms.use(document) as room:
         try:
             pieces = [update] if len(update) <= LARGE_UPDATE_BYTES else await in_worker(parts, prepare, update)
+            if if_number is not None:
+                await parts.rooms.catch_up(room)
             expect_number(room, if_number)
             _check_size(parts, room, update)
             number = room.number
