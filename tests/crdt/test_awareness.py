@@ -134,3 +134,59 @@ def test_any_bytes_are_taken_or_malformed(data: bytes) -> None:
         return
     assert len(awareness.entries) <= MAX_CLIENTS_PER_MEMBER
     assert all(entry.raw != NULL or entry.clock >= 0 for entry in awareness.entries.values())
+
+
+def test_presence_of_another_node_is_shown_as_it_was_stamped_there() -> None:
+    here, there = Awareness(), Awareness()
+    there.receive(Person("ada"), announce(1, 1, {"cursor": 3}), 0.0)
+    told = there.own_changes()
+    assert told is not None
+    here.receive_elsewhere("there", told, 0.0)
+    assert here.own_changes() is None, "it would be told back for ever"
+    assert here.encode_own() is None
+    assert states(here.take_changes()) == {1: (1, {"cursor": 3, "user": {"id": "ada", "name": "Ada"}})}
+    assert states(here.encode_all()).keys() == {1}
+
+
+def test_a_member_that_moves_to_another_node_is_shown_without_a_break() -> None:
+    before, after, ada = Awareness(linger=7.0), Awareness(linger=7.0), Person("ada")
+    before.receive(ada, announce(1, 1, {"cursor": 1}), 0.0)
+    before.take_changes()
+    before.leave(ada, 1.0)
+    after.receive(Person("ada"), announce(1, 2, {"cursor": 2}), 2.0)
+    before.receive_elsewhere("after", after.encode_own() or b"", 2.0)
+    before.expire(20.0)
+    assert states(before.take_changes())[1][1] == {"cursor": 2, "user": {"id": "ada", "name": "Ada"}}
+    assert before.encode_own() is None
+
+
+def test_a_member_that_comes_from_another_node_takes_its_entry_along_and_strangers_do_not() -> None:
+    awareness, there = Awareness(), Awareness()
+    there.receive(Person("ada"), announce(1, 1, {"cursor": 1}), 0.0)
+    awareness.receive_elsewhere("there", there.encode_own() or b"", 0.0)
+    awareness.take_changes()
+    awareness.receive(Person("mallory"), announce(1, 5, {"cursor": 666}), 1.0)
+    assert awareness.take_changes() is None
+    awareness.receive(Person("ada"), announce(1, 2, {"cursor": 2}), 1.0)
+    assert states(awareness.own_changes())[1][0] == 2
+
+
+def test_another_node_cannot_declare_a_member_gone_that_is_here() -> None:
+    awareness, ada = Awareness(), Person("ada")
+    awareness.receive(ada, announce(1, 1, {}), 0.0)
+    awareness.take_changes()
+    awareness.receive_elsewhere("there", encode([(1, 2, NULL)]), 1.0)
+    assert awareness.take_changes() is None
+
+
+def test_members_of_a_node_that_is_lost_are_gone_after_the_linger_time_unless_they_come_back() -> None:
+    awareness, there = Awareness(linger=7.0), Awareness()
+    for client in (1, 2):
+        there.receive(Person(f"user-{client}"), announce(client, 1, {}), 0.0)
+    awareness.receive_elsewhere("there", there.encode_own() or b"", 0.0)
+    awareness.take_changes()
+    awareness.lose_node("there", 1.0)
+    awareness.receive(Person("user-2"), announce(2, 2, {}), 3.0)
+    awareness.expire(9.0)
+    shown = states(awareness.take_changes())
+    assert (shown[1], shown[2][0]) == ((2, None), 2)
