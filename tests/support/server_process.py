@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +22,11 @@ def free_port() -> int:
 class ServerProcess:
     """One node. The port stays the same over restarts, so that clients find it again."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, shared: Sequence[str] = ()) -> None:
+        """`flags` are for serving; `shared` ones say where the data is, and are for every command."""
         self.folder = folder
         self.port = free_port()
+        self.shared = ("--data", str(folder / "data"), *shared)
         self.flags = flags
         self.log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -46,7 +49,7 @@ class ServerProcess:
         command = [sys.executable, "-m", "server.cli", "serve", "--port", str(self.port)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--data", str(self.folder / "data"), *self.flags],
+                [*command, *self.shared, *self.flags],
                 cwd=ROOT,
                 env=self._environment(),
                 stdout=log,
@@ -81,7 +84,7 @@ class ServerProcess:
         grant = ["--workspace", workspace, "--role", role] if role else []
         command = [sys.executable, "-m", "server.cli", "token", "--user", user, *grant]
         printed = subprocess.run(
-            [*command, "--data", str(self.folder / "data")],
+            [*command, *self.shared],
             cwd=ROOT,
             env=self._environment(),
             check=True,
