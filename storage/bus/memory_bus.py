@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from storage.bus.channels import Listener
+from storage.bus.delivery import deliver, resume
 
 
 class Hub:
@@ -18,47 +19,51 @@ class MemoryBus:
 
     def __init__(self, node_id: str, hub: Hub | None = None) -> None:
         self.node_id = node_id
-        self._hub = hub or Hub()
+        self.dropped = 0
+        self.hub = hub or Hub()
         self._mine: set[tuple[str, Listener]] = set()
-        self._closed = False
+        self._closed = asyncio.Event()
 
     @property
     def is_connected(self) -> bool:
-        return not self._closed
+        return not self._closed.is_set()
 
     def publish(self, channel: str, message: bytes) -> None:
-        if not self._closed and channel in self._hub.listeners:
+        if self._closed.is_set():
+            self.dropped += 1
+        elif channel in self.hub.listeners:
             asyncio.get_running_loop().call_soon(self._deliver, channel, message)
 
     def _deliver(self, channel: str, message: bytes) -> None:
-        for listener in list(self._hub.listeners.get(channel, ())):
-            listener.received(message)
+        deliver(self.hub.listeners.get(channel, []), message)
 
     def subscribe(self, channel: str, listener: Listener) -> None:
-        self._hub.listeners.setdefault(channel, []).append(listener)
         self._mine.add((channel, listener))
         asyncio.get_running_loop().call_soon(self._confirm, channel, listener)
 
     def _confirm(self, channel: str, listener: Listener) -> None:
-        if (channel, listener) in self._mine:
-            listener.resumed()
-
-    def unsubscribe(self, channel: str, listener: Listener) -> None:
         if (channel, listener) not in self._mine:
             return
+        listeners = self.hub.listeners.setdefault(channel, [])
+        if listener not in listeners:
+            listeners.append(listener)
+            resume(listener)
+
+    def unsubscribe(self, channel: str, listener: Listener) -> None:
         self._mine.discard((channel, listener))
-        listeners = self._hub.listeners[channel]
-        listeners.remove(listener)
-        if not listeners:
-            del self._hub.listeners[channel]
+        listeners = self.hub.listeners.get(channel, [])
+        if listener in listeners:
+            listeners.remove(listener)
+            if not listeners:
+                del self.hub.listeners[channel]
 
     def on_state_change(self, listener: Callable[[bool], None]) -> None:
         """Never called: what is in one process is always connected."""
 
     async def run(self) -> None:
-        await asyncio.Event().wait()
+        await self._closed.wait()
 
     async def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         for channel, listener in list(self._mine):
             self.unsubscribe(channel, listener)
