@@ -12,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from storage import engines
 from storage.errors import BrokenReference, StorageError, Unavailable
 from storage.migrate import migrate
+from storage.postgres_engine import create_patient_engine
+
+# Longer than any migration so far took on the largest installation; a node that waits has nothing else to do.
+MIGRATION_SECONDS = 300.0
 
 # SQLSTATE classes that say "not now": connection, transaction rollback, resources, operator intervention, system.
 _PASSING = ("08", "40", "53", "55", "57", "58")
@@ -56,10 +60,23 @@ class Database:
             raise StorageError("only SQLite databases are files")
         return Path(self.url.database)
 
-    async def migrate(self) -> None:
-        """Brings the schema up to date. Nodes that start together wait for the first. Raises SchemaTooNew."""
-        async with self.write() as connection:
-            await migrate(connection)
+    async def migrate(self, *, patience: float = MIGRATION_SECONDS) -> None:
+        """Brings the schema up to date. Nodes that start together wait for the first, up to `patience` seconds.
+
+        Raises SchemaTooNew, Unavailable.
+        """
+        if self.is_sqlite:
+            async with self.write() as connection:
+                await migrate(connection, patience)
+            return
+        # Building an index takes as long as it takes.
+        engine = create_patient_engine(self.url)
+        try:
+            with translated_errors():
+                async with engine.begin() as connection:
+                    await migrate(connection, patience)
+        finally:
+            await engine.dispose()
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -86,20 +103,43 @@ class Database:
     @contextlib.asynccontextmanager
     async def _transaction(self, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
         with translated_errors():
-            connection = await self.connect()
+            connection = await self._begun(options)
             try:
-                await connection.execution_options(**options)
-                async with connection.begin():
-                    yield connection
+                yield connection
+                await connection.commit()
             finally:
+                # What was not committed is rolled back.
                 await connection.close()
+
+    async def _begun(self, options: dict[str, Any]) -> AsyncConnection:
+        """A connection in a transaction that has done nothing yet.
+
+        BEGIN shows whether a connection from the pool still stands. If it does not, nor do the others, and a new one
+        is made: a server that was restarted costs no request.
+        """
+        try:
+            return await self._begin(options)
+        except exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return await self._begin(options)
+
+    async def _begin(self, options: dict[str, Any]) -> AsyncConnection:
+        connection = await self.connect()
+        try:
+            await connection.execution_options(**options)
+            await connection.begin()
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def connect(self) -> AsyncConnection:
         """A connection from the pool, to be closed by the caller."""
         try:
             return await self.engine.connect()
         except OSError as error:
-            raise Unavailable(f"the database cannot be reached: {error}") from error
+            raise Unavailable(f"the database cannot be reached: {str(error) or 'no answer in time'}") from error
 
     def at_close(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Awaited by `close`, the latest first."""

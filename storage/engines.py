@@ -12,7 +12,9 @@ from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from storage import postgres_url
 from storage.errors import InvalidUrl, StorageError, Unavailable
+from storage.postgres_engine import create_postgresql_engine
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
@@ -51,7 +53,7 @@ SQLITE_PRAGMAS = (
 def parse_url(text: str) -> URL:
     """The URL with the driver this package uses. Raises InvalidUrl."""
     try:
-        url = make_url(text)
+        url = make_url(postgres_url.spread_hosts(text))
     except (ArgumentError, ValueError):
         raise InvalidUrl("this is not a database URL; use sqlite:///path/to/file or postgresql://…") from None
     driver = _DRIVERS.get(url.drivername)
@@ -60,21 +62,13 @@ def parse_url(text: str) -> URL:
     url = url.set(drivername=driver)
     if url.get_backend_name() == SQLITE:
         return _parse_sqlite_url(url)
-    return _with_ssl_option(url)
+    return postgres_url.checked(url)
 
 
 def _parse_sqlite_url(url: URL) -> URL:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise InvalidUrl("SQLite needs a file: sqlite:///path/to/file")
     return url.set(database=str(Path(url.database).absolute()), query={})
-
-
-def _with_ssl_option(url: URL) -> URL:
-    """libpq calls the option `sslmode`, asyncpg calls it `ssl`; people paste the first."""
-    mode = url.query.get("sslmode")
-    if mode is None:
-        return url
-    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
 def prepare_sqlite_file(path: Path, busy_timeout: float) -> None:
@@ -113,7 +107,7 @@ def create_engine(url: URL, *, busy_timeout: float, pool_size: int) -> AsyncEngi
     """An engine that has not connected yet. `busy_timeout` in seconds counts for SQLite only."""
     if url.get_backend_name() == SQLITE:
         return _create_sqlite_engine(url, busy_timeout, pool_size)
-    return _create_postgresql_engine(url, pool_size)
+    return create_postgresql_engine(url, pool_size)
 
 
 def _create_sqlite_engine(url: URL, busy_timeout: float, pool_size: int) -> AsyncEngine:
@@ -136,28 +130,5 @@ def _create_sqlite_engine(url: URL, busy_timeout: float, pool_size: int) -> Asyn
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _create_postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        # A server that was restarted costs a query a request, not a failed request for each pooled connection.
-        pool_pre_ping=True,
-        connect_args={"server_settings": {"application_name": "collab-studio"}},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def commit_to_disk(connection: Any, _record: object) -> None:
-        # "Stored" means on disk. Levels above "on" (replicas) stay as the operator set them.
-        cursor = connection.cursor()
-        cursor.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-        )
-        cursor.close()
-        connection.commit()
 
     return engine

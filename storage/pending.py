@@ -27,7 +27,9 @@ class UpdateLog(Protocol):
         """All of the updates in one transaction, durable when this returns: document id -> its newest number.
 
         Raises MissingDocument if documents do not exist, Unavailable or another StorageError if the database
-        could not do it. Nothing was appended then, not even of the other documents.
+        could not do it. Nothing was appended then, not even of the other documents - as far as can be known: if the
+        connection was lost on the way, the answer may have been. The same appends given again are therefore appended
+        once, and answered with the numbers they have; until they are answered, nothing else should be given.
         """
 
     async def close(self) -> None:

@@ -1,31 +1,49 @@
-"""The update log in PostgreSQL: one statement, and so one transaction and one round trip, a commit."""
+"""The update log in PostgreSQL: one statement, and so one transaction and one round trip, a commit.
+
+When a connection is lost in the middle of a commit, nobody can tell whether it was done. So every batch of a writer has
+a number, and the statement that appends it records the number and the heads it led to. Given again, the batch finds
+itself recorded and learns its heads; and an attempt that was under way all the time, and comes after it, does nothing.
+"""
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database, translated_errors
 from storage.errors import MissingDocument
 from storage.pending import Append, PendingUpdate
+from storage.postgres_engine import keeps_statements
 from storage.tables import documents
 
 # Documents are locked in the order of their ids, so that nodes that append to the same ones wait for each other instead
-# of blocking each other for good. Nothing is changed if one of them is missing.
+# of blocking each other for good. The locks come before the record, which an earlier attempt of this batch may be about
+# to make. Nothing is changed if a document is missing, or if this batch or a later one is recorded.
 _APPEND = """
 WITH given AS MATERIALIZED (
     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
     AS given (document_id, added, bytes, created_at, author)
 ), locked AS MATERIALIZED (
-    SELECT id FROM documents WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, head FROM documents WHERE id = ANY ($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
+), recorded AS (
+    INSERT INTO append_batches AS newest (writer, batch, documents, heads, used_at)
+    SELECT $12::text, $13::bigint, array_agg(locked.id), array_agg(locked.head + given.added),
+        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+    FROM locked JOIN given ON given.document_id = locked.id
+    HAVING count(*) = cardinality($1::bigint[])
+    ON CONFLICT (writer) DO UPDATE
+    SET batch = excluded.batch, documents = excluded.documents, heads = excluded.heads, used_at = excluded.used_at
+    WHERE newest.batch < excluded.batch
+    RETURNING newest.batch
 ), moved AS (
     UPDATE documents AS d
     SET head = d.head + given.added, size_bytes = d.size_bytes + given.bytes,
         updated_at = coalesce(given.created_at, d.updated_at), updated_by = coalesce(given.author, d.updated_by)
     FROM given
-    WHERE d.id = given.document_id AND (SELECT count(*) FROM locked) = cardinality($1::bigint[])
+    WHERE d.id = given.document_id AND EXISTS (SELECT FROM recorded)
     RETURNING d.id, d.head, d.head - given.added AS old_head
 ), inserted AS (
     INSERT INTO updates (document_id, number, author, origin, created_at, data)
@@ -37,13 +55,32 @@ WITH given AS MATERIALIZED (
 SELECT id, head FROM moved
 """
 
+_RECORDED = text(
+    "SELECT unnest(documents) AS id, unnest(heads) AS head FROM append_batches "
+    "WHERE writer = :writer AND batch = :batch"
+)
+
+# A writer that was away for longer than this has long been started anew, under another name.
+_FORGET = text(
+    "DELETE FROM append_batches WHERE used_at < (extract(epoch FROM now() - interval '30 days') * 1000000)::bigint"
+)
+
 
 class PostgresUpdateLog:
-    """The UpdateLog of a PostgreSQL database. It keeps one connection to itself."""
+    """The UpdateLog of a PostgreSQL database. It keeps one connection to itself.
 
-    def __init__(self, database: Database) -> None:
+    `writer` names whoever appends, for as long as the process lasts, and nobody else.
+    """
+
+    def __init__(self, database: Database, writer: str | None = None) -> None:
         self._database = database
+        self._writer = writer or uuid.uuid4().hex
+        self._batch = 0
+        # The newest batch, while nobody knows whether it was appended.
+        self._unanswered: dict[int, list[PendingUpdate]] | None = None
         self._connection: AsyncConnection | None = None
+        self._is_known = False
+        self._keeps_statements = keeps_statements(database.url)
         self._lock = asyncio.Lock()
         database.at_close(self.close)
 
@@ -53,25 +90,42 @@ class PostgresUpdateLog:
         if not by_document:
             return {}
         async with self._lock:
-            heads = await self._execute(_parameters(by_document))
-        if len(heads) < len(by_document):
+            if by_document != self._unanswered:
+                self._batch += 1
+                self._unanswered = by_document
+            parameters = (*_parameters(by_document), self._writer, self._batch)
+            heads = await self._execute(parameters) or await self._recorded()
+            self._unanswered = None
+        if not heads:
             await self._raise_missing(by_document)
         return heads
 
-    async def _execute(self, parameters: tuple[list[Any], ...]) -> dict[int, int]:
+    async def _execute(self, parameters: tuple[Any, ...]) -> dict[int, int]:
         with translated_errors():
             try:
                 connection = self._connection or await self._connect()
                 result = await connection.exec_driver_sql(_APPEND, parameters)
+                if not self._keeps_statements:
+                    await connection.commit()
                 return {row.id: row.head for row in result}
             except BaseException:
                 await self._disconnect()
                 raise
 
+    async def _recorded(self) -> dict[int, int]:
+        """The heads of this batch if an earlier attempt appended it."""
+        async with self._database.read() as connection:
+            result = await connection.execute(_RECORDED, {"writer": self._writer, "batch": self._batch})
+            return {row.id: row.head for row in result}
+
     async def _connect(self) -> AsyncConnection:
         self._connection = connection = await self._database.connect()
-        # A statement that is its own transaction needs no round trips to begin and to commit.
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if self._keeps_statements:
+            # A statement that is its own transaction needs no round trips to begin and to commit.
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        if not self._is_known:
+            await connection.execute(_FORGET)
+            self._is_known = True
         return connection
 
     async def _disconnect(self) -> None:

@@ -189,3 +189,19 @@ def test_details_that_are_not_json_are_refused(sqlite_url: str) -> None:
         assert await verify(database) is None
 
     with_database(sqlite_url, body)
+
+
+def test_reading_on_from_a_row(database_url: str) -> None:
+    async def body(database: Database) -> None:
+        await add(database, 5)
+        async with database.read() as connection:
+            rows = (await audit.read(connection, limit=10))[::-1]
+            third = Head(3, rows[2].hash)
+            assert await audit.read_after(connection, third, limit=10) == rows[3:]
+            assert await audit.read_after(connection, third, limit=1) == rows[3:4]
+            assert await audit.read_after(connection, Head(5, rows[4].hash), limit=10) == []
+            assert await audit.read_after(connection, Head(0, NO_HASH), limit=2) == rows[:2]
+            assert await audit.read_after(connection, Head(3, NO_HASH), limit=10) is None
+            assert await audit.read_after(connection, Head(6, NO_HASH), limit=10) is None
+
+    with_database(database_url, body)

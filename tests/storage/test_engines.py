@@ -28,7 +28,7 @@ def test_postgresql_urls(scheme: str) -> None:
         5433,
         "studio",
     )
-    assert dict(url.query) == {"ssl": "require"}
+    assert dict(url.query) == {"sslmode": "require"}
 
 
 @pytest.mark.parametrize(

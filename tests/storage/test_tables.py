@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage import api_keys, documents, members, tables, users, versions, workspaces
+from storage import api_keys, documents, feeds, members, tables, users, versions, workspaces
 from storage.tables import from_microseconds, to_microseconds
 
 
@@ -36,6 +36,7 @@ def test_times_without_a_zone_are_refused() -> None:
         (documents.Document, tables.documents),
         (versions.Version, tables.versions),
         (api_keys.ApiKey, tables.api_keys),
+        (feeds.Feed, tables.feeds),
     ],
 )
 def test_rows_have_the_fields_of_their_tables_in_order(row: type, table: object) -> None:

