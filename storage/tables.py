@@ -218,3 +218,49 @@ document_texts = Table(
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
 )
+
+# A position in a feed is an epoch and an offset. `epoch` is drawn when the feed is made: offsets of another life of it
+# mean something else. `head` is the newest offset; the events from `oldest` to it are held, without gaps.
+feeds = Table(
+    "feeds",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("name", NAME, nullable=False, unique=True),
+    Column("epoch", NAME, nullable=False),
+    Column("head", BigInteger, nullable=False),
+    Column("oldest", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# `data` is a JSON object. Few events have a `key`, so only those are in its index.
+feed_events = Table(
+    "feed_events",
+    metadata,
+    Column("feed_id", ROW_ID, ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", NAME),
+    Column("data", Text, nullable=False),
+    Column("key", NAME),
+    sqlite_with_rowid=False,
+)
+Index(
+    None,
+    feed_events.c.feed_id,
+    feed_events.c.key,
+    unique=True,
+    sqlite_where=feed_events.c.key.is_not(None),
+    postgresql_where=feed_events.c.key.is_not(None),
+)
+
+# Which events of an inbox its owner has read; the others are new.
+read_events = Table(
+    "read_events",
+    metadata,
+    Column("feed_id", ROW_ID, ForeignKey("feeds.id", ondelete="CASCADE"), primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)

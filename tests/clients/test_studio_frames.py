@@ -6,6 +6,7 @@ import datetime
 import msgpack  # type: ignore[import-untyped, unused-ignore]
 import pytest
 from collab_studio.errors import MalformedFrame
+from collab_studio.feed_frames import Event, Events, Position, Resync, WatchEnded, Watching
 from collab_studio.frames import read_address
 from collab_studio.lib0 import Reader
 from collab_studio.studio_frames import (
@@ -65,6 +66,20 @@ def test_what_has_no_form_is_refused() -> None:
         (69, {"reason": "restart", "after_ms": 500}, GoingAway("restart", 500)),
         (70, {}, Unknown(70)),
         (66, {}, Unknown(66)),
+        (
+            71,
+            {"id": 1, "position": {"epoch": "e", "offset": 4}, "recovered": True},
+            Watching(1, Position("e", 4), recovered=True),
+        ),
+        (
+            72,
+            {"id": 1, "epoch": "e", "events": [{"offset": 5, "type": "a", "at": "t", "actor": None, "data": {"n": 1}}]},
+            Events(1, [Event(Position("e", 5), "a", "t", None, {"n": 1})]),  # type: ignore[arg-type]
+        ),
+        (74, {"id": 1, "position": {"epoch": "", "offset": 0}, "reason": "r"}, Resync(1, Position("", 0), "r")),
+        (75, {"id": 1, "code": "c", "message": "m"}, WatchEnded(1, "c", "m", None)),
+        (73, {}, Unknown(73)),
+        (76, {}, Unknown(76)),
     ],
 )
 def test_what_a_server_says(kind: int, body: dict[str, object], message: StudioMessage) -> None:
@@ -79,13 +94,24 @@ def test_a_time_in_a_result_is_aware() -> None:
     assert read_studio_message(Reader(frame)) == Result(1, {"created_at": at})
 
 
-@pytest.mark.parametrize("frame", [b"\x43", b"\x43\x93", b"\x43\x01", b"\x43\x80", b"\x43\x81\xa2id\x01"])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x43",
+        b"\x43\x93",
+        b"\x43\x01",
+        b"\x43\x80",
+        b"\x43\x81\xa2id\x01",
+        bytes([71]) + msgpack.packb({"id": 1, "position": 7, "recovered": True}),
+        bytes([72]) + msgpack.packb({"id": 1, "epoch": "e", "events": 7}),
+    ],
+)
 def test_bodies_that_are_not_the_map_they_should_be(frame: bytes) -> None:
     with pytest.raises(MalformedFrame):
         read_studio_message(Reader(frame))
 
 
-@given(st.integers(64, 70), st.binary(max_size=64))
+@given(st.integers(64, 76), st.binary(max_size=64))
 def test_any_body_is_a_message_or_malformed(kind: int, body: bytes) -> None:
     with contextlib.suppress(MalformedFrame):
         read_studio_message(Reader(bytes([kind]) + body))

@@ -49,6 +49,9 @@ class Editor:
     def refuse(self, reason: str) -> None:
         self.refused.append(reason)
 
+    def come_back(self, reason: str) -> None:
+        self.refused.append(reason)
+
     def edit(self, change: Callable[[Doc[Any]], object], *, synced: bool = False) -> None:
         updates: list[bytes] = []
         subscription = self.doc.observe(lambda event: updates.append(event.update))

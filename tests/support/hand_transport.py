@@ -31,6 +31,9 @@ class HandTransport:
     def release_reading(self) -> None:
         """Nothing is read here."""
 
+    async def drained(self) -> None:
+        """Everything is taken at once."""
+
     def check(self, now: float, slow_seconds: float) -> None:
         """Nobody looks here."""
 

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from handlers.access import Access, Role
 from handlers.audit_trail import AuditTrail
 from handlers.catalogue import OPERATIONS
+from handlers.live_feeds import LiveFeeds
 from handlers.parts import Limits, Parts
 from handlers.registry import Context, Operation, Principal
 from handlers.rooms import Rooms
@@ -20,8 +21,12 @@ from handlers.workers import Workers
 from server.auth import Authenticator
 from server.http import build_routes
 from server.problems import EXCEPTION_HANDLERS
+from server.settings import Settings
+from server.this_node import Load, ThisNode
 from server.tokens import ServerIssuer
 from storage import audit, members, users, workspaces
+from storage.bus.directory import NodeDirectory
+from storage.bus.memory_bus import MemoryBus
 from storage.database import Database
 from storage.update_log import open_update_log
 
@@ -115,7 +120,11 @@ def _compose(database: Database, workers: Workers, operations: Sequence[Operatio
 
     access = Access(database, clock=lambda: node.ticks)
     rooms = Rooms(database, open_update_log(database), workers)
-    parts = Parts(database, rooms, access, AuditTrail(database, now), workers, limits)
+    bus = MemoryBus("node")
+    feeds = LiveFeeds(database, bus, access, now)
+    this_node = ThisNode(bus.node_id, Settings(), None, START, lambda: Load(0, rooms.open_count, draining=False))
+    nodes = NodeDirectory(bus, this_node.describe, now)
+    parts = Parts(database, rooms, access, AuditTrail(database, now), workers, bus, feeds, nodes, limits)
     authenticator = Authenticator(database, access, SECRET, now)
     routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))

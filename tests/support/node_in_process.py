@@ -72,15 +72,15 @@ class Node:
 
 
 @asynccontextmanager
-async def running_node(folder: Path, **settings: Any) -> AsyncIterator[Node]:
-    """A node over a new database in the folder."""
+async def running_node(folder: Path, *, tracing: Any = None, **settings: Any) -> AsyncIterator[Node]:
+    """A node over a new database in the folder; its spans go to `tracing`."""
     chosen = Settings(data=folder, **settings)
     database = await Database.open(chosen.database_url)
     try:
         await database.migrate()
         await prepare_first_use(database, utc_now())
         secret = await signing_secret(database, None)
-        async with running(chosen, database, secret) as studio:
+        async with running(chosen, database, secret, tracing) as studio:
             yield Node(studio, database, secret)
     finally:
         await database.close()

@@ -72,6 +72,17 @@ class ServerProcess:
         """SIGTERM, as a supervisor does it; the exit code."""
         return self._end(signal.SIGTERM)
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal, and do not wait for what comes of it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 30) -> int:
+        """The exit code, once it has ended."""
+        process, self._process = self._process, None
+        assert process is not None
+        return process.wait(timeout=seconds)
+
     def _end(self, number: signal.Signals) -> int:
         process, self._process = self._process, None
         if process is None:

@@ -16,12 +16,16 @@ from collab_studio.errors import (
     NotStored,
     OperationError,
     PermissionDenied,
+    ResyncRequired,
     StudioError,
 )
+from collab_studio.feed_frames import BEGINNING, Event, Position
+from collab_studio.feed_watch import FeedWatch
 from collab_studio.studio import Studio, connect
 from collab_studio.text import Text
 
 __all__ = [
+    "BEGINNING",
     "Awareness",
     "AwarenessChange",
     "ConnectionEnded",
@@ -29,6 +33,8 @@ __all__ = [
     "Document",
     "DocumentClosed",
     "EditRefused",
+    "Event",
+    "FeedWatch",
     "Kind",
     "MalformedFrame",
     "NotAllowed",
@@ -36,6 +42,8 @@ __all__ = [
     "NotStored",
     "OperationError",
     "PermissionDenied",
+    "Position",
+    "ResyncRequired",
     "Studio",
     "StudioError",
     "Text",

@@ -6,6 +6,7 @@ StudioError
  +- DocumentClosed       this document was closed, by either side
  +- EditRefused          the server did not take an edit of this document
  +- NotStored            closed while edits were not stored yet
+ +- ResyncRequired       a feed cannot give what follows the position that was asked for
  +- ConnectionLost       the server cannot be reached, or went away before it answered
  +- ConnectionEnded      the connection stopped for good and will not be made again
  |   +- NotAuthenticated the token does not hold
@@ -14,6 +15,8 @@ StudioError
 """
 
 from typing import Any
+
+from collab_studio.feed_frames import Position
 
 
 class StudioError(Exception):
@@ -49,6 +52,17 @@ class EditRefused(StudioError):
 
 class NotStored(StudioError):
     """A document was closed before all of its edits were answered "stored". They may or may not be."""
+
+
+class ResyncRequired(StudioError):
+    """A feed cannot give what follows: it holds less by now, or was made anew.
+
+    Read what the feed is about anew, and watch it from `position`.
+    """
+
+    def __init__(self, position: Position, message: str) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class ConnectionLost(StudioError):

@@ -1,4 +1,4 @@
-"""Many documents and the operations over one socket after another: frames in, frames out, no network."""
+"""Many documents, watched feeds and the operations over one socket after another: frames in, frames out, no network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,13 @@ from typing import Any
 import pycrdt
 
 from collab_studio.errors import DocumentClosed, StudioError
+from collab_studio.feed_frames import Events, Resync, WatchEnded, Watching
 from collab_studio.frames import PING, PONG, Closed, Step2, SyncStatus, TokenWanted, read_address, read_message
 from collab_studio.lib0 import Reader
 from collab_studio.requests import Requests
 from collab_studio.session import DocumentSession
 from collab_studio.studio_frames import ADDRESS, GoingAway, Refusal, Result, Welcome, hello, read_studio_message
+from collab_studio.watches import Watches
 
 # A document that the server closes again and again, with nothing stored between, is given up.
 MAX_CLOSES = 5
@@ -30,7 +32,7 @@ class _Attachment:
 
 
 class Multiplexer:
-    """Routes between one socket, the document sessions and the requests.
+    """Routes between one socket, the document sessions, the watches of feeds and the requests.
 
     `welcome` and `going_away` hold the last of these messages, `is_welcome` whether it came on the present socket;
     `has_worked` whether a document or an operation was served on it. `wants_token` says that `renew_token` is to be
@@ -41,6 +43,7 @@ class Multiplexer:
         """`wake` is called when there is something for `take`."""
         self._wake = wake
         self.requests = Requests(wake)
+        self.watches = Watches(wake)
         self.welcome: Welcome | None = None
         self.is_welcome = False
         self.has_worked = False
@@ -79,6 +82,7 @@ class Multiplexer:
         self.is_welcome = self.has_worked = False
         if token:
             self._control.append(hello(token))
+        self.watches.opened()
         for attachment in self._attachments.values():
             self._join(attachment)
         self._wake()
@@ -92,6 +96,7 @@ class Multiplexer:
         self._uses.clear()
         self._wanting_token.clear()
         self.requests.lost()
+        self.watches.lost()
         for attachment in list(self._attachments.values()):
             attachment.address = attachment.rejoin_at = None
             attachment.session.detach()
@@ -99,18 +104,22 @@ class Multiplexer:
     def fail(self, error: StudioError) -> None:
         """There will be no socket again."""
         self.requests.fail(error)
+        self.watches.fail(error)
         for session in list(self._attachments):
             session.fail(error)
 
     @property
     def wants_token(self) -> bool:
-        return bool(self._wanting_token)
+        return bool(self._wanting_token) or self.watches.wants_token
 
     def renew_token(self, token: str) -> None:
         """The token for documents that the server asked it for, and for those that are to be joined anew."""
         if self._token is None:
             return
         self._token = token
+        if self.watches.wants_token:
+            self._control.append(hello(token))
+            self.watches.token_renewed()
         wanting, self._wanting_token = self._wanting_token, []
         for attachment in wanting:
             if attachment.address is None:
@@ -124,6 +133,7 @@ class Multiplexer:
             return []
         frames, self._control = self._control, []
         frames += self.requests.take()
+        frames += self.watches.take()
         dirty, self._dirty = self._dirty, {}
         for attachment in dirty:
             frames += attachment.session.take(now)
@@ -131,6 +141,7 @@ class Multiplexer:
 
     def tick(self, now: float) -> None:
         """What is due by time. To be called every second or so while there is a socket; then see `wants_token`."""
+        self.watches.tick(now)
         for attachment in list(self._attachments.values()):
             attachment.session.awareness.tick(now)
             if attachment.rejoin_at is not None and now >= attachment.rejoin_at:
@@ -145,16 +156,19 @@ class Multiplexer:
             return
         address, reader = read_address(frame)
         if address == ADDRESS:
-            self._receive_own(reader)
+            self._receive_own(reader, now)
         elif (attachment := self._by_address.get(address)) is not None:
             self._receive_document(attachment, reader, now)
 
-    def _receive_own(self, reader: Reader) -> None:
+    def _receive_own(self, reader: Reader, now: float) -> None:
         message = read_studio_message(reader)
         match message:
             case Result() | Refusal():
                 self.has_worked = True
                 self.requests.answer(message)
+            case Watching() | Events() | Resync() | WatchEnded():
+                self.has_worked = True
+                self.watches.receive(message, now)
             case Welcome():
                 self.welcome = message
                 self.is_welcome = True

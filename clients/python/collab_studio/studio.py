@@ -11,6 +11,8 @@ import pycrdt
 
 from collab_studio.connection import Connection, Options, Token
 from collab_studio.document import Document, Kind
+from collab_studio.feed_frames import Position
+from collab_studio.feed_watch import FeedWatch
 
 _log = logging.getLogger("collab_studio")
 
@@ -74,6 +76,21 @@ class Studio:
             if page["next_cursor"] is None:
                 return
             parameters["cursor"] = page["next_cursor"]
+
+    def watch(self, feed: str, *, workspace: str = "default", since: Position | None = None) -> FeedWatch:
+        """The events of a feed, as they come and over reconnections: `async for event in studio.watch("activity")`.
+
+        They begin behind `since`, or with the next one; `async with` waits until that is sure. `BEGINNING` gives
+        everything that the feed holds, if that is everything there was. Raises ConnectionEnded.
+        """
+        self._connection.check()
+        return self._connection.multiplexer.watches.add(feed, workspace, since)
+
+    def notifications(self, *, since: Position | None = None) -> FeedWatch:
+        """The user's own inbox, watched as `watch` does. What is there already, and what of it is unread, is told by
+        `call("notifications.get")`, with the position to go on from."""
+        self._connection.check()
+        return self._connection.multiplexer.watches.add("notifications", None, since)
 
     async def close(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 -- everything is closed after it, too
         """Wait up to so many seconds until the edits of all documents are stored, then close everything.

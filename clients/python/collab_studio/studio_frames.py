@@ -10,12 +10,14 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped, unused-ignore]
 
 from collab_studio.errors import MalformedFrame
+from collab_studio.feed_frames import FROM_SERVER, UNWATCH, WATCH, FeedMessage, Position, read_feed_message, watch_body
 from collab_studio.lib0 import Reader, write_string, write_uint
 
 ADDRESS = "@studio"
 _PREFIX = write_string(ADDRESS)
 
 HELLO, WELCOME, REQUEST, RESULT, ERROR, GOING_AWAY = 64, 65, 66, 67, 68, 69
+_FROM_SERVER = FROM_SERVER | {WELCOME, RESULT, ERROR, GOING_AWAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Unknown:
     kind: int
 
 
-StudioMessage = Welcome | Result | Refusal | GoingAway | Unknown
+StudioMessage = Welcome | Result | Refusal | GoingAway | FeedMessage | Unknown
 
 
 def hello(token: str) -> bytes:
@@ -69,16 +71,27 @@ def request(number: int, operation: str, parameters: dict[str, Any]) -> bytes:
     return _frame(REQUEST, {"id": number, "operation": operation, "parameters": parameters})
 
 
+def watch(number: int, feed: str, workspace_id: str | None, since: Position | None) -> bytes:
+    """Begin to watch a feed; without a workspace it is the user's own inbox."""
+    return _frame(WATCH, watch_body(number, feed, workspace_id, since))
+
+
+def unwatch(number: int) -> bytes:
+    return _frame(UNWATCH, {"id": number})
+
+
 def read_studio_message(reader: Reader) -> StudioMessage:
     """What the server sends under its own address, from the type on. Raises MalformedFrame."""
     kind = reader.uint()
-    if not WELCOME <= kind <= GOING_AWAY or kind == REQUEST:
+    if kind not in _FROM_SERVER:
         return Unknown(kind)
     body = _unpack(reader.rest())
     try:
-        return _build(kind, body)
+        return read_feed_message(kind, body) if kind in FROM_SERVER else _build(kind, body)
     except KeyError as error:
         raise MalformedFrame(f"a message of type {kind} has no {error}") from error
+    except TypeError as error:
+        raise MalformedFrame(f"a message of type {kind} is not as it should be: {error}") from error
 
 
 def _build(kind: int, body: dict[str, Any]) -> StudioMessage:

@@ -13,9 +13,10 @@ from typing import Any, Self, TypeVar
 
 import pycrdt
 
-from collab_studio import awareness, document, studio, text
+from collab_studio import awareness, document, feed_watch, studio, text
 from collab_studio.awareness import AwarenessChange
 from collab_studio.connection import Token
+from collab_studio.feed_frames import Event, Position
 
 T = TypeVar("T")
 
@@ -177,6 +178,46 @@ class Document:
             self._loop.call(self._document.leave)
 
 
+class FeedWatch:
+    """The events of a feed, see `collab_studio.FeedWatch`: `for event in watch`, or one by one with a timeout."""
+
+    def __init__(self, loop: _Loop, watch: feed_watch.FeedWatch) -> None:
+        self._loop = loop
+        self._watch = watch
+
+    @property
+    def position(self) -> Position | None:
+        return self._loop.call(lambda: self._watch.position)
+
+    def started(self, timeout: float | None = None) -> Position:
+        return self._loop.wait_for(self._watch.started(), timeout)
+
+    def next(self, timeout: float | None = None) -> Event | None:
+        """The next event, None once the watch was closed. Raises TimeoutError if none comes in so many seconds."""
+        return self._loop.wait_for(self._watch.next(), timeout)
+
+    def close(self) -> None:
+        self._loop.call(self._watch.close)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        event = self.next()
+        if event is None:
+            raise StopIteration
+        return event
+
+    def __enter__(self) -> Self:
+        self.started()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 class Studio:
     """A connection that carries any number of documents and operations, see `collab_studio.Studio`."""
 
@@ -206,6 +247,14 @@ class Studio:
             if page["next_cursor"] is None:
                 return
             parameters["cursor"] = page["next_cursor"]
+
+    def watch(self, feed: str, *, workspace: str = "default", since: Position | None = None) -> FeedWatch:
+        return FeedWatch(
+            self._loop, self._loop.call(lambda: self._studio.watch(feed, workspace=workspace, since=since))
+        )
+
+    def notifications(self, *, since: Position | None = None) -> FeedWatch:
+        return FeedWatch(self._loop, self._loop.call(lambda: self._studio.notifications(since=since)))
 
 
 class connect:  # noqa: N801 -- called like a function
