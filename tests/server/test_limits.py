@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.registry import RateLimited
-from server.limits import ConnectionLimit, TokenBucket
+from server.limits import LONGEST_TURN_SECONDS, ArrivalLimit, ConnectionLimit, TokenBucket
 
 
 def test_a_burst_passes_and_then_the_rate_holds() -> None:
@@ -55,6 +55,33 @@ def test_no_pattern_of_calls_gets_more_than_rate_and_burst(pauses: list[float]) 
         now += pause
         taken += bucket.try_take(now)
     assert taken <= 5 + 20 * now + 1e-6
+
+
+def test_newcomers_beyond_the_rate_are_told_to_come_back_as_a_stream() -> None:
+    limit = ArrivalLimit(rate=100, burst=50, now=0.0, rand=lambda: 0.5)
+    answers = [limit.admit(0.0) for _ in range(1050)]
+    assert answers[:50] == [None] * 50
+    turns = [turn for turn in answers if turn is not None]
+    assert turns == sorted(turns)
+    # A thousand who are let in at a hundred a second are all in after ten seconds.
+    assert (turns[0], turns[-1]) == (1, 10)
+    assert limit.turned_away == 1000
+    assert limit.admit(0.02) is None
+
+
+def test_nobody_is_told_to_wait_for_longer_than_people_do() -> None:
+    limit = ArrivalLimit(rate=1, burst=1, now=0.0, rand=lambda: 0.999)
+    assert max(limit.admit(0.0) or 0 for _ in range(500)) <= 1 + 1.5 * (LONGEST_TURN_SECONDS + 1)
+    # The crowd is forgotten as soon as its turns are over.
+    assert limit.admit(60.0) is None
+    assert limit.admit(60.0) == 1
+
+
+def test_those_who_are_told_the_same_do_not_come_at_the_same_moment() -> None:
+    chances = iter([0.0, 0.25, 0.5, 0.75, 0.99] * 20)
+    limit = ArrivalLimit(rate=10, burst=1, now=0.0, rand=lambda: next(chances))
+    turns = [limit.admit(0.0) for _ in range(100)]
+    assert len(set(turns[50:60])) > 3
 
 
 def test_a_user_gets_so_many_connections_and_others_theirs() -> None:

@@ -132,6 +132,7 @@ def test_a_value_that_cannot_be_is_refused(name: str, value: str) -> None:
         ("trusted_proxies", "10.0.0.7, 10.1.2.3/8", ("10.0.0.7/32", "10.0.0.0/8")),
         ("public_url", "https://studio.example.org/", "https://studio.example.org"),
         ("database_url", "postgresql://u:p@db:5432/studio", "postgresql://u:p@db:5432/studio"),
+        ("database_url", "postgresql://u:p@a:1,b:2/studio", "postgresql://u:p@a:1,b:2/studio"),
         ("redis_url", "rediss://cache.example/1", "rediss://cache.example/1"),
         ("secret_key", SECRET, SECRET),
     ],

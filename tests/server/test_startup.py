@@ -19,6 +19,7 @@ from server.startup import (
     prepare_folder,
     sqlite_file,
 )
+from storage.database import Database
 
 
 def test_the_folder_is_made_with_its_parents(tmp_path: Path) -> None:
@@ -61,6 +62,20 @@ def test_a_database_that_is_not_there_is_told_without_its_password() -> None:
             asyncio.run(open_database(Settings(database_url=url)))
     assert "hunter2" not in str(caught.value)
     assert "postgresql://studio:***@127.0.0.1" in str(caught.value)
+
+
+def test_a_database_of_a_newer_version_is_left_alone_and_told_in_one_line(postgres_url: str) -> None:
+    async def scenario() -> None:
+        database = await Database.open(postgres_url)
+        async with database.write() as connection:
+            await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        await database.close()
+        with pytest.raises(StartError) as caught:
+            await open_database(Settings(database_url=postgres_url))
+        assert "the database was migrated by a newer version of the program" in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    asyncio.run(scenario())
 
 
 def test_a_port_of_ones_own() -> None:
