@@ -96,17 +96,24 @@ async def connect_all(makers: Sequence[Callable[[], ClientType]]) -> list[Client
 
 
 def dialect_of(options: argparse.Namespace, room: str, index: int) -> Dialect:
-    """The document `room` as client number `index` sees it: the users take turns."""
+    """The document `room` as client number `index` sees it: nodes and users take turns."""
     token = options.token[index % len(options.token)] if options.token else ""
-    return Dialect(options.dialect, options.url, f"default/{room}", token)
+    return Dialect(options.dialect, options.url[index % len(options.url)], f"default/{room}", token)
 
 
 def parser_of(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", required=True, help="ws://127.0.0.1:PORT and the dialect's path")
+    parser.add_argument(
+        "--url", action="append", required=True, help="ws://127.0.0.1:PORT and the dialect's path; one for each node"
+    )
     parser.add_argument("--dialect", choices=DIALECTS, default=Y_WEBSOCKET)
     parser.add_argument("--token", action="append", help="a user's token; several users share the clients between them")
-    parser.add_argument("--pid", type=int, required=True, help="the server's process; its children are counted in")
+    parser.add_argument(
+        "--pid", type=int, action="append", required=True, help="a node's process; its children are counted in"
+    )
+    parser.add_argument(
+        "--service-pid", type=int, action="append", default=[], help="a process that nodes share, counted by itself"
+    )
     return parser
 
 

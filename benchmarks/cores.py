@@ -15,6 +15,15 @@ class Cores:
     server: int
     load: int
 
+    @property
+    def services(self) -> int:
+        """Where PostgreSQL and Redis run: beside the load, as they would run on machines of their own.
+
+        On the server's core they would make nodes wait for it, who then merge more, so that the nodes' CPU time per
+        edit would be too low.
+        """
+        return self.server if os.environ.get("XSERV") else self.load
+
 
 def choose_cores() -> Cores | None:
     """The first two cores that this process may use; None where there are fewer, or the system cannot pin."""

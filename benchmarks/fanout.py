@@ -3,21 +3,26 @@
 Each edit carries a marker, and a run ends when every client has seen every other writer's edits, each exactly once and
 in order. A server that merges updates is thus counted fairly: by edits delivered, not by frames sent. Compare
 `cpu_us_per_delivery`: server CPU time over edits delivered.
+
+With several addresses the clients of each room are spread evenly over these nodes, and deliveries across nodes are
+timed by themselves. With `--patience` edits that never arrive are counted as `missing` instead of failing the run.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import re
 import time
+from collections.abc import Awaitable, Sequence
 from functools import partial
 
 import pycrdt
 
 from benchmarks.client import Client, Figures, connect_rooms, dialect_of, parser_of, run
-from benchmarks.probe import Probe, Stretch
+from benchmarks.probe import Probe, Stretch, Usage
 from benchmarks.wire import Dialect
 
 MARKER = re.compile(rb"<(\d\d\d):(\d{6})>")
@@ -39,18 +44,27 @@ def updates_of(writer: int, edits: int) -> list[bytes]:
 
 
 class Load:
-    """What the clients of one run have in common."""
+    """What the clients of one run have in common.
 
-    def __init__(self, writers: int, edits: int) -> None:
-        self.writers, self.edits = writers, edits
+    Latencies are those on the writer's own node, and those across nodes; what never arrived took infinitely long.
+    """
+
+    def __init__(self, writers: int, edits: int, nodes: int) -> None:
+        self.writers, self.edits, self.nodes = writers, edits, nodes
         self.delivered = 0
         self.frames = 0
-        self.latencies: list[float] = []
+        self.own_latencies: list[float] = []
+        self.cross_latencies: list[float] = []
         self.sent_at: dict[tuple[str, int, int], float] = {}
 
-    def percentile_ms(self, fraction: float) -> float:
-        ordered = sorted(self.latencies)
-        return round(ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] * 1e3, 2)
+    def latencies(self, writer: int, reader: int) -> list[float]:
+        """Where those of deliveries between these two clients are."""
+        return self.own_latencies if writer % self.nodes == reader % self.nodes else self.cross_latencies
+
+
+def percentile_ms(latencies: Sequence[float], fraction: float) -> float:
+    ordered = sorted(latencies)
+    return round(ordered[min(len(ordered) - 1, int(fraction * len(ordered)))] * 1e3, 2)
 
 
 class Member(Client):
@@ -62,6 +76,7 @@ class Member(Client):
         self.writes = index < load.writers
         self._awaited = (load.writers - self.writes) * load.edits
         self._next_edit = [0] * load.writers
+        self._latencies = [load.latencies(writer, index) for writer in range(load.writers)]
         self.complete: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self._awaited:
             self.complete.set_result(None)
@@ -83,9 +98,18 @@ class Member(Client):
         self._load.delivered += 1
         self._awaited -= 1
         if self._sampled:
-            self._load.latencies.append(now - self._load.sent_at[self.room, writer, edit])
-        if not self._awaited:
+            self._latencies[writer].append(now - self._load.sent_at[self.room, writer, edit])
+        if not self._awaited and not self.complete.done():
             self.complete.set_result(None)
+
+    def give_up(self) -> None:
+        """Wait no longer for what has not come."""
+        if self.complete.done():
+            return
+        self.complete.set_result(None)
+        for writer, seen in enumerate(self._next_edit):
+            if self._sampled and writer != self.index:
+                self._latencies[writer] += [math.inf] * (self._load.edits - seen)
 
     def fail(self, error: Exception) -> None:
         super().fail(error)
@@ -106,7 +130,9 @@ async def gather_members(load: Load, options: argparse.Namespace) -> list[Member
     step = max(1, options.clients // SAMPLED_CLIENTS)
 
     def maker(room: str, index: int) -> partial[Member]:
-        return partial(Member, load, dialect_of(options, room, index), room, index, index % step == 0)
+        # As many on each node.
+        sampled = index // load.nodes % step == 0
+        return partial(Member, load, dialect_of(options, room, index), room, index, sampled)
 
     # Rooms of this process alone: on a server that ran before, too, they start empty.
     rooms = [f"fanout-{os.getpid()}-{number}" for number in range(options.rooms)]
@@ -118,32 +144,65 @@ async def type_all(members: list[Member], options: argparse.Namespace) -> None:
     updates = [updates_of(writer, options.edits) for writer in range(options.writers)]
     writers = [member for member in members if member.writes]
     step = options.interval / len(writers)
-    writing = [member.write(updates[member.index], options.interval, n * step) for n, member in enumerate(writers)]
-    everything = asyncio.gather(*writing, *(member.complete for member in members))
-    await asyncio.wait_for(everything, options.timeout)
+    writing = asyncio.gather(
+        *(member.write(updates[member.index], options.interval, n * step) for n, member in enumerate(writers))
+    )
+    everything: list[Awaitable[object]] = [writing, *(member.complete for member in members)]
+    if options.patience is not None:
+        everything.append(give_up(members, writing, options.patience))
+    await asyncio.wait_for(asyncio.gather(*everything), options.timeout)
+
+
+async def give_up(members: list[Member], writing: asyncio.Future[list[None]], patience: float) -> None:
+    """After this many seconds without another edit nobody waits for what has not come."""
+    await asyncio.shield(writing)
+    await asyncio.wait([member.complete for member in members], timeout=patience)
+    for member in members:
+        member.give_up()
 
 
 async def measure(options: argparse.Namespace) -> Figures:
-    load, probe = Load(options.writers, options.edits), Probe(options.pid)
+    load = Load(options.writers, options.edits, len(options.url))
+    probe = Probe(options.pid)
     members = await gather_members(load, options)
     await asyncio.sleep(options.settle)
     load.frames = 0
-    stretch = Stretch(probe)
+    stretch = Stretch(probe, Probe(options.service_pid))
     await type_all(members, options)
     used = stretch.end()
     resident = probe.resident_kib()
     for member in members:
         member.close()
+    return figures_of(load, used, options) | {"resident_mib": round(resident / 1024, 1)}
+
+
+def figures_of(load: Load, used: Usage, options: argparse.Namespace) -> Figures:
+    expected = options.rooms * options.writers * (options.clients - 1) * options.edits
+    services = {"services_cpu_us_per_delivery": round(used.services_cpu_seconds / load.delivered * 1e6, 2)}
     return {
         "cpu_us_per_delivery": round(used.cpu_seconds / load.delivered * 1e6, 2),
-        "p50_ms": load.percentile_ms(0.50),
-        "p99_ms": load.percentile_ms(0.99),
+        **(services if options.service_pid else {}),
+        "p50_ms": percentile_ms(load.own_latencies, 0.50),
+        "p99_ms": percentile_ms(load.own_latencies, 0.99),
+        **cross_figures(load),
         "cpu_s": round(used.cpu_seconds, 3),
         "seconds": round(used.seconds, 2),
         "others": round(used.others, 3),
         "delivered": load.delivered,
+        "missing": expected - load.delivered,
         "frames": load.frames,
-        "resident_mib": round(resident / 1024, 1),
+    }
+
+
+def cross_figures(load: Load) -> Figures:
+    """Of deliveries across nodes; `cross_delay_ms` is what the way between nodes adds to the p99."""
+    if not load.cross_latencies:
+        return {}
+    own, cross = (percentile_ms(latencies, 0.99) for latencies in (load.own_latencies, load.cross_latencies))
+    return {
+        "cross_p50_ms": percentile_ms(load.cross_latencies, 0.50),
+        "cross_p99_ms": cross,
+        "cross_delay_ms": round(cross - own, 2) if math.isfinite(cross) and math.isfinite(own) else math.inf,
     }
 
 
@@ -156,6 +215,11 @@ def main() -> None:
     parser.add_argument("--interval", type=float, default=0.0, help="seconds between a writer's edits; 0: flat out")
     parser.add_argument("--settle", type=float, default=0.5, help="seconds between connecting and writing")
     parser.add_argument("--timeout", type=float, default=120.0)
+    parser.add_argument(
+        "--patience",
+        type=float,
+        help="seconds after the last edit when what has not arrived counts as missing",
+    )
     run(measure(parser.parse_args()))
 
 

@@ -1,9 +1,10 @@
-"""What a server used in a stretch of time, and what others used beside it, read from the kernel (Linux)."""
+"""What servers used in a stretch of time, and what others used beside them, read from the kernel (Linux)."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,10 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Probe:
-    """A server's process and all it started. Readings hold what ended children used as well."""
+    """Processes and all they started. Readings hold what ended children used as well."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
 
     def cpu_seconds(self) -> float:
         """User and system time so far."""
@@ -26,15 +27,15 @@ class Probe:
         return sum(_resident_kib(pid) for pid in self._processes())
 
     def cores(self) -> set[int]:
-        """Where the server may run."""
-        return os.sched_getaffinity(self._pid)
+        """Where the processes may run."""
+        return {core for pid in self._pids for core in os.sched_getaffinity(pid)}
 
     def _processes(self) -> list[int]:
         children: dict[int, list[int]] = {}
         for entry in PROC.iterdir():
             if entry.name.isdigit() and (fields := _stat(int(entry.name))):
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
-        found = [self._pid]
+        found = list(self._pids)
         for pid in found:
             found += children.get(pid, [])
         return found
@@ -42,10 +43,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`others` is the share of the cores' time, 0 to 1, that went to neither server nor load."""
+    """`cpu_seconds` is the server's, `services_cpu_seconds` that of what its nodes share.
+
+    `others` is the share of the cores' time, 0 to 1, that went to none of these and not to the load.
+    """
 
     seconds: float
     cpu_seconds: float
+    services_cpu_seconds: float
     others: float
 
 
@@ -56,20 +61,22 @@ class Stretch:
     comes, so that its CPU time is disturbed as well as its latency, and to its advantage.
     """
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, services: Probe | None = None) -> None:
         self._probe = probe
+        self._services = services or Probe(())
         self._cores = probe.cores() | os.sched_getaffinity(0)
         self._begun = self._read()
 
     def end(self) -> Usage:
-        seconds, server, load, busy = (now - then for now, then in zip(self._read(), self._begun, strict=True))
-        others = max(0.0, busy - server - load) / (seconds * len(self._cores))
-        return Usage(seconds, server, others)
+        differences = (now - then for now, then in zip(self._read(), self._begun, strict=True))
+        seconds, server, services, load, busy = differences
+        others = max(0.0, busy - server - services - load) / (seconds * len(self._cores))
+        return Usage(seconds, server, services, others)
 
-    def _read(self) -> tuple[float, float, float, float]:
-        """Seconds: of the clock, used by the server, by this process, and by everybody on the cores."""
-        server, busy = self._probe.cpu_seconds(), _busy_seconds(self._cores)
-        return time.perf_counter(), server, time.process_time(), busy
+    def _read(self) -> tuple[float, float, float, float, float]:
+        """Seconds: of the clock, used by server, services and this process, and by everybody on the cores."""
+        server, services = self._probe.cpu_seconds(), self._services.cpu_seconds()
+        return time.perf_counter(), server, services, time.process_time(), _busy_seconds(self._cores)
 
 
 def _busy_seconds(cores: set[int]) -> float:

@@ -11,22 +11,23 @@ import importlib.util
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.accounts import Accounts, accounts
+from benchmarks.backing_services import missing_packages
 from benchmarks.client import Figures
 from benchmarks.cores import Cores, choose_cores
 from benchmarks.document import kept_state
 from benchmarks.node import NodeError, install_peers
+from benchmarks.processes import ServerError
 from benchmarks.report import Results, disturbance, document, figures_table, ratios_table
 from benchmarks.rows import ROWS, Row, servers_of
-from benchmarks.servers import CACHE, ROOT, SERVERS, Running, Server, ServerError, running, scratch_folder
+from benchmarks.servers import CACHE, ROOT, SERVERS, Running, Server, running, scratch_folder
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 # A socket each for the idle connections, and some.
@@ -57,7 +58,16 @@ class Plan:
 
     def cells(self) -> list[tuple[Row, Server]]:
         """One round's."""
-        return [(row, server) for row in self.rows for server in self.servers or servers_of(row, self.quick)]
+        return [
+            (row, server)
+            for row in self.rows
+            for server in self.servers or servers_of(row, self.quick)
+            if server in row.servers
+        ]
+
+    @property
+    def needs_services(self) -> bool:
+        return any(row.nodes for row, _ in self.cells())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,8 @@ class Bench:
     """Where and as whom the load runs."""
 
     cores: Cores
-    accounts: Accounts | None
+    # By whether they are in a database that nodes share; those that the plan needs.
+    accounts: Mapping[bool, Accounts]
 
     def measure(self, row: Row, server: Server, quick: bool) -> Figures:
         """One cell of one round: again where others took the cores meanwhile, the least disturbed in the end."""
@@ -78,20 +89,20 @@ class Bench:
 
     def _attempt(self, row: Row, server: Server, quick: bool) -> Figures:
         """On a freshly started server."""
+        shared = row.nodes > 0
         with scratch_folder() as folder:
             tokens: tuple[str, ...] = ()
-            if server.ours and self.accounts:
-                shutil.copytree(self.accounts.data, folder / "data")
-                tokens = self.accounts.tokens
-            with running(server, self.cores.server, folder) as started:
+            if server.ours:
+                self.accounts[shared].copy_into(folder)
+                tokens = self.accounts[shared].tokens
+            with running(server, self.cores, folder, nodes=row.nodes or 1, shared=shared) as started:
                 run_load(row, (*row.load, *row.warm_up), started, tokens)
                 return run_load(row, (*row.load, *(row.quick if quick else ())), started, tokens)
 
 
 def run_load(row: Row, load: Sequence[str], started: Running, tokens: Sequence[str]) -> Figures:
-    target = ("--url", started.url, "--dialect", started.server.dialect, "--pid", str(started.pid))
     state = ("--state", str(kept_state(CACHE))) if row.program == "join" else ()
-    command = [sys.executable, "-m", f"benchmarks.{row.program}", *target, *state, *load]
+    command = [sys.executable, "-m", f"benchmarks.{row.program}", *target_options(started), *state, *load]
     for token in tokens:
         command += ["--token", token]
     try:
@@ -105,12 +116,22 @@ def run_load(row: Row, load: Sequence[str], started: Running, tokens: Sequence[s
     return figures
 
 
+def target_options(started: Running) -> list[str]:
+    """What tells a load program where the server is."""
+    options = ["--dialect", started.server.dialect]
+    for url, pid in zip(started.urls, started.pids, strict=True):
+        options += ["--url", url, "--pid", str(pid)]
+    for pid in started.services.pids if started.services else ():
+        options += ["--service-pid", str(pid)]
+    return options
+
+
 def measure_all(plan: Plan, bench: Bench) -> tuple[Results, int]:
     """All rounds; the second value counts the cells that failed, which are told and left out."""
     results, failures = Results(), 0
     for number in range(1, plan.rounds + 1):
         for row, server in plan.cells():
-            print(f"round {number}  {row.name:6} {server.name:17} ", end="", flush=True)
+            print(f"round {number}  {row.name:15} {server.name:17} ", end="", flush=True)
             try:
                 figures = bench.measure(row, server, plan.quick)
             except (LoadError, ServerError) as error:
@@ -129,11 +150,13 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, OPEN_FILES) if hard > 0 else OPEN_FILES, hard))
 
 
-def problem() -> str | None:
+def problem(plan: Plan) -> str | None:
     """What keeps the benchmark from running here."""
     missing = [name for name in ("picows", "uvloop", "pycrdt.websocket") if not importlib.util.find_spec(name)]
     if missing:
         return f"{', '.join(missing)} missing: pip install '.[bench]'"
+    if plan.needs_services and (packages := missing_packages()):
+        return f"the rows of many nodes need PostgreSQL and Redis: pip install {' '.join(packages)}"
     if not choose_cores():
         return "the benchmark needs Linux and two cores: one for the server, one for the load"
     return None
@@ -168,13 +191,14 @@ def carry_out(plan: Plan) -> tuple[Results, int]:
     kept_state(CACHE)
     os.sched_setaffinity(0, {cores.load})
     with ExitStack() as stack:
-        users = stack.enter_context(accounts(cores.server)) if any(server.ours for server in chosen) else None
+        kinds = {row.nodes > 0 for row, server in plan.cells() if server.ours}
+        users = {shared: stack.enter_context(accounts(cores, shared=shared)) for shared in kinds}
         return measure_all(plan, Bench(cores, users))
 
 
 def main() -> int:
     plan, kept = read_plan()
-    if found := problem():
+    if found := problem(plan):
         print(f"error: {found}", file=sys.stderr)
         return 2
     try:

@@ -2,71 +2,68 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.cores import pinned_to
+from benchmarks.backing_services import Services, running_services
+from benchmarks.cores import Cores
 from benchmarks.node import PEERS, node_and_npm, node_version, package_version
+from benchmarks.processes import Command, free_port, listening, log_tail
 from benchmarks.wire import HOCUSPOCUS, Y_WEBSOCKET
 
 ROOT = Path(__file__).parent.parent
 # On the disk of the checkout: a temporary folder is often in memory, where fsync costs nothing.
 CACHE = Path(__file__).parent / ".cache"
-
-START_DEADLINE = 60.0
-# One of the peers does not end at a signal while it has had rooms.
-STOP_DEADLINE = 3.0
-LOG_TAIL = 2_000
-
-
-class ServerError(Exception):
-    """A server did not start, or did not answer as it must; the message holds the end of its log."""
+# The embedded database's folder inside that of a run.
+EMBEDDED_DATA = "data"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    arguments: list[str]
-    folder: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+class Place:
+    """Where one node of a server runs. `services` is what it shares with others, None for a server alone."""
+
+    port: int
+    data: Path
+    services: Services | None
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`command` takes the port and the folder for data; `path` is where the dialect is served."""
+    """`path` is where the dialect is served. `shares` tells whether many nodes of it may serve the same documents."""
 
     name: str
     title: str
     dialect: str
     path: str
-    command: Callable[[int, Path], Command]
+    command: Callable[[Place], Command]
     version: Callable[[], str]
     needs_node: bool = False
     ours: bool = False
+    shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
+    """A server's nodes: their processes, ports and logs in the same order, and what they share."""
+
     server: Server
-    pid: int
-    port: int
-    log: Path
+    pids: tuple[int, ...]
+    ports: tuple[int, ...]
+    logs: tuple[Path, ...]
+    services: Services | None
 
     @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}{self.server.path}"
+    def urls(self) -> tuple[str, ...]:
+        return tuple(f"ws://127.0.0.1:{port}{self.server.path}" for port in self.ports)
 
     def log_tail(self) -> str:
-        return self.log.read_text(errors="replace")[-LOG_TAIL:].strip()
+        return "\n".join(filter(None, map(log_tail, self.logs)))
 
 
 def studio_arguments(*arguments: str) -> list[str]:
@@ -74,21 +71,31 @@ def studio_arguments(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "server.cli", *arguments]
 
 
-def _studio(port: int, folder: Path) -> Command:
-    return Command(studio_arguments("serve", "--port", str(port), "--data", str(folder)), ROOT)
+def studio_database(data: Path, services: Services | None) -> tuple[str, ...]:
+    """The flags that tell any of its commands where the database is."""
+    if services and services.database_url:
+        return ("--data", str(data), "--database-url", services.database_url)
+    return ("--data", str(data))
 
 
-def _hocuspocus(port: int, _folder: Path) -> Command:
-    return Command([node_and_npm()[0], "hocuspocus.mjs"], PEERS, {"PORT": str(port)})
+def _studio(place: Place) -> Command:
+    bus = ("--redis-url", place.services.redis_url) if place.services else ()
+    database = studio_database(place.data, place.services)
+    return Command(studio_arguments("serve", "--port", str(place.port), *database, *bus), ROOT)
 
 
-def _y_websocket(port: int, _folder: Path) -> Command:
+def _hocuspocus(place: Place) -> Command:
+    redis = {"REDIS_PORT": str(place.services.redis_port)} if place.services else {}
+    return Command([node_and_npm()[0], "hocuspocus.mjs"], PEERS, {"PORT": str(place.port), **redis})
+
+
+def _y_websocket(place: Place) -> Command:
     program = "node_modules/y-websocket/bin/server.cjs"
-    return Command([node_and_npm()[0], program], PEERS, {"PORT": str(port), "HOST": "127.0.0.1"})
+    return Command([node_and_npm()[0], program], PEERS, {"PORT": str(place.port), "HOST": "127.0.0.1"})
 
 
-def _pycrdt_websocket(port: int, _folder: Path) -> Command:
-    return Command([sys.executable, "pycrdt_server.py"], PEERS, {"PORT": str(port)})
+def _pycrdt_websocket(place: Place) -> Command:
+    return Command([sys.executable, "pycrdt_server.py"], PEERS, {"PORT": str(place.port)})
 
 
 def _studio_version() -> str:
@@ -97,7 +104,11 @@ def _studio_version() -> str:
 
 
 def _hocuspocus_version() -> str:
-    return f"{package_version('@hocuspocus/server')}, yjs {package_version('yjs')}, Node {node_version()}"
+    versions = {name: package_version(f"@hocuspocus/{name}") for name in ("server", "extension-redis")}
+    return (
+        f"{versions['server']}, extension-redis {versions['extension-redis']}, yjs {package_version('yjs')}, "
+        f"Node {node_version()}"
+    )
 
 
 def _y_websocket_version() -> str:
@@ -109,11 +120,13 @@ def _pycrdt_websocket_version() -> str:
     return f"{versions['pycrdt-websocket']}, pycrdt {versions['pycrdt']}, uvicorn {versions['uvicorn']}"
 
 
-STUDIO = Server("collab-studio", "Collab Studio", HOCUSPOCUS, "/ws", _studio, _studio_version, ours=True)
+STUDIO = Server("collab-studio", "Collab Studio", HOCUSPOCUS, "/ws", _studio, _studio_version, ours=True, shares=True)
 STUDIO_Y = Server(
     "collab-studio-y", "Collab Studio, y-websocket dialect", Y_WEBSOCKET, "/yjs", _studio, _studio_version, ours=True
 )
-HOCUSPOCUS_PEER = Server("hocuspocus", "Hocuspocus", HOCUSPOCUS, "", _hocuspocus, _hocuspocus_version, needs_node=True)
+HOCUSPOCUS_PEER = Server(
+    "hocuspocus", "Hocuspocus", HOCUSPOCUS, "", _hocuspocus, _hocuspocus_version, needs_node=True, shares=True
+)
 Y_WEBSOCKET_PEER = Server(
     "y-websocket", "y-websocket", Y_WEBSOCKET, "", _y_websocket, _y_websocket_version, needs_node=True
 )
@@ -126,66 +139,30 @@ SERVERS = (STUDIO, STUDIO_Y, HOCUSPOCUS_PEER, Y_WEBSOCKET_PEER, PYCRDT_PEER)
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder that goes away in the end."""
+    """A folder that goes away in the end. Other users may enter it: PostgreSQL may be run by one."""
     CACHE.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as folder:
-        yield Path(folder)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=CACHE) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @contextmanager
-def running(server: Server, core: int, folder: Path) -> Iterator[Running]:
-    """Start the server on a core, wait until it takes connections, stop it in the end.
+def running(server: Server, cores: Cores, folder: Path, *, nodes: int = 1, shared: bool = False) -> Iterator[Running]:
+    """Start the server's nodes on its core, wait until each takes connections, stop them in the end.
 
-    Its data is in `folder`/data, its log in `folder`/log. Raises ServerError when it does not start.
+    `shared` puts them over PostgreSQL and Redis. Their data and logs are in the folder. Raises ServerError when
+    something does not start.
     """
-    port, log = _free_port(), folder / "log"
-    process = _start(server.command(port, folder / "data"), log, core)
-    try:
-        started = Running(server, process.pid, port, log)
-        _wait_until_listening(process, started)
-        yield started
-    finally:
-        _stop(process)
-
-
-def _start(command: Command, log: Path, core: int) -> subprocess.Popen[bytes]:
-    # The settings of whoever runs the benchmark are not what is measured.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
-    with log.open("wb") as out, pinned_to(core):
-        return subprocess.Popen(
-            command.arguments,
-            cwd=command.folder,
-            env={**inherited, **command.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-
-
-def _wait_until_listening(process: subprocess.Popen[bytes], started: Running) -> None:
-    deadline = time.monotonic() + START_DEADLINE
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", started.port), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    reason = "ended" if process.poll() is not None else f"did not listen within {START_DEADLINE:.0f} s"
-    raise ServerError(f"{started.server.title} {reason}:\n{started.log_tail()}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_DEADLINE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    with ExitStack() as stack:
+        services = None
+        if shared:
+            services = stack.enter_context(running_services(folder, cores.services, database=server.ours))
+        ports, pids, logs = [], [], []
+        for number in range(nodes):
+            port, log = free_port(), folder / f"node-{number}.log"
+            command = server.command(Place(port, folder / EMBEDDED_DATA, services))
+            pids.append(stack.enter_context(listening(server.title, command, port, log, cores.server)))
+            ports.append(port)
+            logs.append(log)
+        yield Running(server, tuple(pids), tuple(ports), tuple(logs), services)

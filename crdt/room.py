@@ -25,6 +25,7 @@ MERGE_AT_MOST = 256
 APPLY_AT_MOST = 64
 
 AnyDoc = Doc[Any]
+Write = Callable[[bytes], object]
 
 LIVE, SYNCED, HTTP, RESTORE, SYSTEM = range(5)
 """Origins of an update: typed over a socket, synced over a socket, an HTTP edit, a restore, the server itself."""
@@ -60,6 +61,9 @@ class Member(Protocol):
     def refuse(self, reason: str) -> None:
         """An update of the member was not accepted; the member is to be parted from this document."""
 
+    def come_back(self, reason: str) -> None:
+        """The room is of no use any more; the member is to be parted from it, and to connect again."""
+
 
 @dataclass(slots=True, eq=False)
 class Arrival:
@@ -93,6 +97,8 @@ class Room:
         self.waiting: list[Arrival] = []
         # Members whose connection takes nothing more at the moment, and the state vector that they will have then.
         self.held_back: dict[Member, bytes] = {}
+        # Members whose connection is behind: of presence they get only the newest, later, and only if they missed any.
+        self.muted: dict[Member, bool] = {}
         self.clocks: dict[int, int] = check_state_vector(doc.get_state())
         # When the last turn ended, in epoch microseconds.
         self.flushed_at = 0
@@ -105,6 +111,8 @@ class Room:
         # The document is being closed: nobody may join, and nothing more is taken.
         self.is_closed = False
         self.guard = Guard(doc.get_update)
+        # Counts the changes since the room was loaded.
+        self.revision = 0
         self._state: bytes | None = None
         self._state_vector: bytes | None = None
         self._state_frames: dict[Framing, bytes] = {}
@@ -135,6 +143,7 @@ class Room:
                 del self.members[member.framing]
                 self._state_frames.pop(member.framing, None)
         self.held_back.pop(member, None)
+        self.muted.pop(member, None)
         self.awareness.leave(member, now)
 
     def has(self, member: Member) -> bool:
@@ -154,13 +163,23 @@ class Room:
 
     def catch_up(self, member: Member) -> list[bytes]:
         """The member's connection takes bytes again: what it missed, as one update and one presence."""
-        state_vector = self.held_back.pop(member, None)
-        if state_vector is None:
-            return []
-        self.join(member)
-        present = self.awareness.encode_all()
-        messages = [sync.update_message(self.state_since(state_vector))]
+        state_vector = self.let_back(member)
+        has_missed_presence = self.muted.pop(member, False) or state_vector is not None
+        messages = [] if state_vector is None else [sync.update_message(self.state_since(state_vector))]
+        present = self.awareness.encode_all() if has_missed_presence else None
         return messages if present is None else [*messages, sync.awareness_message(present)]
+
+    def let_back(self, member: Member) -> bytes | None:
+        """Send the member everything again from here on; the state vector that it was held back at, if it was."""
+        state_vector = self.held_back.pop(member, None)
+        if state_vector is not None:
+            self.join(member)
+        return state_vector
+
+    def mute(self, member: Member) -> None:
+        """The member's connection does not take bytes as fast as it is sent some: no presence until ``catch_up``."""
+        if self.has(member):
+            self.muted.setdefault(member, False)
 
     # What a joiner needs
 
@@ -338,6 +357,7 @@ class Room:
 
     def _note_change(self, accepted: list[Arrival]) -> None:
         """Keep clocks, size and cached encodings in step with the engine."""
+        self.revision += 1
         self._state = self._state_vector = self._deleted = None
         if self._state_frames:
             self._state_frames.clear()
@@ -402,8 +422,13 @@ class Room:
         message = sync.awareness_message(changes)
         for framing, group in self.members.items():
             frame = framing.wrap(message)
-            for write in group.values():
+            for write in self._writes_of_listening(group) if self.muted else group.values():
                 write(frame)
+
+    def _writes_of_listening(self, group: Mapping[Member, Write]) -> list[Write]:
+        """Those of members who are not muted; the others are noted to have missed something."""
+        self.muted.update(dict.fromkeys(self.muted.keys() & group.keys(), True))
+        return [write for member, write in group.items() if member not in self.muted]
 
     @property
     def is_settled(self) -> bool:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from handlers.audit_trail import DONE
 from handlers.names import is_workspace_id
 from handlers.registry import (
     WORKSPACE_PERMISSIONS,
@@ -21,14 +20,22 @@ from handlers.registry import (
     Principal,
 )
 from handlers.shared_cache import SharedCache
-from storage import audit, members, users, workspaces
+from handlers.standing import AuditFollower, Change, change_of
+from storage import members, users, workspaces
+from storage.bus.channels import Bus
 from storage.database import Database
 from storage.errors import StorageError
 
+__all__ = ["NEEDED", "ROLES", "Access", "Change", "Role", "allows", "change_of"]
+
 logger = logging.getLogger(__name__)
 
-# More than this between two looks is a restore or an import: all is read anew.
-_MOST_ROWS = 500
+# The bus's channel on which nodes tell each other to look into the audit trail.
+CHANNEL = "access"
+# Half of what is promised for a change to reach open connections: the look itself takes milliseconds.
+LOOK_SECONDS = 1.0
+# However many changes are made at once, the trail is looked at 20 times a second at most.
+PAUSE_SECONDS = 0.05
 
 
 class Role(enum.StrEnum):
@@ -57,44 +64,45 @@ def allows(role: Role | None, permission: Permission) -> bool:
     return role is not None and ROLES.index(role) >= ROLES.index(NEEDED[permission])
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Somebody's standing changed. None means "every": a workspace deleted, a user deactivated."""
+class _Hints:
+    """Wakes whoever follows the audit trail when another node says that there is something new in it."""
 
-    workspace_id: str | None
-    user_id: str | None
+    def __init__(self, own: bytes, wake: asyncio.Event) -> None:
+        self._own = own
+        self._wake = wake
 
-    def concerns(self, user_id: str, workspace_id: str) -> bool:
-        return self.workspace_id in (None, workspace_id) and self.user_id in (None, user_id)
+    def received(self, message: bytes) -> None:
+        if message != self._own:
+            self._wake.set()
 
-
-def change_of(entry: audit.Entry) -> Change | None:
-    """Whose standing an audited action changed: members of a workspace, a workspace, a user."""
-    kind = next((word for word in entry.action.split(".") if word in ("members", "workspaces", "users")), None)
-    if entry.outcome != DONE or kind is None:
-        return None
-    if kind == "members":
-        workspace_id, _, user_id = entry.target.partition("/")
-        return Change(workspace_id, user_id or None)
-    return Change(entry.target, None) if kind == "workspaces" else Change(None, entry.target)
+    def resumed(self) -> None:
+        self._wake.set()
 
 
 class Access:
     """Roles and standings from memory, read on a miss.
 
-    What another process changed is seen after `max_age` seconds at most; open connections hear of it
-    through `refresh`.
+    What another process changed is found in the audit trail by `run`, and told to open connections. Nodes that share
+    a `bus` give each other a hint to look at once; without one, or while it is away, they look each second. If not
+    even that works, nothing older than `max_age` seconds is believed.
     """
 
     def __init__(
-        self, database: Database, *, max_age: float = 2.0, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        bus: Bus | None = None,
+        *,
+        max_age: float = 2.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
+        self._bus = bus
         self._roles = SharedCache(self._read_role, max_age=max_age, clock=clock)
         self._active = SharedCache(self._read_active, max_age=max_age, clock=clock)
         self._workspaces = SharedCache(self._read_exists, max_age=max_age, clock=clock)
         self._listeners: list[Callable[[Change], None]] = []
-        self._seen: int | None = None
+        self._trail = AuditFollower(database)
+        self._look = asyncio.Event()
 
     async def role_of(self, user_id: str, workspace_id: str) -> Role | None:
         """The user's role in the workspace; None for strangers, deactivated users and workspaces that are not there."""
@@ -153,11 +161,18 @@ class Access:
 
     def invalidate(self, workspace_id: str | None = None, user_id: str | None = None) -> None:
         """Call after the commit that changed a membership, a workspace or a user; None means every one."""
-        change = Change(workspace_id, user_id)
+        self._forget(Change(workspace_id, user_id))
+        # Its row in the trail tells it once more: better now than to those who come back in the meantime.
+        self._look.set()
+        if self._bus is not None:
+            self._bus.publish(CHANNEL, self._bus.node_id.encode())
+
+    def _forget(self, change: Change) -> None:
         self._roles.drop(lambda key: change.concerns(*key))
         self._active.drop(lambda key: change.user_id in (None, key))
         self._workspaces.drop(lambda key: change.workspace_id in (None, key))
-        self._tell(change)
+        for listener in tuple(self._listeners):
+            listener(change)
 
     def on_change(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Calls `listener` after each change, until the returned function is called. It must not block or raise."""
@@ -165,31 +180,36 @@ class Access:
         return lambda: self._listeners.remove(listener)
 
     async def refresh(self) -> None:
-        """Forgets, and tells the listeners, what others changed since the last call: every change is in the audit."""
-        async with self._database.read() as connection:
-            head = await audit.head(connection)
-            newest = head.id if head else 0
-            fresh = 0 if self._seen is None else newest - self._seen
-            rows = await audit.read(connection, limit=min(fresh, _MOST_ROWS)) if fresh else []
-        self._seen = newest
-        if fresh > _MOST_ROWS:
-            self.invalidate()
+        """Forgets, and tells the listeners, what changed since the last call, whoever changed it."""
+        for change in await self._trail.changes():
+            self._forget(change)
+
+    async def run(self, interval: float = LOOK_SECONDS) -> None:
+        """Refreshes until cancelled: at a hint, and each `interval` seconds."""
+        if self._bus is None:
+            await self._keep_looking(interval)
             return
-        for change in dict.fromkeys(filter(None, map(change_of, reversed(rows)))):
-            self.invalidate(change.workspace_id, change.user_id)
+        hints = _Hints(self._bus.node_id.encode(), self._look)
+        self._bus.subscribe(CHANNEL, hints)
+        try:
+            await self._keep_looking(interval)
+        finally:
+            self._bus.unsubscribe(CHANNEL, hints)
 
-    async def run(self, interval: float = 1.0) -> None:
-        """Refreshes until cancelled: what another node or the command line changed reaches open connections."""
+    async def _keep_looking(self, interval: float) -> None:
         while True:
-            await asyncio.sleep(interval)
-            try:
-                await self.refresh()
-            except StorageError:
-                logger.exception("access could not be refreshed and is tried again")
+            self._look.clear()
+            await self._try_to_refresh()
+            await asyncio.sleep(PAUSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval - PAUSE_SECONDS):
+                    await self._look.wait()
 
-    def _tell(self, change: Change) -> None:
-        for listener in tuple(self._listeners):
-            listener(change)
+    async def _try_to_refresh(self) -> None:
+        try:
+            await self.refresh()
+        except StorageError as error:
+            logger.warning("changes of standing could not be looked for, and are a second later: %s", error)
 
     async def _read_role(self, key: tuple[str, str]) -> Role | None:
         user_id, workspace_id = key

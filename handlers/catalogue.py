@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from handlers import audit, identity
+from handlers import audit, identity, nodes
 from handlers.collaboration import (
     blame,
     content,
@@ -19,11 +19,14 @@ from handlers.collaboration import (
 )
 from handlers.collaboration.automatic_versions import keep_versions
 from handlers.collaboration.indexing import keep_index
+from handlers.feeds import notifications, publishing, reading
+from handlers.feeds.retention import keep_feeds_short
 from handlers.parts import Parts
 
 OPERATIONS = (
     *identity.OPERATIONS,
     *audit.OPERATIONS,
+    *nodes.OPERATIONS,
     *workspaces.OPERATIONS,
     *members.OPERATIONS,
     *documents.OPERATIONS,
@@ -33,9 +36,19 @@ OPERATIONS = (
     *differences.OPERATIONS,
     *versions.OPERATIONS,
     *search.OPERATIONS,
+    *reading.OPERATIONS,
+    *publishing.OPERATIONS,
+    *notifications.OPERATIONS,
 )
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
     """What runs beside the requests while the server does; each runs until it is cancelled."""
-    return (lambda parts: parts.access.run(), keep_index, keep_versions)
+    return (
+        lambda parts: parts.nodes.run(),
+        lambda parts: parts.access.run(),
+        lambda parts: parts.feeds.run(),
+        keep_index,
+        keep_versions,
+        keep_feeds_short,
+    )

@@ -7,9 +7,12 @@ with growing pauses; until it succeeds the updates stay in their rooms, which ar
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from crdt.room import Arrival, Member, Room
+from handlers.histogram import Histogram
+from handlers.spans import Span, no_span
 from storage.errors import MissingDocument, StorageError
 from storage.update_log import Append, PendingUpdate, UpdateLog
 
@@ -22,16 +25,30 @@ LONGEST_RETRY_SECONDS = 10.0
 class LogWriter:
     """Appends what rooms leave in their outboxes. ``run`` is the only task that does; it ends by cancellation."""
 
-    def __init__(self, log: UpdateLog, interval: float, on_stored: Callable[[Room], None]) -> None:
+    def __init__(
+        self,
+        log: UpdateLog,
+        interval: float,
+        on_stored: Callable[[Room, int, list[Arrival]], None],
+        span: Span = no_span,
+    ) -> None:
         self._log = log
+        self._span = span
         self._interval = interval
         self._on_stored = on_stored
         self._waiting: set[Room] = set()
+        self._committing: list[Room] = []
         self._wake = asyncio.Event()
         self._hurry = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
         self.failures = 0
+        # Updates on disk, and those whose document was deleted before.
+        self.stored = 0
+        self.lost = 0
+        self.commits = Histogram()
+        # From the arrival of a document's oldest update in a commit until that was on disk.
+        self.latencies = Histogram()
 
     def submit(self, room: Room, *, urgent: bool = False) -> None:
         """The room has something in its outbox. If urgent, somebody waits for the answer: commit without a pause."""
@@ -41,6 +58,12 @@ class LogWriter:
         self._waiting.add(room)
         if urgent:
             self._hurry.set()
+
+    def backlog(self) -> tuple[int, int | None]:
+        """How many updates were accepted and are not stored, and when the oldest arrived, in epoch microseconds."""
+        rooms = {*self._waiting, *self._committing}
+        firsts = [arrival.created_at for room in rooms for arrival in (*room.storing[:1], *room.outbox[:1])]
+        return sum(len(room.storing) + len(room.outbox) for room in rooms), min(firsts, default=None)
 
     async def settled(self) -> None:
         """Returns when everything submitted so far is stored."""
@@ -62,12 +85,13 @@ class LogWriter:
         self._wake.clear()
         self._hurry.clear()
         rooms, self._waiting = list(self._waiting), set()
+        self._committing = rooms
         for room in rooms:
             room.storing, room.outbox = room.outbox, []
         pause = FIRST_RETRY_SECONDS
         while rooms:
             try:
-                heads = await self._log.append([_append_of(room) for room in rooms])
+                heads = await self._append(rooms)
             except MissingDocument as error:
                 rooms = self._drop_purged(rooms, set(error.ids))
             except Exception as error:
@@ -82,20 +106,30 @@ class LogWriter:
             else:
                 self._answer(rooms, heads)
                 break
+        self._committing = []
         if not self._waiting:
             self._settled.set()
 
+    async def _append(self, rooms: list[Room]) -> dict[int, int]:
+        with self._span("log.commit", documents=len(rooms)), self.commits.timed():
+            return await self._log.append([_append_of(room) for room in rooms])
+
     def _answer(self, rooms: Iterable[Room], heads: dict[int, int]) -> None:
+        now = time.time()
         for room in rooms:
             stored, room.storing = room.storing, []
-            room.number = head = heads[room.row_id]
+            if stored:
+                self.stored += len(stored)
+                self.latencies.observe(max(0.0, now - stored[0].created_at * 1e-6))
+            head = heads[room.row_id]
             first = head - len(stored) + 1
+            room.position.add(first, head)
             for number, arrival in enumerate(stored, first):
                 if arrival.on_stored is not None:
                     arrival.on_stored(number)
             try:
                 tell_authors(stored)
-                self._on_stored(room)
+                self._on_stored(room, first, stored)
             except Exception:
                 # The updates are stored; what went wrong is one member's matter, and others wait for their answer.
                 logger.exception("telling the authors of document %d failed", room.row_id)
@@ -104,6 +138,7 @@ class LogWriter:
         for room in rooms:
             if room.row_id in purged:
                 lost, room.storing = room.storing, []
+                self.lost += len(lost)
                 for arrival in lost:
                     if arrival.on_stored is not None:
                         arrival.on_stored(None)

@@ -12,7 +12,10 @@ __all__ = ["Limits", "Parts", "Workers"]
 if TYPE_CHECKING:
     from handlers.access import Access
     from handlers.audit_trail import AuditTrail
+    from handlers.live_feeds import LiveFeeds
     from handlers.rooms import Rooms
+    from storage.bus.channels import Bus
+    from storage.bus.directory import NodeDirectory
     from storage.database import Database
 
 
@@ -30,6 +33,9 @@ class Limits:
     api_keys_per_user: int = 100
     # Long enough to open a socket after asking, short enough to be worthless in a log file.
     ticket_seconds: int = 30
+    # How long feeds hold an event, in seconds, and how many each.
+    feed_age: float = 30 * 86400.0
+    feed_events: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +47,7 @@ class Parts:
     access: Access
     audit: AuditTrail
     workers: Workers
+    bus: Bus
+    feeds: LiveFeeds
+    nodes: NodeDirectory
     limits: Limits = field(default_factory=Limits)

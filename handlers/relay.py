@@ -43,6 +43,7 @@ class Rooms(Protocol):
     def take_stored(self, room: Room, updates: Sequence[bytes]) -> None: ...
     def present_elsewhere(self, room: Room, node_id: str, update: bytes) -> None: ...
     def closed_elsewhere(self, room: Room, reason: str) -> None: ...
+    def load_again(self, room: Room) -> None: ...
 
 
 class RoomChannel:
@@ -268,7 +269,7 @@ class Relay:
                 return
             if rows[0].number > after + 1:
                 # What comes next is in a snapshot only.
-                self._rooms.closed_elsewhere(room, "the document has to be loaded again; connect again")
+                self._rooms.load_again(room)
                 return
             self.log_reads += 1
             new = [row for row in rows if not room.position.holds(row.number)]

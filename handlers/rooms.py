@@ -8,21 +8,27 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from crdt.awareness import Awareness
-from crdt.replay import compact, replay, snapshot_of
+from crdt.lib0 import MalformedError
 from crdt.room import HTTP, AnyDoc, Arrival, Member, Room
 from crdt.update import MalformedUpdate, inspect_update
+from handlers.answers import after_storing, number_of
+from handlers.compaction import Compaction
 from handlers.large_updates import PARTS_AT_ONCE, prepare
 from handlers.log_writer import LogWriter
 from handlers.parts import Workers
-from handlers.registry import NotFound, Unavailable
-from storage import documents, update_log
+from handlers.presence import PresenceSender
+from handlers.registry import Unavailable
+from handlers.relay import Relay
+from handlers.room_loading import RoomLoader
+from handlers.spans import Span, no_span
+from handlers.traffic import MALFORMED, TOO_COSTLY, Traffic
+from storage.bus.channels import Bus
 from storage.database import Database
 from storage.documents import Document
-from storage.errors import MissingDocument
-from storage.update_log import Stored, UpdateLog
+from storage.update_log import UpdateLog
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +38,6 @@ BUDGET_SECONDS_A_BYTE = 0.1 / 1024**2
 # A turn that took the loop this long was crafted or is a rarity; its authors then wait ten times as long.
 SLOW_TURN_SECONDS = 0.05
 SLOW_DOWN_FACTOR = 10.0
-# Replaying more than this would hold the event loop for several milliseconds.
-INLINE_REPLAY_BYTES = 64 * 1024
-# A load reads the newest snapshot and every update after it: this bounds the second part.
-COMPACT_AFTER_UPDATES = 1_000
-COMPACT_AFTER_SECONDS = 5.0
-COMPACT_AT_ONCE_UPDATES = 20_000
 # A frame costs every member a system call: a room in which people type faster than this sends their edits together.
 TURN_MICROSECONDS = 4_000
 # No people type that fast: programs do, and want throughput.
@@ -61,23 +61,25 @@ class Rooms:
         idle_seconds: float = 30.0,
         awareness: Callable[[], Awareness] = Awareness,
         presence_interval: float = 0.033,
+        bus: Bus | None = None,
+        span: Span = no_span,
     ) -> None:
+        """`bus` reaches other nodes on the same database; without one this node has the database to itself."""
         self._database = database
         self._workers = workers
         self._idle_seconds = idle_seconds
-        self._new_awareness = awareness
-        self._presence_interval = presence_interval
         self._live: dict[int, Room] = {}
         self._names: dict[tuple[str, str], Room] = {}
-        self._loading: dict[int, asyncio.Task[Room]] = {}
+        self._loading: dict[int, asyncio.Task[None]] = {}
         self._pins: dict[Room, int] = {}
         self._idle_since: dict[Room, float] = {}
-        self._snapshot_at: dict[Room, int] = {}
-        self._dirty_presence: set[Room] = set()
-        self._presence_timer: asyncio.TimerHandle | None = None
-        self._presence_at = 0.0
+        self._compaction = Compaction(database, workers, span)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.writer = LogWriter(log, commit_interval, self._stored)
+        self.relay = None if bus is None else Relay(bus, database, self)
+        self.writer = LogWriter(log, commit_interval, self._stored, span)
+        self.traffic = Traffic()
+        self.loader = RoomLoader(database, workers, awareness, span)
+        self._presence = PresenceSender(presence_interval, self.relay, self.traffic)
         self.change_listeners: list[Callable[[int], None]] = []
 
     # Opening
@@ -125,35 +127,13 @@ class Rooms:
                 del self._pins[room]
                 self._idle_since[room] = time.monotonic()
 
-    async def _load(self, row_id: int) -> Room:
-        await self._check_open(row_id)
-        try:
-            stored = await update_log.load(self._database, row_id)
-        except MissingDocument:
-            raise NotFound("The document was deleted in the meantime.") from None
-        document = await self._replay(row_id, stored)
-        size = len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates)
-        room = Room(row_id, document, stored.head, size, self._new_awareness())
-        room.recall_waiting(row.data for row in stored.updates)
+    async def _load(self, row_id: int) -> None:
+        room, snapshot_number = await self.loader.load(row_id)
         self._live[row_id] = room
         self._idle_since[room] = time.monotonic()
-        self._snapshot_at[room] = stored.snapshot_number
-        return room
-
-    async def _check_open(self, row_id: int) -> None:
-        """Raises NotFound for a document in the trash: whoever found it before it went there comes too late."""
-        async with self._database.read() as connection:
-            document = await documents.get_by_id(connection, row_id)
-        if document is None or document.trashed_at is not None:
-            raise NotFound("The document was moved to the trash or deleted.")
-
-    async def _replay(self, row_id: int, stored: Stored) -> AnyDoc:
-        updates = [row.data for row in stored.updates]
-        if sum(map(len, updates)) < INLINE_REPLAY_BYTES:
-            return replay(stored.snapshot, updates)
-        state = await self._workers.run(compact, stored.snapshot, updates)
-        logger.debug("document %d: %d updates replayed in a worker", row_id, len(updates))
-        return replay(state, [])
+        self._compaction.loaded(room, snapshot_number)
+        if self.relay is not None:
+            self.relay.opened(room)
 
     # Taking in
 
@@ -162,9 +142,14 @@ class Rooms:
 
         False for one of so many parts that it would hold the loop: that is for ``receive_large``.
         """
-        shape = inspect_update(data)
+        try:
+            shape = inspect_update(data)
+        except MalformedUpdate:
+            self.traffic.turn_away(MALFORMED)
+            raise
         if shape.parts > PARTS_AT_ONCE:
             return False
+        self.traffic.received += 1
         now = time.time_ns() // 1000
         if room.receive(member, member.user, origin, data, now, shape):
             if len(room.inbox) == 1:
@@ -175,6 +160,10 @@ class Rooms:
 
     def _answer_repeated(self, room: Room, member: Member, data: bytes) -> None:
         """Nothing new, so nothing to store: but what it repeats may itself still be on its way to the disk."""
+        self.traffic.repeated += 1
+        self._answer_when_stored(room, member, data)
+
+    def _answer_when_stored(self, room: Room, member: Member, data: bytes) -> None:
         if room.inbox:
             # What it repeats may yet be refused: that has to be known first.
             self._end_turn(room)
@@ -189,7 +178,12 @@ class Rooms:
 
         Raises MalformedUpdate.
         """
-        parts = await self._workers.run(prepare, data)
+        self.traffic.received += 1
+        try:
+            parts = await self._workers.run(prepare, data)
+        except MalformedUpdate:
+            self.traffic.refuse(MALFORMED)
+            raise
         created_at = time.time_ns() // 1000
         spent = 0.0
         for part in parts:
@@ -198,14 +192,15 @@ class Rooms:
             started = time.thread_time()
             if room.receive(member, member.user, origin, part, created_at):
                 room.inbox[-1].answers = False
-                room.flush()
+                self.traffic.flush(room)
                 if room.outbox:
                     self.writer.submit(room)
             spent += time.thread_time() - started
             if spent > LARGE_BUDGET_SECONDS + len(data) * BUDGET_SECONDS_A_BYTE:
+                self.traffic.refuse(TOO_COSTLY)
                 raise MalformedUpdate("it would keep the server busy for too long")
             await asyncio.sleep(0)
-        self._answer_repeated(room, member, data)
+        self._answer_when_stored(room, member, data)
 
     def _schedule(self, room: Room, now: int) -> None:
         """An edit to a quiet room goes out at once; a room in which much happens sends a frame each interval."""
@@ -219,46 +214,73 @@ class Rooms:
     def _end_turn(self, room: Room) -> None:
         arrivals, started = room.inbox, time.time_ns()
         room.flushed_at = started // 1000
-        room.flush()
+        self.traffic.flush(room)
         if room.outbox:
             self.writer.submit(room)
         spent = (time.time_ns() - started) / 1e9
         if room.is_broken:
-            logger.error("the engine failed on document %d; it is loaded again from its log", room.row_id)
-            for member in room.everybody():
-                member.refuse("the document has to be loaded again; connect again")
+            self.load_again(room)
         if spent > SLOW_TURN_SECONDS:
             for member in {arrival.member for arrival in arrivals if arrival.member is not None}:
                 member.slow_down(spent * SLOW_DOWN_FACTOR)
+
+    @staticmethod
+    def load_again(room: Room) -> None:
+        """The room and the log differ: part everybody from it; who comes next gets what the log holds."""
+        room.is_broken = True
+        logger.error("document %d is not what its log holds; it is loaded again", room.row_id)
+        for member in room.everybody():
+            member.come_back("the document has to be loaded again; connect again")
+
+    # From other nodes
+
+    def take_stored(self, room: Room, updates: Sequence[bytes]) -> None:
+        """Apply what another node has stored, and send it to the members here."""
+        if room.is_broken:
+            return
+        self.traffic.flush(room)
+        try:
+            room.take_stored(updates)
+        except MalformedError:
+            logger.exception("an update of document %d in the log is malformed", room.row_id)
+            room.is_broken = True
+        if room.outbox:
+            self.writer.submit(room)
+        if room.is_broken:
+            self.load_again(room)
+
+    def present_elsewhere(self, room: Room, node_id: str, update: bytes) -> None:
+        """Presence of members on another node. Raises MalformedError."""
+        now = time.monotonic()
+        room.awareness.receive_elsewhere(node_id, update, now)
+        self._presence.changed(room, now)
+
+    def closed_elsewhere(self, room: Room, reason: str) -> None:
+        """The document is not to be edited any more: another node, or the log, says so."""
+        if not room.is_closed:
+            task = asyncio.create_task(self._retire(room, reason))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def lose_node(self, node_id: str) -> None:
+        """A node is gone: its members are, too, unless they come back to another soon."""
+        now = time.monotonic()
+        for room in self._live.values():
+            room.awareness.lose_node(node_id, now)
 
     # Presence
 
     def receive_awareness(self, room: Room, member: Member, update: bytes) -> None:
         """A member's presence. Raises MalformedError."""
         now = time.monotonic()
+        self.traffic.presence_received += 1
         room.receive_awareness(member, update, now)
-        self._mark_presence(room, now)
+        self._presence.changed(room, now)
 
     def leave(self, room: Room, member: Member) -> None:
         now = time.monotonic()
         room.leave(member, now)
         self._idle_since[room] = now
-
-    def _mark_presence(self, room: Room, now: float) -> None:
-        self._dirty_presence.add(room)
-        if self._presence_timer is None:
-            wait = max(0.0, self._presence_at + self._presence_interval - now)
-            self._presence_timer = asyncio.get_running_loop().call_later(wait, self._flush_presence)
-
-    def _flush_presence(self) -> None:
-        self._presence_timer = None
-        self._presence_at = time.monotonic()
-        dirty, self._dirty_presence = self._dirty_presence, set()
-        for room in dirty:
-            try:
-                room.flush_awareness()
-            except Exception:
-                logger.exception("the presence of document %d could not be sent", room.row_id)
 
     # Server-side edits and reads
 
@@ -269,6 +291,7 @@ class Rooms:
         raised here, and the document stays as it was.
         """
         async with self.use(document) as room:
+            self.traffic.flush(room)
             update = room.draft(edit)
             return await self.apply(room, author, update, origin)
 
@@ -276,12 +299,14 @@ class Rooms:
         """Apply an update that did not come from a member; its number, once it is stored. Raises MalformedUpdate."""
         if room.is_closed or room.is_broken:
             raise Unavailable("The document is being closed or loaded again; try again.")
+        self.traffic.received += 1
         if not room.receive(None, author, origin, update, time.time_ns() // 1000):
+            self.traffic.repeated += 1
             await self.settle(room)
             return room.number
         arrival = room.inbox[-1]
         stored = number_of(arrival)
-        room.flush()
+        self.traffic.flush(room)
         if arrival not in room.outbox:
             raise MalformedUpdate("the engine refused this update")
         self.writer.submit(room, urgent=True)
@@ -289,7 +314,7 @@ class Rooms:
 
     async def settle(self, room: Room) -> None:
         """Returns when everything that the room has taken so far is stored."""
-        room.flush()
+        self.traffic.flush(room)
         if room.outbox:
             self.writer.submit(room, urgent=True)
         if pending := room.outbox or room.storing:
@@ -301,14 +326,23 @@ class Rooms:
         Where people type without a pause, it may hold a little more than that number says.
         """
         async with self.use(document) as room:
+            # Whoever has just written through another node reads what they wrote.
+            await self.catch_up(room)
             for _ in range(SETTLE_AT_MOST):
                 if not (room.inbox or room.outbox or room.storing):
                     break
                 await self.settle(room)
             return room.state(), room.number
 
+    async def catch_up(self, room: Room) -> None:
+        """Returns when the room holds everything that any node had stored when this was called."""
+        if self.relay is not None:
+            await self.relay.refresh(room)
+
     async def discard(self, document: Document, reason: str = "this document was moved to the trash") -> None:
-        """Part everybody from the document and unload it once it is stored."""
+        """Part everybody from the document, on every node, and unload it once it is stored."""
+        if self.relay is not None:
+            self.relay.closed(document.id, reason)
         loading = self._loading.get(document.id)
         if loading is not None:
             await asyncio.wait([loading])
@@ -329,36 +363,19 @@ class Rooms:
 
     # Staying alive
 
-    def _stored(self, room: Room) -> None:
+    def _stored(self, room: Room, first: int, stored: Sequence[Arrival]) -> None:
+        if self.relay is not None:
+            self.relay.stored(room, first, [arrival.data for arrival in stored])
         for listener in self.change_listeners:
             listener(room.row_id)
-
-    def _compact_if_due(self, room: Room, now: float) -> None:
-        """Make loading short again once a long log came to rest, or grew too long to wait for that."""
-        grown = room.number - self._snapshot_at.get(room, room.number)
-        rested = now - room.flushed_at / 1e6 >= COMPACT_AFTER_SECONDS
-        if grown >= COMPACT_AT_ONCE_UPDATES or (grown >= COMPACT_AFTER_UPDATES and rested):
-            self._snapshot_at[room] = room.number
-            task = asyncio.create_task(self._compact(room.row_id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _compact(self, row_id: int) -> None:
-        """Replay snapshot and log into a new snapshot, in a worker. The log stays."""
-        try:
-            stored = await update_log.load(self._database, row_id)
-            state = await self._workers.run(snapshot_of, stored.snapshot, [row.data for row in stored.updates])
-            if state is not None:
-                await update_log.save_snapshot(self._database, row_id, stored.head, state)
-        except Exception:
-            # A snapshot only shortens loading; the log holds everything, and the next thousand updates try again.
-            logger.exception("compacting document %d failed", row_id)
 
     async def run(self) -> None:
         """Write the log and sweep until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.writer.run())
             group.create_task(self._sweep_for_ever())
+            if self.relay is not None:
+                group.create_task(self.relay.run())
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -375,8 +392,8 @@ class Rooms:
             if room.awareness.entries:
                 room.awareness.expire(now)
                 if room.awareness.changed:
-                    self._mark_presence(room, now)
-            self._compact_if_due(room, time.time())
+                    self._presence.changed(room, now)
+            self._compaction.start_if_due(room, time.time())
             idle = now - self._idle_since.get(room, now)
             if room.is_settled and room not in self._pins and idle >= self._idle_seconds:
                 self._unload(room)
@@ -388,48 +405,38 @@ class Rooms:
     def _forget(self, room: Room) -> None:
         if self._live.get(room.row_id) is room:
             del self._live[room.row_id]
+            if self.relay is not None:
+                self.relay.forgotten(room)
         self._idle_since.pop(room, None)
-        self._snapshot_at.pop(room, None)
+        self._compaction.forget(room)
         self._names = {name: other for name, other in self._names.items() if other is not room}
 
     @property
     def open_count(self) -> int:
         return len(self._live)
 
+    @property
+    def loading_count(self) -> int:
+        return len(self._loading)
+
+    @property
+    def held_back_count(self) -> int:
+        """Members whose connections take nothing more at the moment."""
+        return sum(len(room.held_back) for room in self._live.values())
+
+    def unstored(self) -> dict[str, int]:
+        """How many updates were accepted and are not on disk, by document."""
+        names = {room: "/".join(name) for name, room in self._names.items()}
+        waiting = {room: len(room.inbox) + len(room.outbox) + len(room.storing) for room in self._live.values()}
+        return {names.get(room, f"document {room.row_id}"): count for room, count in waiting.items() if count}
+
     async def close(self) -> None:
         """Store everything that was accepted. Called after the last connection is gone, before ``run`` is cancelled."""
         for room in self._live.values():
-            room.flush()
+            self.traffic.flush(room)
             if room.outbox:
                 self.writer.submit(room, urgent=True)
         await self.writer.settled()
         if self._tasks:
             await asyncio.wait(self._tasks)
-
-
-def after_storing(arrival: Arrival, then: Callable[[int | None], None]) -> None:
-    """Call ``then`` as well once the arrival is stored, or lost with its document."""
-    before = arrival.on_stored
-
-    def both(number: int | None) -> None:
-        if before is not None:
-            before(number)
-        then(number)
-
-    arrival.on_stored = both
-
-
-def number_of(arrival: Arrival) -> "asyncio.Future[int]":
-    """Resolves to the arrival's number once it is on disk. Raises NotFound if its document was deleted before."""
-    stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-    def resolve(number: int | None) -> None:
-        if stored.done():
-            return
-        if number is None:
-            stored.set_exception(NotFound("The document was deleted in the meantime."))
-        else:
-            stored.set_result(number)
-
-    after_storing(arrival, resolve)
-    return stored
+        await self._compaction.idle()

@@ -45,6 +45,13 @@ class Workers:
         self._time_limit = time_limit_seconds
         self._pool: ProcessPoolExecutor | None = None
         self._closed = False
+        self._unfinished = 0
+
+    @property
+    def jobs(self) -> tuple[int, int]:
+        """How many jobs are running, and how many wait for a process."""
+        running = min(self._unfinished, self._processes)
+        return running, self._unfinished - running
 
     async def run(self, function: Callable[[Unpack[Arguments]], Result], *args: *Arguments) -> Result:
         """Answer `function(*args)`, run in a worker; what it raises is raised here.
@@ -77,12 +84,15 @@ class Workers:
 
     async def _attempt(self, function: Callable[[Unpack[Arguments]], Result], *args: *Arguments) -> Result:
         pool = self._open()
+        self._unfinished += 1
         try:
             job = pool.submit(function, *args)
             return await self._within_limit(pool, job)
         except BrokenProcessPool:
             self._forget(pool)
             raise
+        finally:
+            self._unfinished -= 1
 
     async def _within_limit(self, pool: ProcessPoolExecutor, job: "Future[Result]") -> Result:
         waiting = asyncio.wrap_future(job)

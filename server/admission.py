@@ -4,6 +4,8 @@ One answer for both dialects. Where everything is known already - the token was 
 room is open - the answer comes at once, without a task: a thousand clients that come back together cost no more.
 """
 
+import asyncio
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,10 +13,15 @@ from crdt.room import Room
 from handlers.access import Role, allows
 from handlers.collaboration.naming import ensure_document
 from handlers.parts import Parts
-from handlers.registry import Forbidden, NotAuthenticated, NotFound, OperationError, Permission, Principal
+from handlers.registry import Forbidden, NotAuthenticated, NotFound, OperationError, Permission, Principal, Unavailable
 from server.auth import Authenticator
+from storage.errors import StorageError
+
+logger = logging.getLogger(__name__)
 
 BAD_REQUEST, UNAUTHORISED, FORBIDDEN, NOT_FOUND, TRY_AGAIN = 4400, 4401, 4403, 4404, 1013
+# A database that restarts or fails over is back within seconds: until then a newcomer waits, and need not come again.
+PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0)
 
 
 class Admitted(NamedTuple):
@@ -61,12 +68,21 @@ class Admission:
         denied: Callable[[Denied], None],
     ) -> None:
         """Calls one of the two, and the first right after the room was opened."""
-        try:
-            answer = await self._answer(credential, known, name)
-        except OperationError as error:
-            denied(Denied(error.message, _close_code(error)))
-        else:
-            admitted(answer)
+        for pause in (*PAUSES_SECONDS, None):
+            try:
+                answer = await self._answer(credential, known, name)
+            except (StorageError, Unavailable) as error:
+                if pause is None:
+                    logger.warning("nobody can be let into %r at the moment: %s", name, error)
+                    denied(Denied("the server cannot open this document at the moment; connect again", TRY_AGAIN))
+                    return
+                await asyncio.sleep(pause)
+            except OperationError as error:
+                denied(Denied(error.message, _close_code(error)))
+                return
+            else:
+                admitted(answer)
+                return
 
     async def authenticate(self, credential: str | None, known: Principal | None) -> Principal:
         """Raises NotAuthenticated."""

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -17,23 +20,38 @@ from crdt.awareness import Awareness
 from handlers.access import Access
 from handlers.audit_trail import AuditTrail
 from handlers.catalogue import OPERATIONS, services
+from handlers.live_feeds import LiveFeeds
 from handlers.parts import Limits, Parts
 from handlers.registry import Principal
 from handlers.rooms import Rooms
+from handlers.spans import no_span
 from handlers.workers import Workers
+from server import logs
 from server.asgi_socket import websocket_routes
 from server.auth import Authenticator
+from server.drain import close_audit, store_everything
 from server.gateway import Gateway
-from server.health import health_routes
 from server.http import build_routes, utc_now
+from server.instruments import Instruments
+from server.limits import ConnectionLimit
 from server.problems import EXCEPTION_HANDLERS
 from server.settings import Settings
+from server.stream_routes import stream_routes
+from server.this_node import Load, ThisNode, open_node_bus
+from server.tracing import open_tracing
+from storage.bus.channels import Bus
+from storage.bus.directory import NodeDirectory
 from storage.database import Database
 from storage.update_log import open_update_log
+
+if TYPE_CHECKING:
+    from server.open_telemetry import Tracing
 
 logger = logging.getLogger(__name__)
 
 Service = Callable[[Parts], Coroutine[Any, Any, None]]
+# By these a caller finds its request again in our log and among our spans.
+CALLERS_HEADERS = ("x-request-id", "traceparent", "tracestate")
 FIRST_RESTART_SECONDS = 1.0
 LONGEST_RESTART_SECONDS = 60.0
 
@@ -49,48 +67,86 @@ class Studio:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, database: Database, signing_secret: str) -> AsyncIterator[Studio]:
-    """A node over a migrated database. Leaving the block refuses, says goodbye, stores everything, and stops."""
+async def running(
+    settings: Settings,
+    database: Database,
+    signing_secret: str,
+    tracing: "Tracing | None" = None,
+    bus: Bus | None = None,
+    port: int | None = None,
+) -> AsyncIterator[Studio]:
+    """A node over a migrated database. Leaving the block refuses, says goodbye, stores everything, and stops.
+
+    Spans go where the settings say, or to `tracing`, and messages to other nodes over the settings' Redis, or `bus`.
+    `port` is the one it is reached at, where the settings leave it open.
+    Raises StartError.
+    """
+    has_others = bus is not None or settings.redis_url is not None
+    bus = bus or await open_node_bus(settings, database, new_node_id())
+    logs.name_node(bus.node_id)
+    tracing = tracing or open_tracing(settings, bus.node_id)
     workers = Workers(settings.worker_processes)
-    access = Access(database)
+    access = Access(database, bus)
     audit = AuditTrail(database, utc_now)
     rooms = Rooms(
         database,
         open_update_log(database),
         workers,
-        commit_interval=settings.commit_interval_ms / 1000,
+        commit_interval=settings.commit_interval,
         idle_seconds=settings.room_idle_seconds,
         awareness=lambda: Awareness(settings.awareness_removal_delay, settings.awareness_timeout),
         presence_interval=settings.awareness_interval_ms / 1000,
+        bus=bus if has_others else None,
+        span=tracing.span if tracing else no_span,
     )
     limits = Limits(
         body_bytes=settings.max_request_bytes,
         document_bytes=settings.max_document_bytes,
         ticket_seconds=int(settings.ticket_lifetime),
+        feed_age=settings.feed_retention_age,
+        feed_events=settings.feed_retention_count,
     )
-    parts = Parts(database, rooms, access, audit, workers, limits)
+    feeds = LiveFeeds(database, bus, access, utc_now)
+    this_node = ThisNode(
+        bus.node_id,
+        settings,
+        port,
+        utc_now(),
+        lambda: Load(gateway.counts.open.total(), rooms.open_count, gateway.draining),
+    )
+    nodes = NodeDirectory(bus, this_node.describe, utc_now)
+    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, limits)
     authenticator = Authenticator(database, access, signing_secret, utc_now)
-    gateway = Gateway(settings, parts, authenticator, OPERATIONS)
-    studio = Studio(create_app(settings, parts, authenticator, gateway), gateway, parts, workers)
-    async with asyncio.TaskGroup() as group:
-        essential = [group.create_task(rooms.run()), group.create_task(gateway.run())]
-        beside = [group.create_task(keep_running(work, parts)) for work in (lambda _: audit.run(), *services())]
+    gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing)
+    instruments = Instruments(settings, parts, gateway, tracing)
+    studio = Studio(create_app(settings, parts, authenticator, gateway, instruments), gateway, parts, workers)
+    async with instruments.listening(), asyncio.TaskGroup() as group:
+        essential = [
+            group.create_task(bus.run(), name="bus"),
+            group.create_task(rooms.run(), name="rooms"),
+            group.create_task(gateway.run(), name="gateway"),
+        ]
+        instruments.readiness.essential = essential
+        own_services = (lambda _: audit.run(), lambda _: instruments.loop_lag.run())
+        beside = [group.create_task(keep_running(work, parts)) for work in (*own_services, *services())]
         try:
             yield studio
         finally:
             await gateway.close()
-            try:
-                async with asyncio.timeout(settings.shutdown_timeout):
-                    await rooms.close()
-            except TimeoutError:
-                # Nothing more to do, and no trace that would say more than this.
-                logger.error(  # noqa: TRY400
-                    "the server stops with updates that could not be stored; nobody was told that they are"
-                )
+            await store_everything(rooms, gateway.departure)
+            # The last commits are told to others, too.
+            nodes.leave()
+            await bus.close()
             for task in (*essential, *beside):
                 task.cancel()
-            await audit.close()
+            await close_audit(audit, gateway.departure)
             await workers.close()
+            await instruments.close()
+
+
+def new_node_id() -> str:
+    """Whose messages are whose: a process that starts again is another node."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 async def keep_running(service: Service, parts: Parts) -> None:
@@ -108,7 +164,9 @@ async def keep_running(service: Service, parts: Parts) -> None:
         pause = min(pause * 2, LONGEST_RESTART_SECONDS)
 
 
-def create_app(settings: Settings, parts: Parts, authenticator: Authenticator, gateway: Gateway) -> ASGIApp:
+def create_app(
+    settings: Settings, parts: Parts, authenticator: Authenticator, gateway: Gateway, instruments: Instruments
+) -> ASGIApp:
     """The HTTP application: the operations' routes and the server's own pages."""
 
     async def authenticate(headers: Mapping[str, str]) -> Principal | None:
@@ -120,9 +178,15 @@ def create_app(settings: Settings, parts: Parts, authenticator: Authenticator, g
             CORSMiddleware,
             allow_origins=list(settings.allowed_origins),
             allow_methods=["*"],
-            allow_headers=["authorization", "content-type", "accept"],
-            expose_headers=["x-request-id"],
+            allow_headers=["authorization", "content-type", "accept", "last-event-id", *CALLERS_HEADERS],
+            expose_headers=["x-request-id", "retry-after", "ratelimit", "ratelimit-policy"],
         )
         middleware.append(cors)
-    routes = [*build_routes(OPERATIONS, parts, authenticate), *health_routes(parts), *websocket_routes(gateway)]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
+    pages = instruments.routes(authenticate)
+    routes = [
+        *build_routes(OPERATIONS, parts, authenticate, requests=gateway.requests),
+        *pages,
+        *stream_routes(parts, authenticator, gateway, ConnectionLimit(settings.max_connections_per_user)),
+        *websocket_routes(gateway),
+    ]
+    return instruments.around(Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS))

@@ -5,22 +5,28 @@ not take our protocol class.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from starlette.responses import PlainTextResponse
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from server.backlog import CONGESTED_BYTES, Backlog
+from server.connection_counts import CLIENT, SLOW, dialect_of, reason_of
 from server.framing import BINARY, CLOSE, FIN
-from server.handshake import BEARER_PROTOCOL, Upgrade
+from server.handshake import BEARER_PROTOCOL, Refusal, Upgrade
 from server.limits import ConnectionLimit
 from server.transport import Dialect, Transport
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
 
-# Above this a peer counts as slow.
-WRITE_HIGH_WATER = 1024 * 1024
+logger = logging.getLogger(__name__)
+
+# Above this a peer is behind. Below, what waits here waits for the ASGI server, not for the peer.
+BEHIND_BYTES = 64 * 1024
 
 
 def websocket_routes(gateway: "Gateway") -> list[WebSocketRoute]:
@@ -40,31 +46,46 @@ class AsgiSocket:
         self._websocket = websocket
         self._outgoing: asyncio.Queue[bytes | tuple[int, str]] = asyncio.Queue()
         self._waiting_bytes = 0
+        self._backlog: Backlog | None = None
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._holds = 0
         self._counted: tuple[str, ConnectionLimit] | None = None
         self._dialect: Dialect | None = None
         self.closing = False
+        # Why the connection ends, for the counts. ASGI does not tell who left without a goodbye.
+        self._ending = CLIENT
         self.share: set[Transport] | None = None
 
     async def run(self) -> None:
         """Serve the connection until it ends."""
         upgrade = upgrade_of(self._websocket)
-        if self._gateway.refuse(upgrade) is not None:
-            await self._websocket.close(1008)
+        if (refused := self._gateway.refuse(upgrade)) is not None:
+            self._gateway.counts.refuse(refused.status)
+            await self._refuse(refused)
             return
         plain = [protocol for protocol in upgrade.protocols if not protocol.startswith(BEARER_PROTOCOL)]
         offered = plain or upgrade.protocols
         await self._websocket.accept(offered[0] if offered else None)
+        kind = dialect_of(upgrade.path)
+        self._gateway.counts.opened(kind)
         self._dialect = self._gateway.connect(self, upgrade)
         writer = asyncio.create_task(self._write_all())
         try:
             await self._read_all()
         finally:
             self.closing = True
+            self._end_backlog()
             self._leave()
+            self._gateway.counts.closed(kind, self._ending)
             writer.cancel()
+
+    async def _refuse(self, why: Refusal) -> None:
+        if "websocket.http.response" not in self._websocket.scope.get("extensions", {}):
+            await self._websocket.close(1008)
+            return
+        later = {} if why.retry_after is None else {"Retry-After": str(why.retry_after)}
+        await self._websocket.send_denial_response(PlainTextResponse(f"{why.message}\n", why.status, later))
 
     async def _read_all(self) -> None:
         bucket = self._gateway.new_bucket()
@@ -86,14 +107,26 @@ class AsgiSocket:
             item = await self._outgoing.get()
             try:
                 if isinstance(item, bytes):
-                    self._waiting_bytes -= len(item)
                     await self._websocket.send_bytes(item)
+                    self._waiting_bytes -= len(item)
                 else:
                     await self._websocket.close(*item)
             except (WebSocketDisconnect, RuntimeError):
                 self._leave()
             finally:
                 self._outgoing.task_done()
+            if not self._waiting_bytes:
+                self._end_backlog()
+
+    def _end_backlog(self) -> None:
+        backlog, self._backlog = self._backlog, None
+        if backlog is None:
+            return
+        backlog.ended.set()
+        if backlog.is_congested:
+            self.release_reading()
+        if self._dialect is not None and not self.closing:
+            self._dialect.resume()
 
     def write(self, data: bytes) -> None:
         """Finished frames: ASGI wants their payloads."""
@@ -106,13 +139,37 @@ class AsgiSocket:
             return
         self._waiting_bytes += len(message)
         self._outgoing.put_nowait(message)
+        if self._waiting_bytes > BEHIND_BYTES:
+            self._fall_behind()
+
+    def _fall_behind(self) -> None:
+        backlog = self._backlog
+        if backlog is None:
+            backlog = self._backlog = Backlog(self._gateway.time())
+            if self._dialect is not None:
+                self._dialect.mute()
         if self._waiting_bytes > self._gateway.max_send_buffer_bytes:
-            self.close(1013, "this connection reads too slowly")
+            logger.warning("a connection is cut off: %d bytes wait for it, and more are not kept", self._waiting_bytes)
+            self._part_slow()
+        elif self._waiting_bytes > CONGESTED_BYTES and not backlog.is_congested:
+            backlog.is_congested = True
+            self.hold_reading()
+            if self._dialect is not None:
+                self._dialect.pause()
+
+    def _part_slow(self) -> None:
+        while not self._outgoing.empty():
+            self._outgoing.get_nowait()
+            self._outgoing.task_done()
+        self.close(1013, "this connection reads too slowly")
+        self._ending = SLOW
 
     def close(self, code: int, reason: str) -> None:
         if not self.closing:
             self.closing = True
+            self._ending = reason_of(code)
             self._outgoing.put_nowait((code, reason))
+            self._may_read.set()
             self._leave()
 
     def shutdown(self) -> None:
@@ -120,18 +177,27 @@ class AsgiSocket:
             self._dialect.going_away("the server is restarting")
         self.close(1012, "the server is restarting")
 
-    def check(self, now: float, slow_seconds: float) -> None:  # noqa: ARG002 - the server under ASGI looks for slow peers
+    def check(self, now: float, slow_seconds: float) -> None:
         """The periodic look; pings are the ASGI server's."""
-        if self._dialect is not None:
+        if self._backlog is not None and self._backlog.is_stuck(now, self._waiting_bytes, slow_seconds):
+            logger.warning("a connection took nothing for %g s; %d bytes wait", slow_seconds, self._waiting_bytes)
+            self._part_slow()
+        elif self._dialect is not None:
             self._dialect.keep_alive(now)
 
     @property
     def is_congested(self) -> bool:
-        return self._waiting_bytes > WRITE_HIGH_WATER
+        return self._backlog is not None and self._backlog.is_congested
+
+    async def drained(self) -> None:
+        """Returns once the ASGI server has taken what was sent, or most of it."""
+        if self._backlog is not None:
+            await self._backlog.ended.wait()
 
     def hold_reading(self) -> None:
         self._holds += 1
-        self._may_read.clear()
+        if not self.closing:
+            self._may_read.clear()
 
     def release_reading(self) -> None:
         self._holds -= 1

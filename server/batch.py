@@ -69,6 +69,12 @@ def batch_operation(operations: Sequence[Operation]) -> Operation:
     )
 
 
+def calls_beyond_one(operation: Operation, parameters: Mapping[str, Any]) -> int:
+    """How many calls more than one a request holds: a batch is no way around limits."""
+    calls = parameters.get("body")
+    return max(0, len(calls) - 1) if operation.name == "batch" and isinstance(calls, list) else 0
+
+
 async def _answer(
     table: Mapping[str, Operation], context: Context, item: BatchItem, turns: asyncio.Semaphore
 ) -> BatchAnswer:

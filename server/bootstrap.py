@@ -1,10 +1,10 @@
-"""What a fresh installation gets: the key that signs tokens, the workspace `default` and the user `admin`."""
+"""What a fresh installation gets: a name, the key that signs tokens, the workspace `default`, the user `admin`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,6 +15,7 @@ from storage import audit, members, secrets, users, workspaces
 from storage.database import Database
 
 SIGNING_KEY = "signing_key"
+INSTALLATION = "installation"
 FIRST_WORKSPACE = "default"
 FIRST_USER = "admin"
 # Who acts where no user does: whoever has a shell on the server's machine. The slash keeps users from that name.
@@ -29,6 +30,12 @@ async def signing_secret(
         return configured
     async with database.write() as connection:
         return (await secrets.get_or_create(connection, SIGNING_KEY, lambda: generate().encode())).decode()
+
+
+async def installation_name(database: Database, generate: Callable[[], str] = lambda: token_hex(6)) -> str:
+    """What tells this database's nodes from those of other databases, where they share a Redis. No secret."""
+    async with database.write() as connection:
+        return (await secrets.get_or_create(connection, INSTALLATION, lambda: generate().encode())).decode()
 
 
 async def prepare_first_use(database: Database, at: datetime) -> bool:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from handlers.access import ROLES
-from server import grants, logs, startup
+from server import grants, logs, startup, tracing
 from server import setting_values as read
 from server.settings import FIELDS, Reading, Settings, SettingsError, flag_of, read_settings, variable_of
 
@@ -137,7 +137,12 @@ def _check(reading: Reading) -> int:
     width = max(map(len, FIELDS))
     for name in FIELDS:
         print(f"{name:{width}} = {reading.settings.shown(name)}  ({reading.sources[name]})")
-    problems = [*reading.problems, *asyncio.run(startup.find_problems(reading.settings))]
+    # As in `serve`: imported only where it is needed.
+    from server import metrics_port  # noqa: PLC0415
+
+    settings = reading.settings
+    problems = [*reading.problems, *asyncio.run(startup.find_problems(settings))]
+    problems += [*metrics_port.find_problems(settings), *tracing.find_problems(settings)]
     print()
     for problem in problems:
         print(f"problem: {problem}")

@@ -7,30 +7,38 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uvicorn.server import ServerState
 
 from handlers.access import Change, allows
-from handlers.parts import Parts
+from handlers.large_states import LargeStates
+from handlers.parts import Parts, Workers
 from handlers.registry import Operation, OperationError, Permission, Principal
 from server.admission import Admission, Admitted, Denied
 from server.attachment import Attachment
 from server.auth import Authenticator
+from server.connection_counts import ConnectionCounts
+from server.drain import REQUESTS, Departure, part_connections
 from server.front_door import FrontDoor
-from server.handshake import Upgrade
-from server.hocuspocus import HocuspocusAttachment, HocuspocusDialect
-from server.limits import ConnectionLimit, TokenBucket
+from server.handshake import Refusal, Upgrade
+from server.hocuspocus import HocuspocusDialect
+from server.limits import ArrivalLimit, ConnectionLimit, TokenBucket
 from server.origin import OriginPolicy
+from server.renewals import Renewals
+from server.request_limit import request_limit
 from server.settings import Settings
+from server.socket_observation import SocketObservation
 from server.transport import Dialect, Transport
 from server.websocket import WebSocketProtocol
 from server.y_websocket import YWebSocketDialect
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from server.open_telemetry import Tracing
 
 logger = logging.getLogger(__name__)
 
-# A connection that takes nothing for this long is gone for its user too.
-SLOW_SECONDS = 60.0
 REFUSALS_FORGOTTEN_SECONDS = 60.0
 MAX_REFUSALS = 10_000
 LONGEST_PAUSE_SECONDS = 20.0
@@ -40,7 +48,12 @@ class Gateway:
     """All WebSocket connections of this node."""
 
     def __init__(
-        self, settings: Settings, parts: Parts, authenticator: Authenticator, operations: Sequence[Operation]
+        self,
+        settings: Settings,
+        parts: Parts,
+        authenticator: Authenticator,
+        operations: Sequence[Operation],
+        tracing: "Tracing | None" = None,
     ) -> None:
         self.parts = parts
         self.rooms = parts.rooms
@@ -53,6 +66,10 @@ class Gateway:
         self._admission = Admission(parts, authenticator)
         self._origins = OriginPolicy(settings)
         self._connections = ConnectionLimit(settings.max_connections_per_user)
+        self.requests = request_limit(settings)
+        # A process of their own, which starts with the first large document.
+        self.large_states = LargeStates(Workers())
+        self.arrivals = ArrivalLimit(settings.accept_rate, settings.accept_burst, self.time())
         self._attachments: dict[str, set[Attachment]] = {}
         # Connections are looked at in turn: an equal share each second.
         self._shares: list[set[Transport]] = [set() for _ in range(max(1, int(settings.keepalive_interval)))]
@@ -60,9 +77,19 @@ class Gateway:
         # Connections that have not said who they are, and until when they may take their time, the oldest first.
         self._strangers: deque[tuple[float, Transport, Dialect]] = deque()
         self._refusals: dict[tuple[str, int], tuple[float, int]] = {}
+        self._renewals = Renewals()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.draining = False
+        self.departure = Departure(settings.shutdown_timeout)
+        # Connections that were told to come back because this node leaves.
+        self.drained = 0
+        self.counts = ConnectionCounts()
+        self.observation = SocketObservation(tracing)
         parts.access.on_change(self._standing_changed)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this node leaves: it is not ready, and takes no new connections."""
+        return self.departure.begun.is_set()
 
     # Connections
 
@@ -74,15 +101,17 @@ class Gateway:
         """A connection that is to become a WebSocket; uvicorn calls it for upgrade requests that came another way."""
         return WebSocketProtocol(self, server_state)
 
-    def refuse(self, upgrade: Upgrade) -> tuple[HTTPStatus, str] | None:
-        """Why this handshake is not accepted, if it is not."""
+    def refuse(self, upgrade: Upgrade) -> Refusal | None:
+        """Why this handshake is not accepted, if it is not. Counts it as one that is, otherwise."""
         if self.draining:
-            return HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping; connect again"
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "the server is stopping; connect again", 1)
         if upgrade.path != "/ws" and not upgrade.path.startswith("/yjs/"):
-            return HTTPStatus.NOT_FOUND, "WebSockets are at /ws and at /yjs/{workspace}/{document}"
+            return Refusal(HTTPStatus.NOT_FOUND, "WebSockets are at /ws and at /yjs/{workspace}/{document}")
         if not self._origins.allows(upgrade.headers.get("origin"), upgrade.headers.get("host")):
             origin = upgrade.headers.get("origin", "")[:200]
-            return HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect; see the setting allowed_origins"
+            return Refusal(HTTPStatus.FORBIDDEN, f"pages of {origin} may not connect; see the setting allowed_origins")
+        if (seconds := self.arrivals.admit(self.time())) is not None:
+            return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many connect at this moment; come back later", seconds)
         return None
 
     def connect(self, socket: Transport, upgrade: Upgrade) -> Dialect:
@@ -112,11 +141,9 @@ class Gateway:
     async def _sign_in(self, dialect: HocuspocusDialect, socket: Transport, credential: str) -> None:
         """A credential that came with the handshake speaks for the whole connection."""
         try:
-            principal = await self.authenticate(credential)
+            dialect.signed_in(await self.authenticate(credential))
         except OperationError as error:
             socket.close(4401, error.message)
-        else:
-            dialect.signed_in(principal)
 
     # Admission
 
@@ -151,28 +178,47 @@ class Gateway:
         """Raises NotAuthenticated."""
         return await self._admission.authenticate(credential, None)
 
-    async def refresh(self, attachment: HocuspocusAttachment, token: str) -> None:
-        """A new token on an open document: it must be the same user's, or the document is closed."""
+    async def refresh(self, attachment: Attachment, token: str, known: Principal | None = None) -> None:
+        """A new token on an open document: it must be the same user's, or the document is closed.
+
+        An empty one stands for the connection's own credential, as `known`.
+        """
         try:
-            principal = await self._admission.authenticate(token or None, None)
+            principal = await self._admission.authenticate(token or None, known)
             await self.parts.access.require(principal, Permission.READ, attachment.workspace_id)
         except OperationError as error:
-            attachment.refuse(error.message)
-            return
-        if principal.user_id != attachment.user:
-            attachment.refuse("the new token is another user's")
-            return
-        attachment.principal = principal
-        attachment.say_scope()
+            attachment.unauthorised(error.message)
+        except StorageError as error:
+            # The old one holds on, and there is time to ask once more.
+            logger.warning("a new token of %s could not be looked at: %s", attachment.user, error)
+            self._renewals.begin(attachment, datetime.now(UTC))
+        else:
+            if principal.user_id == attachment.user:
+                self.renewed(attachment, principal)
+                attachment.say_scope()
+            else:
+                attachment.unauthorised("the new token is another user's")
+
+    def renewed(self, attachment: Attachment, principal: Principal) -> None:
+        """The document is open by this credential from now on."""
+        before, attachment.principal = attachment.principal, principal
+        self._renewals.renew(attachment, before.expires_at, datetime.now(UTC))
 
     # Standing
 
     def attached(self, attachment: Attachment) -> None:
         self._attachments.setdefault(attachment.user, set()).add(attachment)
+        self._renewals.begin(attachment, datetime.now(UTC))
         principal = attachment.principal
         self.parts.audit.signed_in(user_id=principal.user_id, via=principal.via, request_id="")
 
+    @property
+    def member_count(self) -> int:
+        """Places in documents that connections have."""
+        return sum(map(len, self._attachments.values()))
+
     def detached(self, attachment: Attachment) -> None:
+        self._renewals.end(attachment)
         mine = self._attachments.get(attachment.user)
         if mine is not None:
             mine.discard(attachment)
@@ -196,6 +242,10 @@ class Gateway:
     async def _reconsider(self, attachment: Attachment) -> None:
         try:
             await self._adjust(attachment)
+        except StorageError as error:
+            # Nothing is taken on trust: it was known well enough that something changed.
+            logger.warning("what %s may do could not be looked up: %s", attachment.user, error)
+            attachment.refuse("what you may do here cannot be looked up at this moment; connect again")
         finally:
             attachment.release()
 
@@ -223,9 +273,9 @@ class Gateway:
             turn = (turn + 1) % len(self._shares)
             now = self.time()
             for socket in list(self._shares[turn]):
-                socket.check(now, SLOW_SECONDS)
+                socket.check(now, self._settings.slow_reader_timeout)
             self._part_strangers(now)
-            self._part_expired(datetime.now(UTC))
+            self._renewals.look(datetime.now(UTC))
 
     def _part_strangers(self, now: float) -> None:
         while self._strangers and self._strangers[0][0] <= now:
@@ -246,13 +296,6 @@ class Gateway:
         self._refusals[user, row_id] = (now, times)
         return 0.0 if not times else min(2.0**times, LONGEST_PAUSE_SECONDS)
 
-    def _part_expired(self, now: datetime) -> None:
-        for mine in list(self._attachments.values()):
-            for attachment in list(mine):
-                expires_at = attachment.principal.expires_at
-                if expires_at is not None and expires_at <= now:
-                    attachment.refuse("the token has expired; connect again with a new one")
-
     # Tasks
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -272,11 +315,20 @@ class Gateway:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def drain(self) -> None:
+        """Be ready no more, and part everybody over a while, so that they do not all come back at once."""
+        self.departure.begin()
+        sockets = [socket for share in self._shares for socket in share]
+        logger.info("parting %d connections", len(sockets))
+        self.drained += await part_connections(sockets, self._settings.drain_seconds)
+
     async def close(self) -> None:
-        """Say going away to everybody and wait for what is under way."""
-        self.draining = True
+        """Say going away to everybody who is still there, and wait for what is under way."""
+        self.departure.begin()
         for share in self._shares:
             for socket in list(share):
                 socket.shutdown()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._settings.shutdown_timeout)
+            await asyncio.wait(self._tasks, timeout=self.departure.left(REQUESTS))
+        await self.requests.close()
+        await self.large_states.close()

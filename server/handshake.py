@@ -81,11 +81,20 @@ def accept(upgrade: Upgrade) -> bytes:
     return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
 
 
-def refusal(status: HTTPStatus, message: str) -> bytes:
+class Refusal(NamedTuple):
+    """Why a handshake is not accepted, and after how many seconds another may be, if that is a matter of time."""
+
+    status: HTTPStatus
+    message: str
+    retry_after: int | None = None
+
+
+def refusal(why: Refusal) -> bytes:
     """An HTTP answer that ends the attempt."""
-    body = (message + "\n").encode()
+    body = (why.message + "\n").encode()
+    later = "" if why.retry_after is None else f"Retry-After: {why.retry_after}\r\n"
     head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"HTTP/1.1 {why.status.value} {why.status.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n{later}Connection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -6,10 +6,13 @@ to its Auth message), then attached; both are separate types, and an address tha
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crdt import sync
 from crdt.lib0 import MalformedError, read_var_bytes, read_var_string, read_varuint, write_var_string
+from handlers.registry import NotAuthenticated
+from server.admission import TRY_AGAIN
 from server.attachment import MAX_HELD_BYTES, MAX_HELD_MESSAGES, NOTHING_NEW, Attachment
 from server.framing import BINARY, Framing, header
 from server.studio_frames import STUDIO_PREFIX, StudioChannel
@@ -63,8 +66,11 @@ class HocuspocusAttachment(Attachment):
     def say_scope(self) -> None:
         self.send(b"\x02\x02" + write_var_string("read-write" if self.can_write else "readonly"))
 
-    def answer_step_1(self, state_vector: bytes) -> None:
-        super().answer_step_1(state_vector)
+    def ask_for_token(self) -> None:
+        self.send(SEND_TOKEN_AGAIN)
+
+    def step_2_sent(self) -> None:
+        """Not before: the answer to this one's answer would tell a client that it has everything."""
         self.send(sync.step_1(self.room.state_vector()))
 
     def receive_other(self, kind: int, message: bytes, at: int) -> None:
@@ -80,13 +86,27 @@ class HocuspocusAttachment(Attachment):
     def _refresh(self, message: bytes, at: int) -> None:
         _, at = read_varuint(message, at)
         token, _ = read_var_string(message, at)
-        self.gateway.spawn(self.gateway.refresh(self, token))
+        self.gateway.spawn(self._renew(token))
+
+    async def _renew(self, token: str) -> None:
+        await self.gateway.refresh(self, token, self.dialect.principal)
+        if self.room.has(self):
+            self.dialect.document_renewed(self.principal)
 
 
 class HocuspocusDialect:
     """A connection of this dialect."""
 
-    __slots__ = ("_attachments", "_gateway", "_pending", "_socket", "_speaks_ping", "principal", "signing_in", "studio")
+    __slots__ = (
+        "_attachments",
+        "_gateway",
+        "_pending",
+        "_principal",
+        "_socket",
+        "_speaks_ping",
+        "signing_in",
+        "studio",
+    )
 
     def __init__(self, gateway: "Gateway", socket: "Transport") -> None:
         self._gateway = gateway
@@ -95,21 +115,60 @@ class HocuspocusDialect:
         self._pending: dict[bytes, Pending] = {}
         self._speaks_ping = False
         # Who the connection's own credential speaks for; documents may each bring another.
-        self.principal: Principal | None = None
+        self._principal: Principal | None = None
         self.signing_in: asyncio.Task[None] | None = None
         self.studio: StudioChannel | None = None
 
     @property
     def is_known(self) -> bool:
-        return self.principal is not None or bool(self._attachments)
+        return self._principal is not None or bool(self._attachments)
+
+    @property
+    def principal(self) -> "Principal | None":
+        """Who the connection's own credential speaks for, as long as it holds."""
+        return None if self._has_ended() else self._principal
 
     def signed_in(self, principal: "Principal") -> None:
-        self.principal = principal
+        """The connection's own credential, or a new one in its place. Raises NotAuthenticated if it is another user's.
+
+        Documents that were opened with it stay open as long as the new one holds.
+        """
+        before = self._principal
+        if before is not None and before.user_id != principal.user_id:
+            raise NotAuthenticated(
+                f"This connection speaks for {before.user_id!r}; open another for {principal.user_id!r}.",
+                code="another_user",
+            )
+        self._principal = principal
+        for attachment in self._attachments.values():
+            if attachment.principal is before:
+                self._gateway.renewed(attachment, principal)
+        if self.studio is not None:
+            self.studio.renewed(principal)
+
+    def document_renewed(self, principal: "Principal") -> None:
+        """A document's new token stands for the connection as well, if it is the same user's and holds longer."""
+        own = self._principal
+        if own is None or own.expires_at is None or own.user_id != principal.user_id:
+            return
+        if principal.expires_at is None or principal.expires_at > own.expires_at:
+            self.signed_in(principal)
 
     async def known(self) -> None:
-        """Returns when it is clear who the connection's own credential speaks for, if it has one."""
+        """Returns when it is clear who the connection's own credential speaks for, if it has one.
+
+        Raises NotAuthenticated if it had one that has ended.
+        """
         if self.signing_in is not None:
             await asyncio.wait([self.signing_in])
+        if self._has_ended():
+            raise NotAuthenticated(
+                "The credential of this connection has expired; send hello with a new one.", code="token_expired"
+            )
+
+    def _has_ended(self) -> bool:
+        ends = self._principal.expires_at if self._principal is not None else None
+        return ends is not None and ends <= datetime.now(UTC)
 
     # Messages
 
@@ -223,7 +282,11 @@ class HocuspocusDialect:
     def _denied(self, pending: Pending, denied: "Denied") -> None:
         if self._pending.get(pending.key) is pending:
             del self._pending[pending.key]
-            self._deny(pending.key, denied.reason)
+            if denied.close_code == TRY_AGAIN:
+                # Stock clients take a refusal for the last word, and a closed connection for a reason to come back.
+                self._socket.close(TRY_AGAIN, denied.reason)
+            else:
+                self._deny(pending.key, denied.reason)
 
     def _deny(self, key: bytes, reason: str) -> None:
         self._socket.send(key + b"\x02\x01" + write_var_string(reason))
@@ -259,6 +322,10 @@ class HocuspocusDialect:
 
     # The connection's pace
 
+    def mute(self) -> None:
+        for attachment in self._attachments.values():
+            attachment.mute()
+
     def pause(self) -> None:
         for attachment in self._attachments.values():
             attachment.pause()
@@ -266,6 +333,8 @@ class HocuspocusDialect:
     def resume(self) -> None:
         for attachment in self._attachments.values():
             attachment.resume()
+        if self.studio is not None:
+            self.studio.resume()
 
     def keep_alive(self, now: float) -> None:
         """Providers drop a connection on which nothing came for 30 s."""

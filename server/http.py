@@ -20,7 +20,7 @@ from handlers.dispatch import execute
 from handlers.paging import MAX_ITEMS
 from handlers.parts import Parts
 from handlers.registry import Context, NotAuthenticated, Operation, OperationError, Page, Permission, Principal
-from server.batch import batch_operation
+from server.batch import batch_operation, calls_beyond_one
 from server.docs_page import docs_route
 from server.openapi import openapi_route
 from server.parameters import RequestShape
@@ -34,6 +34,7 @@ from server.problems import (
     request_id_of,
 )
 from server.representation import NDJSON, encode, media_type_of, read_body, respond, wanted
+from server.request_limit import Allowance, RequestLimit, TooManyRequests
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +54,13 @@ def build_routes(
     authenticate: Authenticate,
     *,
     now: Callable[[], datetime] = utc_now,
+    requests: RequestLimit | None = None,
 ) -> list[Route]:
     """The routes of the operations, of `POST /batch` over them, of `/openapi.json` and of `/docs`.
 
-    `authenticate` takes the request's headers (names in lower case) and answers with the principal, None where no
-    credential was sent, or raises NotAuthenticated for one that does not hold.
+    `requests` counts those of each user, where they are limited. `authenticate` takes the request's headers (names in
+    lower case) and answers with the principal, None where no credential was sent, or raises NotAuthenticated for one
+    that does not hold.
     """
     table = (*operations, batch_operation(operations))
     by_path: dict[str, list[Operation]] = {}
@@ -68,7 +71,7 @@ def build_routes(
         methods = {operation.method: operation for operation in by_path[path]}
         if len(methods) < len(by_path[path]):
             raise ValueError(f"two operations share a method of {path}")
-        routes.append(Route(path, _Endpoint(methods, parts, authenticate, now), methods=None, name=path))
+        routes.append(Route(path, _Endpoint(methods, parts, authenticate, now, requests), methods=None, name=path))
     return [*routes, openapi_route(table), docs_route()]
 
 
@@ -86,12 +89,14 @@ class _Endpoint:
         parts: Parts,
         authenticate: Authenticate,
         now: Callable[[], datetime],
+        requests: RequestLimit | None,
     ) -> None:
         self._methods = methods
         self._shapes = {method: RequestShape(operation) for method, operation in methods.items()}
         self._parts = parts
         self._authenticate = authenticate
         self._now = now
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
@@ -100,7 +105,9 @@ class _Endpoint:
         if operation is None:
             response = method_not_allowed(self._methods, request_id_of(request))
         else:
+            request.state.operation = operation.name
             response = await self._answer(request, operation, self._shapes[method])
+            response.headers.update(_allowance_headers(request))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, operation: Operation, shape: RequestShape) -> Response:
@@ -116,8 +123,11 @@ class _Endpoint:
 
     async def _run(self, request: Request, operation: Operation, shape: RequestShape, request_id: str) -> Response:
         principal = await self._principal(request, operation, request_id)
+        request.state.user = principal.user_id if principal else None
+        await self._count(request, principal, 1)
         context = Context(principal=principal, parts=self._parts, request_id=request_id, now=self._now)
         parameters = await self._parameters(request, operation, shape, principal)
+        await self._count(request, principal, calls_beyond_one(operation, parameters))
         media_type = wanted(request)
         streamed = media_type == NDJSON and get_origin(operation.result) is Page and shape.has_cursor
         if streamed and shape.has_limit:
@@ -139,6 +149,16 @@ class _Endpoint:
             )
             raise
 
+    async def _count(self, request: Request, principal: Principal | None, calls: int) -> None:
+        """Raises TooManyRequests for a user who has made too many. Strangers are refused anyway."""
+        if self._requests is None or principal is None or not calls:
+            return
+        try:
+            request.state.allowance = await self._requests.take(principal.user_id, calls)
+        except TooManyRequests as refusal:
+            request.state.allowance = refusal.allowance
+            raise
+
     async def _parameters(
         self, request: Request, operation: Operation, shape: RequestShape, principal: Principal | None
     ) -> dict[str, Any]:
@@ -151,6 +171,11 @@ class _Endpoint:
             content = await read_body(request, self._parts.limits.body_bytes)
             body = shape.from_body(content, media_type_of(request))
         return {**body, **query, **path}
+
+
+def _allowance_headers(request: Request) -> dict[str, str]:
+    allowance: Allowance | None = getattr(request.state, "allowance", None)
+    return {} if allowance is None else allowance.headers()
 
 
 async def _lines(

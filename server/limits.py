@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from handlers.registry import RateLimited
+
+# Whoever is told to wait for longer gives up, or comes back earlier all the same.
+LONGEST_TURN_SECONDS = 20.0
 
 
 class TokenBucket:
@@ -42,10 +46,39 @@ class TokenBucket:
         self._refill(now)
         return max(0.0, (amount - self._level) / self._rate)
 
+    def level(self, now: float) -> float:
+        """What is there to be taken."""
+        self._refill(now)
+        return self._level
+
     def _refill(self, now: float) -> None:
         if now > self._seen:
             self._level = min(self._burst, self._level + (now - self._seen) * self._rate)
             self._seen = now
+
+
+class ArrivalLimit:
+    """How many newcomers a second are let in; those beyond are told when to come again.
+
+    They are told so as if they stood in a queue, so that a crowd comes back as a stream, and each with a part left to
+    chance, so that those who were told the same do not come at the same moment.
+    """
+
+    def __init__(self, rate: float, burst: float, now: float, rand: Callable[[], float] = random.random) -> None:
+        self._arrivals = TokenBucket(rate, burst, now)
+        self._queue = TokenBucket(rate, 1, now)
+        self._rand = rand
+        self.turned_away = 0
+
+    def admit(self, now: float) -> int | None:
+        """None lets one in; otherwise the whole seconds after which to come again."""
+        if self._arrivals.try_take(now):
+            return None
+        self.turned_away += 1
+        turn = self._queue.wait(now)
+        if turn < LONGEST_TURN_SECONDS:
+            self._queue.take(now)
+        return 1 + int(turn * (0.5 + self._rand()))
 
 
 class ConnectionLimit:

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
+import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from types import FrameType
-from typing import cast
+from multiprocessing.connection import Connection
+from typing import Any, cast
 
 import uvicorn
 import uvloop
 from uvicorn.config import HTTPProtocolType, WSProtocolType
-from uvicorn.server import HANDLED_SIGNALS
 
-from server import logs, startup
+from server import logs, metrics_port, startup, tracing
 from server.app import Studio, running
 from server.bootstrap import FIRST_USER, FIRST_WORKSPACE, prepare_first_use, signing_secret
 from server.http import utc_now
+from server.listening import Server
 from server.settings import Settings
+from server.supervisor import READY, Supervisor
 from server.tokens import ServerIssuer
+from storage.database import Database
 
 logger = logging.getLogger(__name__)
 
@@ -35,58 +37,96 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     are accepted. Raises StartError where the server cannot start.
     """
     logs.configure(settings.log_level, as_json=settings.log_json)
+    startup.allow_open_files()
+    for problem in (*tracing.find_problems(settings), *metrics_port.find_problems(settings)):
+        raise startup.StartError(problem)
     # The address first: it is what is most often taken, and nothing has been opened yet.
-    with (
-        contextlib.closing(startup.bind(settings)) as listener,
-        startup.only_server(settings),
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        runner.run(_serve(settings, listener, announce))
-    return 0
+    listeners = startup.bind_for_each(settings, settings.workers)
+    with contextlib.ExitStack() as stack:
+        for listener in listeners:
+            stack.enter_context(contextlib.closing(listener))
+        if settings.workers > 1:
+            return asyncio.run(_supervise(settings, listeners, announce))
+        stack.enter_context(startup.only_server(settings))
+        return _run(_serve(settings, listeners[0], announce))
 
 
-async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> None:
+def serve_as_worker(settings: Settings, listener: socket.socket, lifeline: Connection) -> int:
+    """One of several processes over a database that is ready, under a supervisor; the exit code.
+
+    Says on the lifeline that it accepts connections. When that ends it has been replaced, or its supervisor is gone.
+    """
+    # Signals of a terminal, or of whoever stops a whole group, are for the supervisor; it passes them on.
+    os.setpgid(0, 0)
+    logs.configure(settings.log_level, as_json=settings.log_json, worker=settings.worker_index)
+    try:
+        return _run(_serve_beside_others(settings, listener, lifeline))
+    except startup.StartError as error:
+        logger.error("%s", error)  # noqa: TRY400 - it is a line for the operator
+        return 1
+
+
+def _run(serving: Coroutine[Any, Any, int]) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serving)
+
+
+async def _serve(settings: Settings, listener: socket.socket, announce: Callable[[str], None]) -> int:
     async with contextlib.AsyncExitStack() as stack:
         database = await startup.open_database(settings)
         stack.push_async_callback(database.close)
-        if settings.redis_url is not None:
-            logger.warning("redis_url is not used yet: one server serves one database, and needs no bus")
-        is_first = await prepare_first_use(database, utc_now())
-        secret = await signing_secret(database, settings.secret_key)
-        studio = await stack.enter_async_context(running(settings, database, secret))
-        studio.gateway.spawn(studio.workers.warm(*WORKER_MODULES))
+        secret, is_first = await _prepare(settings, database)
         greeting = _greeting(settings, listener, secret if is_first else None)
-        await Server(_configuration(settings, studio), lambda: announce(greeting)).serve([listener])
+        return await _serve_over(settings, database, secret, listener, lambda _: announce(greeting))
 
 
-class Server(uvicorn.Server):
-    """Says when it accepts connections, and takes a signal to stop as a wish that was fulfilled, not as its death."""
+async def _serve_beside_others(settings: Settings, listener: socket.socket, lifeline: Connection) -> int:
+    loop = asyncio.get_running_loop()
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
+    def started(server: Server) -> None:
+        lifeline.send_bytes(READY)
+        loop.add_reader(lifeline.fileno(), ended, server)
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            logger.info("accepting connections")
-            self._announce()
+    def ended(server: Server) -> None:
+        loop.remove_reader(lifeline.fileno())
+        server.give_way()
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        logger.info("stopping")
-        await super().shutdown(sockets)
+    async with contextlib.AsyncExitStack() as stack:
+        database = await startup.open_database(settings, migrate=False)
+        stack.push_async_callback(database.close)
+        secret = await signing_secret(database, settings.secret_key)
+        return await _serve_over(settings, database, secret, listener, started, hurries=False)
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._stop) for number in HANDLED_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.handle_exit(number, frame)
+async def _supervise(settings: Settings, listeners: list[socket.socket], announce: Callable[[str], None]) -> int:
+    database = await startup.open_database(settings)
+    try:
+        secret, is_first = await _prepare(settings, database)
+    finally:
+        await database.close()
+    greeting = _greeting(settings, listeners[0], secret if is_first else None)
+    return await Supervisor(serve_as_worker, settings, listeners, lambda: announce(greeting)).run()
+
+
+async def _prepare(settings: Settings, database: Database) -> tuple[str, bool]:
+    """The secret that signs tokens, and whether nobody has used this database before."""
+    is_first = await prepare_first_use(database, utc_now())
+    return await signing_secret(database, settings.secret_key), is_first
+
+
+async def _serve_over(
+    settings: Settings,
+    database: Database,
+    secret: str,
+    listener: socket.socket,
+    started: Callable[[Server], None],
+    *,
+    hurries: bool = True,
+) -> int:
+    async with running(settings, database, secret, port=listener.getsockname()[1]) as studio:
+        studio.gateway.spawn(studio.workers.warm(*WORKER_MODULES))
+        await Server(_configuration(settings, studio), studio.gateway, started, hurries=hurries).serve([listener])
+    return studio.gateway.departure.exit_code
 
 
 def _configuration(settings: Settings, studio: Studio) -> uvicorn.Config:
@@ -102,7 +142,6 @@ def _configuration(settings: Settings, studio: Studio) -> uvicorn.Config:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         backlog=startup.BACKLOG,
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_timeout)),
     )
 
 

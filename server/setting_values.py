@@ -10,12 +10,14 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from storage import engines
 from storage.errors import InvalidUrl
+from storage.postgres_url import spread_hosts
 
 T = TypeVar("T")
 
@@ -121,6 +123,13 @@ def show_duration(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
+def share(value: str) -> Decimal:
+    """A part of a whole: `1`, `0.05`."""
+    if not re.fullmatch(r"0?\.\d{1,9}|[01](\.0{1,9})?", stripped := value.strip(), re.ASCII):
+        raise BadValueError(f"{value!r} is not a share; use a number from 0 to 1, such as 0.05")
+    return Decimal(stripped)
+
+
 def secret(value: str) -> str:
     if len(value) < SHORTEST_SECRET:
         raise BadValueError(
@@ -133,7 +142,7 @@ def secret(value: str) -> str:
 
 def database_url(value: str) -> str:
     stripped = value.strip()
-    parts = _split(stripped, DATABASE_URLS)
+    parts = _split(spread_hosts(stripped), DATABASE_URLS)
     if parts.scheme.startswith("sqlite") and (parts.netloc or len(parts.path) < 2):
         raise BadValueError(
             "the file is missing or follows two slashes; use three for a relative path (sqlite:///data/studio.sqlite3) "
@@ -163,6 +172,15 @@ def public_url(value: str) -> str:
         raise BadValueError(f"{value!r} is not a web address; use for example https://studio.example.org")
     if parts.query or parts.fragment or parts.username:
         raise BadValueError("it has more than host and path; use for example https://studio.example.org")
+    return value.strip().rstrip("/")
+
+
+def otlp_endpoint(value: str) -> str:
+    parts = _split(value, "http://localhost:4318")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadValueError(f"{value!r} is not where a collector takes OTLP over HTTP; use http://localhost:4318")
+    if parts.query or parts.fragment or parts.username:
+        raise BadValueError("it has more than host and path; use http://localhost:4318")
     return value.strip().rstrip("/")
 
 

@@ -12,6 +12,7 @@ import difflib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from server import setting_values as read
@@ -35,6 +36,8 @@ class Settings:
         read.database_url, "", "sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME (default: a file in data)"
     )
     redis_url: str | None = setting(read.redis_url, None, "redis://HOST:PORT/0, the bus between nodes (default: none)")
+    # An event loop is one core. More than some dozens on one machine only share its memory bandwidth.
+    workers: int = setting(read.number(1, 64), 1, "processes that serve; more than one need PostgreSQL and Redis")
     secret_key: str | None = setting(
         read.secret, None, "key that signs tokens (default: generated and kept in the database)", secret=True
     )
@@ -65,6 +68,17 @@ class Settings:
     message_rate: int = setting(read.number(1), 1000, "messages a second of one connection")
     # An editor that comes back with a day's unsent edits may flush some thousands at once.
     message_burst: int = setting(read.number(1), 5000, "messages at once of one connection")
+    # A handshake with its sign-in and first sync costs a core about a millisecond: half a core at most goes into
+    # newcomers, and those who are in go on. Ten thousand who come back at once are all in after 20 s.
+    accept_rate: int = setting(read.number(1), 500, "new WebSockets a second of one process")
+    # Those of one page that reloads for everybody in an office; a second of a core.
+    accept_burst: int = setting(read.number(1), 1000, "new WebSockets at once of one process")
+    # Faster than anybody clicks and as fast as a program needs to be. Counted over all nodes, while Redis is there.
+    request_rate: int = setting(read.number(1), 100, "requests a second of one user")
+    # A page that opens asks for some tens of things at once, a program that walks a workspace for hundreds.
+    request_burst: int = setting(read.number(1), 500, "requests at once of one user")
+    # Whoever takes nothing for this long is gone, or would not see what it is sent before it has changed again.
+    slow_reader_timeout: float = setting(read.duration, 60.0, "time a connection may take nothing that it is sent")
 
     # A working day and its evening: a stolen token is worthless the next day, and another is one command away.
     token_lifetime: float = setting(read.duration, 24 * 3600.0, "how long a token holds unless said otherwise")
@@ -76,8 +90,11 @@ class Settings:
     authentication_deadline: float = setting(read.duration, 10.0, "time a socket has to say who it is")
 
     # A commit with its fsync costs a millisecond or two of CPU: ten a second are cheap, and nobody notices 100 ms on
-    # "stored". An update after a quiet moment, and one that an HTTP request waits for, is committed at once.
-    commit_interval_ms: int = setting(read.number(0), 100, "shortest time between two commits of live edits")
+    # "stored". But people on other nodes see an edit after its commit, and notice more than 30 ms. An update after a
+    # quiet moment, and one that an HTTP request waits for, is committed at once.
+    commit_interval_ms: int | None = setting(
+        read.number(0), None, "shortest time between two commits of live edits (default: 100; 10 where there is Redis)"
+    )
     # Stock clients come back within 30 s of a lost connection; a room that waits twice that is read once, not twice.
     room_idle_seconds: float = setting(read.duration, 60.0, "how long an empty room stays in memory")
     # Presence is for eyes: 30 pictures a second look like motion, and each one left out is left out once a member.
@@ -88,17 +105,55 @@ class Settings:
     awareness_removal_delay: float = setting(read.duration, 7.0, "how long a disconnected member stays shown")
     # Stock clients drop a socket after 30 s without a message; 20 s leaves room for a slow network.
     keepalive_interval: float = setting(read.duration, 20.0, "silence after which the server sends something")
+    # Clients that are parted come back elsewhere: spread over this, other nodes meet a stream of them and not a wall.
+    drain_seconds: float = setting(read.duration, 3.0, "time over which a server that stops parts many connections")
     # Rooms store within milliseconds and clients reconnect elsewhere; what needs longer hangs.
-    shutdown_timeout: float = setting(read.duration, 10.0, "time connections have to end when the server stops")
+    shutdown_timeout: float = setting(read.duration, 10.0, "time after which a server that stops is gone, in any case")
+    # What a panel may have missed and still be told one by one: longer than holidays. What is older, the audit knows.
+    feed_retention_age: float = setting(read.duration, 30 * 86400.0, "how long feeds hold an event")
+    # Some hundred bytes each: a busy feed keeps some MB, and a panel that is further behind reads anew in any case.
+    feed_retention_count: int = setting(read.number(1), 10_000, "how many events a feed holds")
     # The event loop is one core; compaction takes another, and is seldom enough that one serves many rooms.
     worker_processes: int = setting(read.number(1), 1, "processes for heavy work beside the event loop")
 
     log_level: str = setting(read.choice(LOG_LEVELS), "info", "debug, info, warning or error")
     log_json: bool = setting(read.flag, False, "write the log as one JSON object a line")
+    # Off: edits come over sockets, and a proxy in front has a log of its own.
+    access_log: bool = setting(read.flag, False, "write a line for each HTTP request, but for probes that went well")
+
+    # Figures name nobody, yet tell strangers how much a server has to do.
+    metrics_public: bool = setting(read.flag, False, "let anybody who reaches the server read /metrics")
+    # None: whoever scrapes from elsewhere brings a credential to the port that people use.
+    metrics_port: int | None = setting(
+        read.number(1, 65535),
+        None,
+        "port of /metrics, /health and /ready alone, without a credential; each process takes one more (default: none)",
+    )
+    metrics_host: str = setting(read.text, "127.0.0.1", "address that metrics_port listens on")
+    tracing: bool = setting(read.flag, False, "send traces to an OpenTelemetry collector; needs the extra 'tracing'")
+    otlp_endpoint: str | None = setting(
+        read.otlp_endpoint,
+        None,
+        "where the collector takes OTLP over HTTP; turns tracing on (default: http://localhost:4318)",
+    )
+    # What recurs shows in a tenth, and a busy node spends next to nothing on it. Callers who trace are followed always.
+    tracing_sample_ratio: Decimal = setting(  # noqa: RUF009 - a Decimal is immutable
+        read.share, Decimal("0.1"), "how many of the traces are kept, from 0 to 1"
+    )
+
+    # No setting: which of the processes this is, from 0. Their supervisor says so.
+    worker_index: int = 0
 
     def __post_init__(self) -> None:
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.data / 'studio.sqlite3'}")
+
+    @property
+    def commit_interval(self) -> float:
+        """Seconds."""
+        if self.commit_interval_ms is not None:
+            return self.commit_interval_ms / 1000
+        return 0.1 if self.redis_url is None else 0.01
 
     @property
     def bound_to_loopback(self) -> bool:
@@ -109,6 +164,11 @@ class Settings:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def traces(self) -> bool:
+        """Whether traces are sent."""
+        return self.tracing or self.otlp_endpoint is not None
 
     def shown(self, name: str) -> str:
         """The value of a field as it may be printed: secrets hidden, passwords taken out of URLs."""
@@ -127,7 +187,9 @@ class Settings:
         return f"Settings({', '.join(f'{name}={self.shown(name)}' for name in FIELDS)})"
 
 
-FIELDS: dict[str, dataclasses.Field[object]] = {field.name: field for field in dataclasses.fields(Settings)}
+FIELDS: dict[str, dataclasses.Field[object]] = {
+    field.name: field for field in dataclasses.fields(Settings) if "parse" in field.metadata
+}
 
 
 class SettingsError(Exception):
@@ -213,11 +275,34 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]
             settings.max_send_buffer_bytes > settings.max_document_bytes,
             "above",
         ),
+        ("drain_seconds", "shutdown_timeout", settings.drain_seconds < settings.shutdown_timeout, "below"),
     )
-    problems = []
+    problems = [*_workers_apart(settings, sources), *_metrics_ports_missing(settings, sources)]
     for name, other, holds, relation in rules:
         if not holds:
             source = sources[name] if sources[name] != "default" else sources[other]
             values = f"{settings.shown(name)} and {settings.shown(other)}"
             problems.append(f"{source}: {name} must be {relation} {other}; they are {values}")
     return problems
+
+
+def _workers_apart(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    """Several processes meet in Redis and PostgreSQL; without these each would keep documents of its own."""
+    missing = []
+    if not settings.database_url.startswith("postgres"):
+        missing.append("database_url to postgresql://USER:PASSWORD@HOST/NAME")
+    if settings.redis_url is None:
+        missing.append("redis_url to redis://HOST:PORT/0")
+    if settings.workers == 1 or not missing:
+        return []
+    shared = f"{sources['workers']}: {settings.workers} processes share documents over PostgreSQL and Redis"
+    return [f"{shared}; set {' and '.join(missing)}, or use 1 process"]
+
+
+def _metrics_ports_missing(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    """Each process has a port for its metrics, and ports end somewhere."""
+    first, count = settings.metrics_port, settings.workers
+    if first is None or first + count - 1 <= 65535:
+        return []
+    needed = f"{count} processes need as many ports from {first} on, and 65535 is the last"
+    return [f"{sources['metrics_port']}: {needed}; use {65536 - count} or less"]

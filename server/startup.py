@@ -7,10 +7,13 @@ import contextlib
 import errno
 import fcntl
 import os
+import resource
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import redis.asyncio
 import redis.exceptions
@@ -25,6 +28,13 @@ from storage.errors import StorageError
 # Another machine that does not answer within this is down, or behind a firewall that says nothing.
 REACH_SECONDS = 10.0
 BACKLOG = 2048
+# Each connection is one; more than this many are more than one process can serve.
+OPEN_FILES = 65_536
+# Of the systems that we run on, this one deals new connections out to sockets that share a port.
+SPREADS = sys.platform == "linux"
+
+Address = tuple[int, Any]
+"""An address family, and an address as sockets of that family take it."""
 
 
 class StartError(Exception):
@@ -47,11 +57,11 @@ def prepare_folder(folder: Path) -> None:
         raise StartError(_unwritable(folder, error)) from None
 
 
-async def open_database(settings: Settings) -> Database:
-    """The database, migrated. The caller closes it. Raises StartError."""
+async def open_database(settings: Settings, *, migrate: bool = True) -> Database:
+    """The database, migrated unless somebody else has just done so. The caller closes it. Raises StartError."""
     if (file := sqlite_file(settings.database_url)) is not None:
         prepare_folder(file.parent)
-    return await _reach(settings.database_url, migrate=True)
+    return await _reach(settings.database_url, migrate=migrate)
 
 
 @contextlib.contextmanager
@@ -75,24 +85,61 @@ def only_server(settings: Settings) -> Iterator[None]:
         yield
 
 
+def allow_open_files() -> None:
+    """Let this process have as many connections as its hard limit says; shells and init systems start with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def bind(settings: Settings) -> socket.socket:
     """A socket that listens on the settings' address: from now on nobody else can take it. Raises StartError."""
+    (listener,) = bind_for_each(settings, 1)
+    return listener
+
+
+def bind_for_each(settings: Settings, processes: int) -> list[socket.socket]:
+    """A listening socket for each of so many processes, all on the settings' address. Raises StartError.
+
+    Where sockets that share a port are each given their part of the new connections, every process has one of its
+    own; elsewhere all of them take what comes from one.
+    """
+    first = _bound(settings, _address(settings))
+    listeners = [first]
+    if processes > 1 and SPREADS:
+        # Only now: bound alone, it has proved that no other program has the port.
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        same = (first.family, first.getsockname())
+        listeners += [_bound(settings, same, shared=True) for _ in range(processes - 1)]
+    for listener in listeners:
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    return listeners if SPREADS else listeners * processes
+
+
+def _address(settings: Settings) -> Address:
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a host name"
         raise StartError(f"cannot listen on {settings.host}: {why}; set --host to an address of this machine") from None
     # IPv4 first: "localhost" is asked for by people whose tools try that.
-    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-    listener = socket.socket(family, kind, protocol)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, address
+
+
+def _bound(settings: Settings, place: Address, *, shared: bool = False) -> socket.socket:
+    family, address = place
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise StartError(_unbindable(settings, error)) from None
-    listener.setblocking(False)
     return listener
 
 

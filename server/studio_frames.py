@@ -1,9 +1,10 @@
-"""The Studio's own frames on ``/ws``: requests and results beside the documents.
+"""The Studio's own frames on ``/ws``: requests and results, and watched feeds, beside the documents.
 
 They ride under an address that no document can have, with types that stock clients ignore; their bodies are one
 MessagePack map each. PROTOCOL.md has the table.
 """
 
+import asyncio
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ import msgspec
 
 from crdt.lib0 import MalformedError, read_varuint, write_var_string, write_varuint
 from handlers.dispatch import execute
-from handlers.registry import Context, InvalidRequest, NotFound, Operation, OperationError, RateLimited
+from handlers.registry import Context, InvalidRequest, NotFound, Operation, OperationError, Principal, RateLimited
+from server.feed_frames import UNWATCH, WATCH, FeedFrames
+from server.socket_observation import NOWHERE, Outcome
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 STUDIO_PREFIX = write_var_string("@studio")
 HELLO, WELCOME, REQUEST, RESULT, ERROR, GOING_AWAY = 64, 65, 66, 67, 68, 69
 MAX_IN_FLIGHT = 64
+# Of these so many are worked on; so many answers may wait at once for a connection that does not read them.
+MAX_AT_ONCE = 16
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -43,13 +48,15 @@ _hellos = msgspec.msgpack.Decoder(Hello)
 class StudioChannel:
     """The operations of one connection. Requests run side by side; answers carry their ids."""
 
-    __slots__ = ("_dialect", "_gateway", "_in_flight", "_open", "_socket")
+    __slots__ = ("_dialect", "_feeds", "_gateway", "_in_flight", "_open", "_socket", "_turns")
 
     def __init__(self, gateway: "Gateway", socket: "Transport", dialect: "HocuspocusDialect") -> None:
         self._gateway = gateway
         self._socket = socket
         self._dialect = dialect
+        self._feeds = FeedFrames(gateway, socket, dialect, self._send)
         self._in_flight = 0
+        self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._open = True
 
     def receive(self, message: bytes) -> None:
@@ -59,9 +66,15 @@ class StudioChannel:
             if kind == REQUEST:
                 self._start(_requests.decode(message[at:]))
             elif kind == HELLO:
-                self._gateway.spawn(self._sign_in(_hellos.decode(message[at:]).token))
+                # What comes after it waits for it.
+                self._dialect.signing_in = self._gateway.spawn(self._sign_in(_hellos.decode(message[at:]).token))
+            elif kind in (WATCH, UNWATCH):
+                self._feeds.receive(kind, message[at:])
             else:
-                self._fail(None, InvalidRequest(f"clients send frames of type {HELLO} and {REQUEST}, not {kind}"))
+                allowed = f"{HELLO}, {REQUEST}, {WATCH} and {UNWATCH}"
+                self._fail(None, InvalidRequest(f"clients send frames of type {allowed}, not {kind}"))
+        except OperationError as error:
+            self._fail(None, error)
         except (MalformedError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._fail(None, InvalidRequest(f"not a frame of this protocol: {error}"))
 
@@ -74,14 +87,31 @@ class StudioChannel:
         self._gateway.spawn(self._run(request))
 
     async def _run(self, request: Request) -> None:
+        async with self._turns:
+            if self._socket.is_congested:
+                # The answer would only wait behind those that are not read.
+                await self._socket.drained()
+            if self._open:
+                await self._observe(request)
+
+    async def _observe(self, request: Request) -> None:
         request_id = uuid.uuid4().hex
+        name = request.operation if request.operation in self._gateway.operations else NOWHERE
+        with self._gateway.observation.request(name, request_id) as outcome:
+            await self._answer(request, request_id, outcome)
+
+    async def _answer(self, request: Request, request_id: str, outcome: Outcome) -> None:
         try:
             operation = self._operation(request.operation)
             await self._dialect.known()
-            context = Context(self._dialect.principal, self._gateway.parts, request_id, lambda: datetime.now(UTC))
+            if (principal := self._dialect.principal) is not None:
+                await self._gateway.requests.take(principal.user_id)
+            context = Context(principal, self._gateway.parts, request_id, lambda: datetime.now(UTC))
             value = await execute(operation, context, request.parameters)
+            outcome.status = operation.status
             self._send(RESULT, {"id": request.id, "value": value})
         except OperationError as error:
+            outcome.status = error.status
             self._fail(request.id, error, request_id)
         except Exception:
             self._fail(request.id, OperationError("The server failed; the request id is in its log."), request_id)
@@ -98,10 +128,10 @@ class StudioChannel:
     async def _sign_in(self, token: str) -> None:
         try:
             principal = await self._gateway.authenticate(token)
+            self._dialect.signed_in(principal)
         except OperationError as error:
             self._fail(None, error)
         else:
-            self._dialect.signed_in(principal)
             self._send(WELCOME, {"user": principal.user_id, "server": "collab-studio"})
 
     def _fail(self, request: int | str | None, error: OperationError, request_id: str | None = None) -> None:
@@ -123,5 +153,14 @@ class StudioChannel:
     def going_away(self, reason: str, after_ms: int) -> None:
         self._send(GOING_AWAY, {"reason": reason, "after_ms": after_ms})
 
+    def renewed(self, principal: Principal) -> None:
+        """The connection's credential has taken the place of an earlier one."""
+        self._feeds.renewed(principal)
+
+    def resume(self) -> None:
+        """The socket takes what it is sent again."""
+        self._feeds.resume()
+
     def closed(self) -> None:
         self._open = False
+        self._feeds.closed()

@@ -13,8 +13,16 @@ class Dialect(Protocol):
         """Whether the connection has said who it is."""
 
     def receive(self, message: bytes) -> None: ...
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
+
+    def mute(self) -> None:
+        """The peer is behind: send no presence until ``resume``."""
+
+    def pause(self) -> None:
+        """The peer is far behind: hold back whatever can be merged until ``resume``."""
+
+    def resume(self) -> None:
+        """The peer has taken everything: send what it missed."""
+
     def closed(self) -> None: ...
     def keep_alive(self, now: float) -> None: ...
     def going_away(self, reason: str) -> None: ...
@@ -45,6 +53,9 @@ class Transport(Protocol):
     @property
     def is_congested(self) -> bool:
         """The peer does not take what it was sent: nothing large should be added."""
+
+    async def drained(self) -> None:
+        """Returns once what was written has left for the peer, or the connection is gone."""
 
     def count_for(self, user: str, limit: ConnectionLimit) -> None:
         """Count this connection for the first user that it serves, until it ends. Raises RateLimited."""

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 from uvicorn.server import ServerState
 
 from server import framing, handshake
+from server.backlog import CONGESTED_BYTES, Backlog
+from server.connection_counts import CLIENT, LOST, SILENT, SLOW, dialect_of, reason_of
 from server.framing import FrameReader, FramingError
-from server.handshake import Upgrade
+from server.handshake import Refusal, Upgrade
 from server.limits import ConnectionLimit, TokenBucket
 from server.transport import Dialect, Transport
 
@@ -24,9 +26,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A whole document may wait here for a slow reader; more than this and edits are held back and merged.
-WRITE_HIGH_WATER = 1024 * 1024
+# What the kernel may hold for a connection without having sent it: it would wait there in front of all that follows.
+NOT_SENT_AT_MOST = 128 * 1024
 CLOSE_TIMEOUT_SECONDS = 5.0
+# Whoever does not read will not read that the server stops either.
+STALLED_TIMEOUT_SECONDS = 1.0
 # Answers to the messages of one read leave together up to this size.
 CORK_AT_MOST = 64 * 1024
 
@@ -35,12 +39,15 @@ class WebSocketProtocol(asyncio.Protocol):
     """One connection. Made by ``Gateway.protocol_factory``, which uvicorn calls for each upgrade."""
 
     __slots__ = (
+        "_backlog",
         "_bucket",
         "_connections",
         "_corked",
         "_corked_bytes",
         "_counted",
+        "_ending",
         "_gateway",
+        "_kind",
         "_reader",
         "_reading_holds",
         "_send",
@@ -48,7 +55,6 @@ class WebSocketProtocol(asyncio.Protocol):
         "alive",
         "closing",
         "dialect",
-        "paused_since",
         "share",
         "transport",
     )
@@ -62,10 +68,13 @@ class WebSocketProtocol(asyncio.Protocol):
         self._corked: list[bytes] | None = None
         self._corked_bytes = 0
         self._counted: tuple[str, ConnectionLimit] | None = None
+        # The dialect, once a handshake was accepted, and why the connection ends: both for the counts.
+        self._kind: str | None = None
+        self._ending = LOST
         self.dialect: Dialect | None = None
         self.alive = True
         self.closing = False
-        self.paused_since: float | None = None
+        self._backlog: Backlog | None = None
         # The connections that the gateway looks at together with this one.
         self.share: set[Transport] | None = None
         self._socket: socket.socket | None = None
@@ -82,6 +91,8 @@ class WebSocketProtocol(asyncio.Protocol):
             kernel = transport.get_extra_info("socket")
             # All four given: otherwise Python asks the kernel for each.
             self._socket = socket.socket(kernel.family, kernel.type, kernel.proto, kernel.fileno())
+            if self._socket.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOT_SENT_AT_MOST)
             self._send = self._socket.send
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's interface
@@ -91,6 +102,9 @@ class WebSocketProtocol(asyncio.Protocol):
             self.share.discard(self)
         self._leave()
         self._release_socket()
+        self._end_backlog()
+        if self._kind is not None:
+            self._gateway.counts.closed(self._kind, self._ending)
         if self._counted is not None:
             user, limit = self._counted
             limit.release(user)
@@ -107,14 +121,23 @@ class WebSocketProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The transport has bytes that the kernel did not take: what follows must queue behind them."""
         self._send = None
+        self._backlog = Backlog(self._gateway.time())
+        if self.dialect is not None:
+            self.dialect.mute()
 
     def resume_writing(self) -> None:
         if self._socket is not None:
             self._send = self._socket.send
-        if self.paused_since is not None:
-            self.paused_since = None
-            if self.dialect is not None and not self.closing:
-                self.dialect.resume()
+        self._end_backlog()
+        if self.dialect is not None and not self.closing:
+            self.dialect.resume()
+
+    def _end_backlog(self) -> None:
+        backlog, self._backlog = self._backlog, None
+        if backlog is not None:
+            backlog.ended.set()
+            if backlog.is_congested:
+                self.release_reading()
 
     def write(self, data: bytes) -> None:
         """Hand finished frames to the kernel, past the transport while its buffer is empty.
@@ -148,10 +171,15 @@ class WebSocketProtocol(asyncio.Protocol):
         if transport.is_closing():
             return
         transport.write(data)
-        if transport.get_write_buffer_size() > self._gateway.max_send_buffer_bytes:
+        left = transport.get_write_buffer_size()
+        if left > self._gateway.max_send_buffer_bytes:
+            logger.warning("%s is cut off: %d bytes wait for it, and more are not kept", self._described(), left)
+            self._ending = SLOW
             self.abort()
-        elif self.paused_since is None and transport.get_write_buffer_size() > WRITE_HIGH_WATER:
-            self.paused_since = self._gateway.time()
+        elif left > CONGESTED_BYTES and self._backlog is not None and not self._backlog.is_congested:
+            # Whoever does not take answers is not asked for more questions either.
+            self._backlog.is_congested = True
+            self.hold_reading()
             if self.dialect is not None:
                 self.dialect.pause()
 
@@ -167,7 +195,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if reader is None:
             self.open(handshake.parse(data))
             return
-        if dialect is None:
+        if dialect is None and not self.closing:
             return
         try:
             messages = reader.feed(data)
@@ -185,11 +213,12 @@ class WebSocketProtocol(asyncio.Protocol):
         if corked:
             self.write(corked[0] if len(corked) == 1 else b"".join(corked))
 
-    def _dispatch(self, messages: list[tuple[int, bytes]], dialect: Dialect) -> None:
+    def _dispatch(self, messages: list[tuple[int, bytes]], dialect: Dialect | None) -> None:
         for opcode, payload in messages:
+            # Of one to which we said goodbye, only the answer to that matters.
             if self.closing and opcode != framing.CLOSE:
                 continue
-            if opcode == framing.BINARY:
+            if opcode == framing.BINARY and dialect is not None:
                 dialect.receive(payload)
             else:
                 self._control(opcode, payload)
@@ -202,21 +231,24 @@ class WebSocketProtocol(asyncio.Protocol):
         """Answer the handshake; what the connection speaks is decided by its path."""
         refused = self._gateway.refuse(upgrade)
         if refused is not None:
-            self._refuse(*refused)
+            self._refuse(refused)
             return
         try:
             answer = handshake.accept(upgrade)
         except ValueError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+            self._refuse(Refusal(HTTPStatus.BAD_REQUEST, str(error)))
             return
         self.write(answer)
         self._reader = FrameReader(self._gateway.max_frame_bytes)
         self._bucket = self._gateway.new_bucket()
+        self._kind = dialect_of(upgrade.path)
+        self._gateway.counts.opened(self._kind)
         self.dialect = self._gateway.connect(self, upgrade)
 
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
+    def _refuse(self, why: Refusal) -> None:
+        self._gateway.counts.refuse(why.status)
         self.closing = True
-        self.write(handshake.refusal(status, message))
+        self.write(handshake.refusal(why))
         self._end()
 
     def _control(self, opcode: int, payload: bytes) -> None:
@@ -226,6 +258,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self.close(1003, "this protocol is binary")
         elif opcode == framing.CLOSE:
             if not self.closing:
+                self._ending = CLIENT
                 self.write(framing.header(framing.CLOSE, len(payload[:2])) + payload[:2])
             self.closing = True
             self._leave()
@@ -236,6 +269,7 @@ class WebSocketProtocol(asyncio.Protocol):
         if self.closing:
             return
         self.closing = True
+        self._ending = reason_of(code)
         self.write(framing.close_frame(code, reason))
         self._leave()
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_SECONDS, self.abort)
@@ -251,10 +285,17 @@ class WebSocketProtocol(asyncio.Protocol):
             self.dialect.going_away("the server is restarting")
         self.close(1012, "the server is restarting")
         self._end()
+        if self._backlog is not None:
+            asyncio.get_running_loop().call_later(STALLED_TIMEOUT_SECONDS, self.abort)
 
     @property
     def is_congested(self) -> bool:
-        return self.paused_since is not None
+        return self._backlog is not None and self._backlog.is_congested
+
+    async def drained(self) -> None:
+        """Returns once the kernel has taken what was written, or the connection is gone."""
+        if self._backlog is not None:
+            await self._backlog.ended.wait()
 
     # Reading pauses
 
@@ -292,10 +333,25 @@ class WebSocketProtocol(asyncio.Protocol):
         """The periodic look: is the peer there, does it read, does it need to hear something?"""
         if self.closing:
             return
-        if not self.alive or (self.paused_since is not None and now - self.paused_since > slow_seconds):
+        if self._backlog is not None:
+            # Its answer to a ping would wait behind all that: whether bytes move says that it lives.
+            self._part_if_stuck(self._backlog, now, slow_seconds)
+            return
+        if not self.alive and not self._reading_holds:
+            self._ending = SILENT
             self.abort()
             return
         self.alive = False
         self.write(framing.header(framing.PING, 0))
         if self.dialect is not None:
             self.dialect.keep_alive(now)
+
+    def _part_if_stuck(self, backlog: Backlog, now: float, patience: float) -> None:
+        left = self.transport.get_write_buffer_size()
+        if backlog.is_stuck(now, left, patience):
+            logger.warning("%s took nothing for %g s and is closed; %d bytes wait", self._described(), patience, left)
+            self.close(1013, "this connection reads too slowly")
+            self._ending = SLOW
+
+    def _described(self) -> str:
+        return f"a connection of {self._counted[0]}" if self._counted else "a connection of nobody known"

@@ -4,8 +4,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from crdt import sync
-from crdt.lib0 import write_var_string, write_varuint
+from crdt.lib0 import read_var_string, read_varuint, write_var_string, write_varuint
 from crdt.room import merged
+from server.admission import UNAUTHORISED
 from server.attachment import MAX_HELD_BYTES, MAX_HELD_MESSAGES, NOTHING_NEW, Attachment
 from server.framing import PLAIN
 
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
     from server.admission import Admitted, Denied
     from server.gateway import Gateway
     from server.transport import Transport
+
+
+# Sub-types of the authentication message beside 0, refused: stock clients ignore them.
+TOKEN = write_varuint(sync.AUTH) + b"\x01"
+SCOPE = write_varuint(sync.AUTH) + b"\x02"
 
 
 class YWebSocketAttachment(Attachment):
@@ -45,6 +51,28 @@ class YWebSocketAttachment(Attachment):
 
     def refuse_write(self) -> None:
         self.send(permission_denied("you may read this document, not change it"))
+
+    def say_scope(self) -> None:
+        self.send(SCOPE + write_var_string("read-write" if self.can_write else "readonly"))
+
+    def ask_for_token(self) -> None:
+        self.send(TOKEN)
+
+    def unauthorised(self, reason: str) -> None:
+        """Another credential may hold: so says the code, and there is no pause before it."""
+        if self.room.has(self):
+            self.send(permission_denied(reason))
+            self.leave()
+            self.socket.close(UNAUTHORISED, reason)
+
+    def receive_other(self, kind: int, message: bytes, at: int) -> None:
+        """A new token, in a message that is ours: the client's own library knows only that it may be refused."""
+        if kind != sync.AUTH:
+            return
+        subtype, at = read_varuint(message, at)
+        if subtype == TOKEN[1]:
+            token, _ = read_var_string(message, at)
+            self.gateway.spawn(self.gateway.refresh(self, token))
 
 
 def permission_denied(reason: str) -> bytes:
@@ -92,6 +120,10 @@ class YWebSocketDialect:
         self._held_bytes += len(message)
         if self._held_bytes > MAX_HELD_BYTES or len(self._held) > MAX_HELD_MESSAGES:
             self._socket.close(1009, "too much was sent before the document was open")
+
+    def mute(self) -> None:
+        if self._attachment is not None:
+            self._attachment.mute()
 
     def pause(self) -> None:
         if self._attachment is not None:

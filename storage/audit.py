@@ -128,6 +128,15 @@ async def read(
     return [_entry(row) for row in (await connection.execute(query)).mappings()]
 
 
+async def read_after(connection: AsyncConnection, seen: Head, *, limit: int) -> list[Entry] | None:
+    """Rows later than `seen`, the oldest first; None if `seen` is not in the trail (any more)."""
+    query = select(audit).where(audit.c.id >= seen.id).order_by(audit.c.id).limit(limit + 1)
+    rows = [_entry(row) for row in (await connection.execute(query)).mappings()]
+    if seen.id == 0:
+        return rows[:limit]
+    return rows[1:] if rows and (rows[0].id, rows[0].hash) == (seen.id, seen.hash) else None
+
+
 def _entry(row: Mapping[Any, Any]) -> Entry:
     return Entry(**{**row, "at": from_microseconds(row["at"]), "details": json.loads(row["details"])})
 

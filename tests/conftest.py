@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from redis_server import RedisServer
 
 from storage.database import Database
 
@@ -77,6 +78,19 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A database of the test's own, with tables: the test runs once on SQLite and once on PostgreSQL."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
     return url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server for tests that leave it running as it is. Others start one of their own."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """A Redis database of the test's own."""
+    return f"{redis_server.url}/{next(_names)}"
 
 
 def _postgres_database(server: str, template: str) -> Iterator[str]:

@@ -10,7 +10,9 @@ from msgspec import Meta
 
 from handlers.audit_trail import record
 from handlers.collaboration.naming import DocumentId, check_name, find, missing, refuse_trashed
+from handlers.feed_names import activity_of
 from handlers.names import Title, WorkspaceId
+from handlers.outbox import Outbox
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, InvalidRequest, Operation, Page, Permission
 from storage import documents, search
@@ -143,7 +145,7 @@ async def create_document(context: Context, request: CreateDocument) -> Document
         raise InvalidRequest(
             "A root is for documents of the kind text, richtext or map; say which.", details={"parameter": "root"}
         )
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         try:
             row = await documents.create(
                 connection,
@@ -161,6 +163,7 @@ async def create_document(context: Context, request: CreateDocument) -> Document
         await search.index(connection, row.id, row.workspace_id, row.title, "")
         details = {"title": row.title, "kind": row.kind}
         await record(connection, context, "collaboration.documents.create", address(row), details)
+        _tell(outbox, context, row, "document.created", **details)
     return shown(row)
 
 
@@ -170,12 +173,14 @@ async def get_document(context: Context, request: GetDocument) -> Document:
 
 async def update_document(context: Context, request: UpdateDocument) -> Document:
     found = await find(context.parts, request.workspace_id, request.document_id)
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         row = await documents.change(connection, found.id, title=request.title)
         if row is None:
             raise missing(request.workspace_id, request.document_id)
         await search.retitle(connection, row.id, row.title)
         await record(connection, context, "collaboration.documents.update", address(row), {"title": row.title})
+        if row.title != found.title:
+            _tell(outbox, context, row, "document.renamed", title=row.title, before=found.title)
     return shown(row)
 
 
@@ -186,11 +191,12 @@ async def delete_document(context: Context, request: DeleteDocument) -> Document
         await _purge(context, found)
         return None
     refuse_trashed(found)
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         row = await documents.trash(connection, found.id, by=context.user.user_id, at=context.now())
         if row is None:
             raise missing(request.workspace_id, request.document_id)
         await record(connection, context, "collaboration.documents.delete", address(row))
+        _tell(outbox, context, row, "document.trashed", title=row.title)
     await context.parts.rooms.discard(found)
     return shown(row)
 
@@ -202,20 +208,22 @@ async def _purge(context: Context, found: Row) -> None:
             code="not_in_trash",
         )
     await context.parts.rooms.discard(found)
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         if not await documents.purge(connection, found.id):
             raise missing(found.workspace_id, found.name)
         details = {"permanent": True, "updates": found.head, "size_bytes": found.size_bytes}
         await record(connection, context, "collaboration.documents.delete", address(found), details)
+        _tell(outbox, context, found, "document.purged", title=found.title)
 
 
 async def restore_document(context: Context, request: RestoreDocument) -> Document:
     found = await find(context.parts, request.workspace_id, request.document_id, in_trash=True)
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         row = await documents.untrash(connection, found.id)
         if row is None:
             raise Conflict(f"The document {found.name!r} is not in the trash.", code="not_in_trash")
         await record(connection, context, "collaboration.documents.restore", address(row))
+        _tell(outbox, context, row, "document.restored", title=row.title)
     return shown(row)
 
 
@@ -241,6 +249,12 @@ def shown(row: Row) -> Document:
 def address(row: Row) -> str:
     """What the document is called in the audit trail."""
     return f"{row.workspace_id}/{row.name}"
+
+
+def _tell(outbox: Outbox, context: Context, row: Row, type_: str, **details: str | None) -> None:
+    """Puts what happened to a document into its workspace's activity."""
+    data = {"document_id": row.name, **details}
+    outbox.add(activity_of(row.workspace_id), type_, data, actor=context.user.user_id)
 
 
 def _taken(workspace_id: str, name: str, *, trashed: bool) -> Conflict:

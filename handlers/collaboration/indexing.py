@@ -14,7 +14,7 @@ from handlers.collaboration.replays import Words, searchable, searchable_replaye
 from handlers.parts import Parts
 from storage import documents, search, update_log
 from storage.documents import Document
-from storage.errors import MissingDocument
+from storage.errors import MissingDocument, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -93,11 +93,17 @@ class Indexer:
             await index(parts, row_id)
         except MissingDocument:
             pass  # deleted for good in the meantime
+        except Unavailable as error:
+            logger.warning("document %d could not be indexed, trying again: %s", row_id, error)
+            self._try_later(row_id)
         except Exception:
             logger.exception("indexing document %d failed; trying again", row_id)
-            later = self._clock() + RETRY_SECONDS - QUIET_SECONDS
-            self._waiting.setdefault(row_id, _Waiting(later, later))
-            self._something_waits.set()
+            self._try_later(row_id)
+
+    def _try_later(self, row_id: int) -> None:
+        later = self._clock() + RETRY_SECONDS - QUIET_SECONDS
+        self._waiting.setdefault(row_id, _Waiting(later, later))
+        self._something_waits.set()
 
 
 async def index(parts: Parts, row_id: int) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.access import Role
 from handlers.audit_trail import record
+from handlers.feed_names import activity_of, inbox_of
 from handlers.names import UserId, WorkspaceId
+from handlers.outbox import Outbox
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Forbidden, Instant, NotFound, Operation, Page, Permission
 from storage import members, users, workspaces
@@ -63,7 +65,7 @@ async def list_members(context: Context, request: ListMembers) -> Page[Member]:
 
 
 async def add_member(context: Context, request: AddMember) -> Member:
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         before = await _locked_role(connection, request.workspace_id, request.user_id)
         if before is not None:
             raise Conflict(
@@ -71,21 +73,21 @@ async def add_member(context: Context, request: AddMember) -> Member:
                 code="already_member",
                 details={"role": before},
             )
-        row = await _put(connection, context, "collaboration.members.add", request, before)
+        row = await _put(connection, outbox, context, "collaboration.members.add", request, before)
     context.parts.access.invalidate(request.workspace_id, request.user_id)
     return _shown(row)
 
 
 async def put_member(context: Context, request: PutMember) -> Member:
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         before = await _locked_role(connection, request.workspace_id, request.user_id)
-        row = await _put(connection, context, "collaboration.members.put", request, before)
+        row = await _put(connection, outbox, context, "collaboration.members.put", request, before)
     context.parts.access.invalidate(request.workspace_id, request.user_id)
     return _shown(row)
 
 
 async def remove_member(context: Context, request: RemoveMember) -> None:
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         before = await _locked_role(connection, request.workspace_id, request.user_id)
         if request.user_id != context.user.user_id:
             await _require_rank(connection, context, request.workspace_id, before, None)
@@ -95,11 +97,17 @@ async def remove_member(context: Context, request: RemoveMember) -> None:
         await members.remove(connection, request.workspace_id, request.user_id)
         target = f"{request.workspace_id}/{request.user_id}"
         await record(connection, context, "collaboration.members.remove", target, {"before": before})
+        await _tell(connection, outbox, context, request, before, None)
     context.parts.access.invalidate(request.workspace_id, request.user_id)
 
 
 async def _put(
-    connection: AsyncConnection, context: Context, action: str, request: AddMember | PutMember, before: Role | None
+    connection: AsyncConnection,
+    outbox: Outbox,
+    context: Context,
+    action: str,
+    request: AddMember | PutMember,
+    before: Role | None,
 ) -> members.Member:
     workspace_id, user_id = request.workspace_id, request.user_id
     await _require_rank(connection, context, workspace_id, before, request.role)
@@ -110,7 +118,29 @@ async def _put(
         connection, workspace_id, user_id, request.role, added_by=context.user.user_id, at=context.now()
     )
     await record(connection, context, action, f"{workspace_id}/{user_id}", {"role": request.role, "before": before})
+    await _tell(connection, outbox, context, request, before, request.role)
     return row
+
+
+async def _tell(
+    connection: AsyncConnection,
+    outbox: Outbox,
+    context: Context,
+    request: AddMember | PutMember | RemoveMember,
+    before: Role | None,
+    after: Role | None,
+) -> None:
+    """Puts a changed role into the workspace's activity, and into the member's inbox if somebody else changed it."""
+    if before is after:
+        return
+    what = "added" if before is None else "removed" if after is None else "role_changed"
+    actor, roles = context.user.user_id, {"role": after, "before": before}
+    outbox.add(activity_of(request.workspace_id), f"member.{what}", {"user_id": request.user_id, **roles}, actor=actor)
+    if request.user_id != actor:
+        workspace = await workspaces.get(connection, request.workspace_id)
+        title = workspace.title if workspace else request.workspace_id
+        data = {"workspace_id": request.workspace_id, "title": title, **roles}
+        outbox.add(inbox_of(request.user_id), f"membership.{what}", data, actor=actor)
 
 
 async def _locked_role(connection: AsyncConnection, workspace_id: str, user_id: str) -> Role | None:

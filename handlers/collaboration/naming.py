@@ -9,6 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from handlers.audit_trail import record
+from handlers.feed_names import activity_of
 from handlers.parts import Parts
 from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Permission, Principal
 from storage import documents, search
@@ -109,9 +110,11 @@ async def _require_to_make(parts: Parts, principal: Principal, workspace_id: str
 async def _make(parts: Parts, principal: Principal, workspace_id: str, name: str) -> Document:
     now = datetime.now(UTC)
     context = Context(principal=principal, parts=parts, request_id="", now=lambda: now)
-    async with parts.database.write() as connection:
+    async with parts.feeds.writing() as (connection, outbox):
         document, made = await documents.ensure(connection, workspace_id, name, created_by=principal.user_id, at=now)
         if made:
             await search.index(connection, document.id, workspace_id, document.title, "")
             await record(connection, context, "collaboration.documents.create", f"{workspace_id}/{name}")
+            details = {"document_id": name, "title": document.title, "kind": document.kind}
+            outbox.add(activity_of(workspace_id), "document.created", details, actor=principal.user_id)
     return document

@@ -24,7 +24,9 @@ from handlers.collaboration.points import (
 from handlers.collaboration.reading import live_shape, question_about, replayed
 from handlers.collaboration.replays import read_replayed
 from handlers.collaboration.writing import NewJson, Writing, write
+from handlers.feed_names import activity_of
 from handlers.names import WorkspaceId
+from handlers.outbox import Outbox
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Operation, Page, Permission
 from storage import history, versions
@@ -130,7 +132,7 @@ async def create_version(context: Context, request: CreateVersion) -> Version:
         number = await current_number(context.parts, document)
     else:
         number = await resolve(context.parts, document, request.at, "at")
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         row = await versions.create(
             connection,
             document.id,
@@ -141,6 +143,7 @@ async def create_version(context: Context, request: CreateVersion) -> Version:
         )
         details = {"version": version_id_of(row), "number": number, "name": request.name}
         await record(connection, context, "collaboration.versions.create", address(document), details)
+        _tell(outbox, context, document, "version.named", row)
     return shown(row)
 
 
@@ -152,12 +155,13 @@ async def get_version(context: Context, request: GetVersion) -> Version:
 async def update_version(context: Context, request: UpdateVersion) -> Version:
     document = await find(context.parts, request.workspace_id, request.document_id)
     version = await find_version(context.parts, document, request.version_id)
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         row = await versions.rename(connection, document.id, version.id, request.name)
         if row is None:
             raise no_such_version(document, request.version_id)
         details = {"version": request.version_id, "name": request.name}
         await record(connection, context, "collaboration.versions.update", address(document), details)
+        _tell(outbox, context, document, "version.named", row)
     return shown(row)
 
 
@@ -187,9 +191,10 @@ async def restore_version(context: Context, request: RestoreVersion) -> Restored
     if number > before.number + 1:
         # Somebody edited in between; the edits are in the log, but they were seen by nobody as a whole.
         before = await _make(context, document, number - 1)
-    async with parts.database.write() as connection:
+    async with parts.feeds.writing() as (connection, outbox):
         details = {"version": request.version_id, "number": number, "before": version_id_of(before)}
         await record(connection, context, "collaboration.versions.restore", address(document), details)
+        _tell(outbox, context, document, "version.restored", version)
     return Restored(number=number, before=shown(before))
 
 
@@ -214,6 +219,12 @@ async def _make(context: Context, document: Document, number: int) -> Row:
             created_by=context.user.user_id,
             at=context.now(),
         )
+
+
+def _tell(outbox: Outbox, context: Context, document: Document, type_: str, version: Row) -> None:
+    """Puts what happened to a version into its workspace's activity."""
+    data = {"document_id": document.name, "version_id": version_id_of(version), "name": version.name}
+    outbox.add(activity_of(document.workspace_id), type_, data, actor=context.user.user_id)
 
 
 def shown(row: Row) -> Version:

@@ -6,6 +6,7 @@ import msgspec
 
 from handlers.access import Role
 from handlers.audit_trail import record
+from handlers.feed_names import activity_of
 from handlers.names import Title, WorkspaceId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Instant, NotFound, Operation, Page, Permission
@@ -95,13 +96,15 @@ async def get_workspace(context: Context, request: GetWorkspace) -> Workspace:
 
 async def update_workspace(context: Context, request: UpdateWorkspace) -> Workspace:
     role = await context.parts.access.role_for(context.user, request.workspace_id)
-    async with context.parts.database.write() as connection:
+    async with context.parts.feeds.writing() as (connection, outbox):
         changed = await workspaces.change(connection, request.workspace_id, title=request.title)
         if changed is None or role is None:
             raise _gone(request.workspace_id)
         await record(
             connection, context, "collaboration.workspaces.update", request.workspace_id, {"title": request.title}
         )
+        details = {"title": changed.title}
+        outbox.add(activity_of(changed.id), "workspace.changed", details, actor=context.user.user_id)
     return _shown(changed, role)
 
 

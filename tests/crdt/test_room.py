@@ -52,6 +52,9 @@ class Guest:
     def slow_down(self, seconds: float) -> None:
         """Rooms do not ask for it themselves."""
 
+    def come_back(self, reason: str) -> None:
+        self.refused.append(reason)
+
     def refuse(self, reason: str) -> None:
         self.refused.append(reason)
 

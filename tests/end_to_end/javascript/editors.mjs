@@ -9,7 +9,8 @@ import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 
 const { url, documents, clients, token, seed, pause } = JSON.parse(process.argv[2])
-const say = (message) => process.stdout.write(JSON.stringify(message) + '\n')
+const say = (message, then) => process.stdout.write(JSON.stringify(message) + '\n', then)
+process.setMaxListeners(0) // each provider listens for its end
 globalThis.WebSocket = WebSocket // the Hocuspocus provider takes the browser's
 
 let state = seed >>> 0
@@ -36,7 +37,7 @@ class Editor {
   }
 
   connectHocuspocus() {
-    this.socket = new HocuspocusProviderWebsocket({ url: `${url}/ws`, delay: 200, maxDelay: 1500 })
+    this.socket = new HocuspocusProviderWebsocket({ url: `${url}/ws`, delay: 500, minDelay: 100, maxDelay: 2000 })
     this.provider = new HocuspocusProvider({
       websocketProvider: this.socket,
       name: this.name,
@@ -123,7 +124,6 @@ for await (const line of createInterface({ input: process.stdin })) {
       typed: Object.fromEntries(editors.map((editor) => [editor.number, editor.typed])),
       stored: Object.fromEntries(editors.filter((editor) => editor.socket).map((editor) => [editor.number, editor.stored])),
       hash: createHash('sha256').update(editors.map((editor) => editor.content()).join()).digest('hex')
-    })
-    process.exit(0)
+    }, () => process.exit(0))
   }
 }
