@@ -82,7 +82,7 @@ class LiveFeeds:
         self._watches = Watches()
         self._behind: dict[str, FeedChannel] = {}
         self._wake = asyncio.Event()
-        self._looked_at = time.monotonic()
+        self._looked_at = self._tended_at = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self.reading = FeedReading(database, self.look_now)
         bus.on_state_change(lambda _: self._wake.set())
@@ -221,7 +221,7 @@ class LiveFeeds:
             while True:
                 await self._until_next_turn()
                 try:
-                    self._tend()
+                    self._tend_if_due()
                     await self._look()
                 except StorageError as error:
                     logger.warning("feeds cannot be looked at, trying again: %s", error)
@@ -235,36 +235,43 @@ class LiveFeeds:
 
     async def _until_next_turn(self) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._tick_seconds):
+            async with asyncio.timeout(max(0.0, self._tended_at + self._tick_seconds - time.monotonic())):
                 await self._wake.wait()
 
+    def _tend_if_due(self) -> None:
+        now = time.monotonic()
+        if now >= self._tended_at + self._tick_seconds:
+            self._tended_at = now
+            self._tend()
+        pause = self._look_seconds if self._bus.is_connected else min(self._look_seconds, LOOK_SECONDS_WITHOUT_BUS)
+        if now >= self._looked_at + pause:
+            self._looked_at = now
+            self._behind.update((name, channel) for name, (channel, _) in self._channels.items())
+
     def _tend(self) -> None:
-        """What is due by time."""
+        """End the watches whose credential has ended, and go on with those that somebody has to go on with."""
         now = self._now()
         for watch in self._watches.all():
             if has_ended(watch, now):
                 self._end(watch, token_expired())
             else:
                 self.resume(watch)
-        pause = self._look_seconds if self._bus.is_connected else min(self._look_seconds, LOOK_SECONDS_WITHOUT_BUS)
-        if time.monotonic() - self._looked_at >= pause:
-            self._looked_at = time.monotonic()
-            self._behind.update((name, channel) for name, (channel, _) in self._channels.items())
 
     async def _look(self) -> None:
+        """Compare with the database whatever may be behind it now."""
         self._wake.clear()
-        while self._behind:
-            # Taken out first: what is said of them from now on is a reason to look once more.
-            names = list(self._behind)[:HEADS_AT_ONCE]
-            channels = [self._behind.pop(name) for name in names]
+        waiting, self._behind = self._behind, {}
+        while waiting:
+            # From here on, what is said of them is a reason to look once more.
+            channels = [waiting.pop(name) for name in list(waiting)[:HEADS_AT_ONCE]]
             try:
                 unclear = await self.reading.look(channels)
             except BaseException:
-                unclear = channels
-                raise
-            finally:
-                for channel in unclear:
+                for channel in (*channels, *waiting.values()):
                     self.look_now(channel)
+                raise
+            for channel in unclear:
+                self.look_now(channel)
 
     # Tasks
 

@@ -1,7 +1,7 @@
 """What storage raises. Everything else that escapes is a bug.
 
 StorageError
-├── Unavailable            locked, full or out of reach: nothing was changed, trying again may help
+├── Unavailable            locked, full or out of reach: trying again may help
 ├── InvalidUrl             the database URL cannot be used
 ├── SchemaTooNew           the database was migrated by a newer version of the program
 ├── AlreadyExists          the name is taken
@@ -14,7 +14,9 @@ from collections.abc import Iterable
 
 
 class StorageError(Exception):
-    """Something the database could not do. The transaction it happened in has changed nothing."""
+    """Something the database could not do. The transaction it happened in has changed nothing, as far as can be known:
+    whether a commit was done whose answer never came, nobody can tell.
+    """
 
 
 class Unavailable(StorageError):

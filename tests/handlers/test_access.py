@@ -263,7 +263,8 @@ def test_a_database_that_is_away_is_looked_at_again(tmp_path: Path) -> None:
         async with following(Access(node.parts.database), 0.1) as told:
             async with node.parts.database.write() as connection:
                 await connection.exec_driver_sql("ALTER TABLE audit RENAME TO elsewhere")
-            await logged.event.wait()
+            async with asyncio.timeout(5):
+                await logged.event.wait()
             async with node.parts.database.write() as connection:
                 await connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO audit")
             await remove_ada(node)

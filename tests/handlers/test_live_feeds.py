@@ -313,9 +313,10 @@ def test_a_feed_that_is_made_anew_ends_its_watches(database_url: str) -> None:
         live, _ = await one.watching(FEED)
         elsewhere, _ = await two.watching(FEED, BEGINNING)
         await elsewhere.until_offset(2)
-        async with nodes.database.write() as connection:
+        async with one.live.writing() as (connection, outbox):
             await connection.execute(delete(tables.feeds))
-        await one.publish(FEED, "c", "d", "e")
+            for type_ in "cde":
+                outbox.add(FEED, type_, {})
         feed = await nodes.feed(FEED)
         assert feed is not None
         for panel in (live, elsewhere):

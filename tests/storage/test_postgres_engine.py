@@ -271,7 +271,15 @@ def test_behind_a_pooler_nothing_is_left_on_the_connection(server: PostgresServe
     with_database(server.url + "?prepared_statement_cache_size=0", body)
 
 
-def test_the_kernel_watches_idle_connections() -> None:
+def test_the_kernel_watches_idle_connections(server: PostgresServer) -> None:
+    async def body(database: Database) -> bool:
+        async with database.read() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            used = raw.driver_connection._transport.get_extra_info("socket")
+            return bool(used.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    assert with_database(server.url, body)
     with socket.socket() as connected:
         keep_alive(connected)
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

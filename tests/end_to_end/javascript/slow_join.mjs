@@ -18,6 +18,7 @@ if (dialect === 'hocuspocus') {
     WebSocketPolyfill: WebSocket,
     messageReconnectTimeout: patience,
     delay: 100,
+    minDelay: 100,
     onOpen: () => (connections += 1)
   })
   const provider = new HocuspocusProvider({ websocketProvider, name: document, document: doc, token })
