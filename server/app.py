@@ -88,24 +88,7 @@ async def running(
     workers = Workers(settings.worker_processes)
     access = Access(database, bus)
     audit = AuditTrail(database, utc_now)
-    rooms = Rooms(
-        database,
-        open_update_log(database),
-        workers,
-        commit_interval=settings.commit_interval,
-        idle_seconds=settings.room_idle_seconds,
-        awareness=lambda: Awareness(settings.awareness_removal_delay, settings.awareness_timeout),
-        presence_interval=settings.awareness_interval_ms / 1000,
-        bus=bus if has_others else None,
-        span=tracing.span if tracing else no_span,
-    )
-    limits = Limits(
-        body_bytes=settings.max_request_bytes,
-        document_bytes=settings.max_document_bytes,
-        ticket_seconds=int(settings.ticket_lifetime),
-        feed_age=settings.feed_retention_age,
-        feed_events=settings.feed_retention_count,
-    )
+    rooms = _make_rooms(settings, database, workers, bus if has_others else None, tracing)
     feeds = LiveFeeds(database, bus, access, utc_now)
     this_node = ThisNode(
         bus.node_id,
@@ -115,7 +98,8 @@ async def running(
         lambda: Load(gateway.counts.open.total(), rooms.open_count, gateway.draining),
     )
     nodes = NodeDirectory(bus, this_node.describe, utc_now)
-    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, limits)
+    nodes.on_node_lost(rooms.lose_node)
+    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, _limits(settings))
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing)
     instruments = Instruments(settings, parts, gateway, tracing)
@@ -142,6 +126,32 @@ async def running(
             await close_audit(audit, gateway.departure)
             await workers.close()
             await instruments.close()
+
+
+def _make_rooms(
+    settings: Settings, database: Database, workers: Workers, bus: Bus | None, tracing: "Tracing | None"
+) -> Rooms:
+    return Rooms(
+        database,
+        open_update_log(database),
+        workers,
+        commit_interval=settings.commit_interval,
+        idle_seconds=settings.room_idle_seconds,
+        awareness=lambda: Awareness(settings.awareness_removal_delay, settings.awareness_timeout),
+        presence_interval=settings.awareness_interval_ms / 1000,
+        bus=bus,
+        span=tracing.span if tracing else no_span,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        body_bytes=settings.max_request_bytes,
+        document_bytes=settings.max_document_bytes,
+        ticket_seconds=int(settings.ticket_lifetime),
+        feed_age=settings.feed_retention_age,
+        feed_events=settings.feed_retention_count,
+    )
 
 
 def new_node_id() -> str:

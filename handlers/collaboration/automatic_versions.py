@@ -34,6 +34,7 @@ class VersionKeeper:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._edited: dict[int, _Edited] = {}
+        self._is_behind = True
 
     def changed(self, row_id: int) -> None:
         """The document has new updates in the log. Called after every commit."""
@@ -44,10 +45,16 @@ class VersionKeeper:
         else:
             edited.last = now
 
+    def node_lost(self, _: str) -> None:
+        """Nobody else looks after what another node edited any more."""
+        self._is_behind = True
+
     async def run(self, parts: Parts) -> None:
         """Make versions until cancelled."""
-        await self.catch_up(parts)
         while True:
+            if self._is_behind:
+                await self.catch_up(parts)
+                self._is_behind = False
             await asyncio.sleep(SWEEP_SECONDS)
             await self.sweep(parts, self._clock())
 
@@ -102,6 +109,7 @@ async def keep_versions(parts: Parts) -> None:
     """The service: versions are made until it is cancelled."""
     keeper = VersionKeeper()
     parts.rooms.change_listeners.append(keeper.changed)
+    parts.nodes.on_node_lost(keeper.node_lost)
     try:
         await keeper.run(parts)
     finally:

@@ -42,6 +42,7 @@ class Indexer:
         self._clock = clock
         self._waiting: dict[int, _Waiting] = {}
         self._something_waits = asyncio.Event()
+        self._is_behind = True
 
     def changed(self, row_id: int) -> None:
         """The document has updates in the log that may not be in its text yet. Called after every commit."""
@@ -53,10 +54,17 @@ class Indexer:
         self._waiting[row_id] = _Waiting(now, now)
         self._something_waits.set()
 
+    def node_lost(self, _: str) -> None:
+        """Another node may not have had the time to index what it stored."""
+        self._is_behind = True
+        self._something_waits.set()
+
     async def run(self, parts: Parts) -> None:
         """Index until cancelled."""
-        await self._catch_up(parts)
         while True:
+            if self._is_behind:
+                self._is_behind = False
+                await self._catch_up(parts)
             await self._something_waits.wait()
             await asyncio.sleep(TICK_SECONDS)
             await self.index_due(parts, self._clock())
@@ -143,6 +151,7 @@ async def keep_index(parts: Parts) -> None:
     """The service: documents are indexed until it is cancelled."""
     indexer = Indexer()
     parts.rooms.change_listeners.append(indexer.changed)
+    parts.nodes.on_node_lost(indexer.node_lost)
     try:
         await indexer.run(parts)
     finally:
