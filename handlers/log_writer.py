@@ -19,7 +19,8 @@ from storage.update_log import Append, PendingUpdate, UpdateLog
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS = 0.1
-LONGEST_RETRY_SECONDS = 10.0
+# A database that is back should not be waited for much longer; a try costs next to nothing.
+LONGEST_RETRY_SECONDS = 3.0
 
 
 class LogWriter:

@@ -60,6 +60,7 @@ class Dialect(PGDialect_asyncpg):
     supports_statement_cache = True
 
     def do_begin(self, dbapi_connection: Any) -> None:
+        # There is no public way, and the driver's own would begin a second one with the first statement.
         await_(dbapi_connection._start_transaction())
 
 
@@ -90,15 +91,17 @@ async def connect_to_any(*, host: Any = None, port: Any = None, **arguments: Any
 
     The driver would do the same, but within one time limit for all: a first host that is silent would use it up.
     """
-    if not isinstance(host, list):
-        return await asyncpg.connect(host=host, port=port, connection_class=KeptConnection, **arguments)
-    failures = []
-    for one, its_port in zip(host, port, strict=True):
+    hosts = list(zip(host, port, strict=True)) if isinstance(host, list) else [(host, port)]
+    failures: list[Exception] = []
+    for one, its_port in hosts:
         try:
             return await asyncpg.connect(host=one, port=its_port, connection_class=KeptConnection, **arguments)
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
-            failures.append(f"{one}:{its_port}: {str(error) or 'no answer'}")
-    raise ConnectionError("none of the hosts can be used: " + "; ".join(failures))
+            failures.append(error)
+    if len(hosts) == 1 and not isinstance(failures[0], asyncpg.TargetServerAttributeNotMatched):
+        raise failures[0]
+    reasons = [f"{one}: {str(error) or 'no answer'}" for (one, _), error in zip(hosts, failures, strict=True)]
+    raise ConnectionError(f"none of the hosts can be used ({'; '.join(reasons)})")
 
 
 def create_postgresql_engine(url: URL, pool_size: int) -> AsyncEngine:

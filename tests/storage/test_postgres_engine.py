@@ -218,6 +218,16 @@ def test_of_several_hosts_the_one_that_takes_writes_is_used(server: PostgresServ
     assert "none of the hosts can be used" in asyncio.run(refused(none_left()))
 
 
+def test_one_host_that_takes_no_writes_is_waited_for(server: PostgresServer) -> None:
+    server.stop()
+    server.start(standby=True)
+
+    async def body() -> None:
+        await Database.open(server.url + "?target_session_attrs=read-write")
+
+    assert "none of the hosts can be used" in asyncio.run(refused(body()))
+
+
 def test_too_many_connections_is_a_matter_of_time(server: PostgresServer) -> None:
     server.execute("CREATE ROLE ann LOGIN", "ALTER ROLE ann CONNECTION LIMIT 1")
 
