@@ -154,11 +154,12 @@ class LiveFeeds:
         watch.channel.end(watch)
 
     async def _start(self, watch: Watch, since: Position | None) -> None:
-        error = await refusal(self._access, watch, self._now())
-        try:
-            feed = await self.reading.current(watch.channel)
-        except StorageError:
-            error = error or Unavailable("The database cannot be used at this moment; watch again.")
+        error, feed = await refusal(self._access, watch, self._now()), None
+        if error is None:
+            try:
+                feed = await self.reading.current(watch.channel)
+            except StorageError:
+                error = Unavailable("The database cannot be used at this moment; watch again.")
         if watch.is_over:
             return
         if error is not None:

@@ -47,6 +47,7 @@ class AsgiSocket:
         self._outgoing: asyncio.Queue[bytes | tuple[int, str]] = asyncio.Queue()
         self._waiting_bytes = 0
         self._backlog: Backlog | None = None
+        self._looking: asyncio.Handle | None = None
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._holds = 0
@@ -139,11 +140,16 @@ class AsgiSocket:
             return
         self._waiting_bytes += len(message)
         self._outgoing.put_nowait(message)
-        if self._waiting_bytes > BEHIND_BYTES:
-            self._fall_behind()
+        if self._backlog is not None:
+            self._backlog.added += len(message)
+        if self._waiting_bytes > BEHIND_BYTES and self._looking is None:
+            # Later: this may be in the middle of a room's round of writes to all of its members.
+            self._looking = asyncio.get_running_loop().call_soon(self._fall_behind)
 
     def _fall_behind(self) -> None:
-        backlog = self._backlog
+        backlog, self._looking = self._backlog, None
+        if self.closing:
+            return
         if backlog is None:
             backlog = self._backlog = Backlog(self._gateway.time())
             if self._dialect is not None:

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.membership_events import tell_role_change
 from handlers.names import UserId
+from handlers.outbox import Outbox
 from server.bootstrap import CONSOLE, note, prepare_first_use, signing_secret
 from server.settings import Settings
 from server.startup import open_database
@@ -73,3 +75,9 @@ async def _put_member(connection: AsyncConnection, workspace_id: str, user_id: s
     # A running server reads the roles anew of those whose memberships it finds changed in the audit.
     details = {"role": role, "before": before.role if before else None}
     await note(connection, "collaboration.members.put", f"{workspace_id}/{user_id}", at, details)
+    outbox = Outbox()
+    await tell_role_change(
+        connection, outbox, workspace_id, user_id, before.role if before else None, role, actor=CONSOLE
+    )
+    # Running servers look at the feeds that are watched now and then.
+    await outbox.append_to(connection, at)

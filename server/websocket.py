@@ -171,6 +171,8 @@ class WebSocketProtocol(asyncio.Protocol):
         if transport.is_closing():
             return
         transport.write(data)
+        if self._backlog is not None:
+            self._backlog.added += len(data)
         left = transport.get_write_buffer_size()
         if left > self._gateway.max_send_buffer_bytes:
             logger.warning("%s is cut off: %d bytes wait for it, and more are not kept", self._described(), left)
@@ -180,8 +182,12 @@ class WebSocketProtocol(asyncio.Protocol):
             # Whoever does not take answers is not asked for more questions either.
             self._backlog.is_congested = True
             self.hold_reading()
-            if self.dialect is not None:
-                self.dialect.pause()
+            # Later: this may be in the middle of a room's round of writes to all of its members.
+            asyncio.get_running_loop().call_soon(self._pause_dialect, self._backlog)
+
+    def _pause_dialect(self, backlog: Backlog) -> None:
+        if self._backlog is backlog and self.dialect is not None:
+            self.dialect.pause()
 
     def _release_socket(self) -> None:
         """Forget the descriptor without closing it: it is the transport's."""

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.access import Role
 from handlers.audit_trail import record
-from handlers.feed_names import activity_of, inbox_of
+from handlers.membership_events import tell_role_change
 from handlers.names import UserId, WorkspaceId
 from handlers.outbox import Outbox
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
@@ -130,17 +130,8 @@ async def _tell(
     before: Role | None,
     after: Role | None,
 ) -> None:
-    """Puts a changed role into the workspace's activity, and into the member's inbox if somebody else changed it."""
-    if before is after:
-        return
-    what = "added" if before is None else "removed" if after is None else "role_changed"
-    actor, roles = context.user.user_id, {"role": after, "before": before}
-    outbox.add(activity_of(request.workspace_id), f"member.{what}", {"user_id": request.user_id, **roles}, actor=actor)
-    if request.user_id != actor:
-        workspace = await workspaces.get(connection, request.workspace_id)
-        title = workspace.title if workspace else request.workspace_id
-        data = {"workspace_id": request.workspace_id, "title": title, **roles}
-        outbox.add(inbox_of(request.user_id), f"membership.{what}", data, actor=actor)
+    actor = context.user.user_id
+    await tell_role_change(connection, outbox, request.workspace_id, request.user_id, before, after, actor=actor)
 
 
 async def _locked_role(connection: AsyncConnection, workspace_id: str, user_id: str) -> Role | None:

@@ -81,6 +81,8 @@ def test_events_come_in_order_and_carry_their_position() -> None:
         assert peer.hear_watch() == {"id": 1, "feed": "builds", "workspace_id": "lab"}
         peer.say(WATCHING, id=1, position={"epoch": "e", "offset": 4}, recovered=False)
         assert await watch.started() == watch.position == Position("e", 4)
+        # The server serves: the next attempt to connect need not wait for long.
+        assert peer.multiplexer.has_worked
         peer.say_events(1, 5, 6)
         assert await watch.next() == Event(Position("e", 5), "a", NOW, None, {"n": 5})
         assert watch.position == Position("e", 5)

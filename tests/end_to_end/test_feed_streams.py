@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from server_process import ServerProcess
+from waiting import wait_until
 
 DEADLINE = 30.0
 FEED = "/feeds/default/builds"
@@ -75,6 +76,13 @@ def stream(client: httpx.Client, address: str, *, last: str = "", **parameters: 
         assert response.status_code == 200, response.read()
         assert response.headers["content-type"].startswith("text/event-stream")
         yield Stream(response.iter_lines())
+
+
+def refusals(server: ServerProcess) -> set[tuple[str, str]]:
+    """What the audit trail says of strangers who wanted streams."""
+    with client_of(server, "admin", "owner") as admin:
+        rows = admin.get("/audit", params={"actor": "anonymous", "outcome": "refused"}).json()["items"]
+    return {(row["action"], row["target"]) for row in rows if row["action"].endswith(".stream")}
 
 
 def publish(client: httpx.Client, *keys: str, feed: str = FEED) -> None:
@@ -148,6 +156,7 @@ def test_who_may_not_read_gets_no_stream(shared_server: ServerProcess) -> None:
             assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
             assert answer.json()["request_id"] == answer.headers["x-request-id"]
         assert nobody.get(f"{FEED}/stream").headers["www-authenticate"] == "Bearer"
+        wait_until(lambda: len(refusals(shared_server)) == 2, DEADLINE, lambda: str(refusals(shared_server)))
         head = ada.head(f"{FEED}/stream")
         assert (head.status_code, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
 

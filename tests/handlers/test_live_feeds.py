@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from handlers.feed_events import BEGINNING, Position
 from handlers.live_feeds import bus_channel_of
 from storage import feed_trimming, feeds, tables
-from storage.feeds import Draft
+from storage.errors import Unavailable
+from storage.feeds import Draft, Feed
 
 FEED = f"{LAB}/builds"
 DEADLINE = 30.0
@@ -170,6 +171,27 @@ def test_what_one_watcher_finds_in_the_database_the_others_get_too(database_url:
         assert first.offsets == [1, 2, 3]
 
     play(database_url, scenario)
+
+
+def test_a_look_that_fails_is_made_up_for(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(nodes: Nodes) -> None:
+        node = nodes.start(look_seconds=1000, tick_seconds=0.01)
+        panel, _ = await node.watching(FEED)
+        await node.publish(FEED, "a")
+        failed = asyncio.Event()
+
+        async def fail(*_: object) -> dict[str, Feed]:
+            failed.set()
+            raise Unavailable("gone for a while")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(feeds, "get_many", fail)
+            await append_unsaid(nodes, "b")
+            node.line.connect_again()
+            await failed.wait()
+        await panel.until_offset(2)
+
+    play(sqlite_url, scenario)
 
 
 def test_late_and_repeated_words_change_nothing(database_url: str) -> None:

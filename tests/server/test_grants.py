@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from handlers.access import change_of
+from handlers.feed_names import activity_of, inbox_of
 from server.bootstrap import signing_secret
 from server.grants import Grant, GrantError, issue_token
 from server.settings import Settings
 from server.tokens import Identity, ServerIssuer
-from storage import audit, members, users
+from storage import audit, feeds, members, users
 from storage.database import Database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -110,3 +111,25 @@ def test_a_deactivated_user_gets_no_token(tmp_path: Path) -> None:
     asyncio.run(deactivate())
     with pytest.raises(GrantError, match="deactivated"):
         issue(tmp_path, "ada")
+
+
+def test_who_is_let_in_from_the_console_hears_of_it(tmp_path: Path) -> None:
+    async def look(feed: str) -> list[tuple[str, object]]:
+        database = await Database.open(Settings(data=tmp_path).database_url)
+        try:
+            async with database.read() as connection:
+                found = await feeds.get(connection, feed)
+                assert found is not None
+                return [
+                    (event.type, event.data["role"])
+                    for event in await feeds.read(connection, found.id, after=0, limit=9)
+                ]
+        finally:
+            await database.close()
+
+    issue(tmp_path, "ada", "default", "commenter")
+    issue(tmp_path, "ada", "default", "commenter")
+    issue(tmp_path, "ada", "default", "editor")
+    for feed, subject in ((inbox_of("ada"), "membership"), (activity_of("default"), "member")):
+        told = asyncio.run(look(feed))
+        assert told == [(f"{subject}.added", "commenter"), (f"{subject}.role_changed", "editor")]

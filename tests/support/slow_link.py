@@ -46,8 +46,11 @@ class SlowLink:
         upstream.setblocking(False)
         await asyncio.get_running_loop().sock_connect(upstream, ("127.0.0.1", self._target))
         from_server, to_server = await asyncio.open_connection(sock=upstream, limit=BUFFER_BYTES)
-        with contextlib.suppress(asyncio.CancelledError):
+        try:
             await asyncio.gather(self._pump(reader, to_server, None), self._pump(from_server, writer, self._rate))
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            to_server.transport.abort()
 
     @staticmethod
     async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, rate: float | None) -> None:
