@@ -44,5 +44,5 @@ class PresenceSender:
     def _send(self, room: Room) -> None:
         if self._relay is not None and (own := room.awareness.own_changes()) is not None:
             self._relay.present(room, own)
-        room.flush_awareness()
         self._traffic.presence_sent += 1
+        room.flush_awareness()

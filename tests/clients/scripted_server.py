@@ -71,7 +71,8 @@ class Peer:
         assert question.startswith(SYNC_STEP_1)
         missing = held.get_update(Reader(question, 2).var_bytes())
         own_question = SYNC_STEP_1 + write_bytes(held.get_state())
-        await self.say(address, scope, SYNC_STEP_2 + write_bytes(missing), own_question)
+        # The question first: what is edited after the document is synced is in no answer to it.
+        await self.say(address, scope, own_question, SYNC_STEP_2 + write_bytes(missing))
         return await self.hear_update(SYNC_STEP_2)
 
     async def answer(self, value: Any) -> dict[str, Any]:

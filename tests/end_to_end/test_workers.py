@@ -16,6 +16,8 @@ from collab_studio import connect
 from server_process import ServerProcess
 from waiting import wait_until
 from websockets.asyncio.client import connect as connect_socket
+from websockets.exceptions import InvalidHandshake
+from websockets.sync.client import connect as connect_once
 
 STARTED = "2 workers accept connections"
 JWT = re.compile(r"^eyJ[\w-]+\.[\w-]+\.[\w-]+$", re.MULTILINE)
@@ -45,10 +47,10 @@ def parted(server: ServerProcess) -> list[int]:
 
 
 class Callers:
-    """Ask for the server's health over new connections, again and again, until the block ends."""
+    """Ask for the server's health and open sockets, over new connections, again and again, until the block ends."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, server: ServerProcess) -> None:
+        self._server = server
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._call)
         self.answers = 0
@@ -57,9 +59,10 @@ class Callers:
     def _call(self) -> None:
         while not self._ended.is_set():
             try:
-                httpx.get(f"{self._url}/health", timeout=10).raise_for_status()
+                httpx.get(f"{self._server.url}/health", timeout=10).raise_for_status()
+                connect_once(f"{self._server.socket_url}/ws").close()
                 self.answers += 1
-            except httpx.HTTPError as error:
+            except (httpx.HTTPError, InvalidHandshake, OSError) as error:
                 self.failures.append(repr(error))
 
     def __enter__(self) -> "Callers":
@@ -111,7 +114,7 @@ def test_two_workers_are_one_server(server: ServerProcess) -> None:
     holder = threading.Thread(target=lambda: codes.extend(asyncio.run(hold_connections(server, token, are_open))))
     holder.start()
     assert are_open.wait(30)
-    with Callers(server.url) as callers:
+    with Callers(server) as callers:
         server.tell(signal.SIGHUP)
         wait_until(lambda: "all workers were replaced" in server.log.read_text(), 60, server.log.read_text)
     holder.join()

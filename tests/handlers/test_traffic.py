@@ -173,6 +173,6 @@ def test_loads_are_timed(tmp_path: Path) -> None:
         await asyncio.sleep(0)
         assert node.rooms.loading_count == 1
         await asyncio.gather(*loading)
-        assert (node.rooms.loading_count, node.rooms.loads.count, node.rooms.open_count) == (0, 1, 1)
+        assert (node.rooms.loading_count, node.rooms.loader.seconds.count, node.rooms.open_count) == (0, 1, 1)
 
     play(tmp_path, scenario)

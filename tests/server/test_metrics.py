@@ -171,7 +171,7 @@ def test_presence_is_counted_as_it_comes_and_as_it_is_sent_on(tmp_path: Path) ->
         ada, _ = await joined(node)
         for clock in (1, 2, 3):
             ada.receive(sync.awareness_message(b"\x01\x09" + bytes([clock]) + write_var_string('{"x":1}')))
-        node.rooms._flush_presence()
+        node.rooms._presence._send_all()
         figures = await figures_of(node.studio.app)
         assert (figures("studio_presence_received_total"), figures("studio_presence_sent_total")) == (3, 1)
 

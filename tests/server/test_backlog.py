@@ -1,0 +1,205 @@
+"""What waits for a connection that does not read: bounded, made up for once it reads, and told when it never does."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from hand_transport import HandTransport
+from node_in_process import Node, running_node
+from pycrdt import Doc, Map
+from raw_client import RawClient
+from uvicorn.config import HTTPProtocolType, WSProtocolType
+
+from crdt import sync
+from crdt.lib0 import read_var_bytes, write_var_string
+from server.backlog import CONGESTED_BYTES, Backlog
+from server.connection_counts import SLOW
+from server.framing import CLOSE
+from server.websocket import WebSocketProtocol
+
+NAME = "default/notes"
+PREFIX = write_var_string(NAME)
+FRAME = 50_000
+
+
+@contextlib.asynccontextmanager
+async def listening(folder: Path, **settings: Any) -> AsyncIterator[tuple[Node, int]]:
+    """A node on a port, with the protocol class that it has in earnest."""
+    async with running_node(folder, **settings) as node:
+        gateway = node.studio.gateway
+        http, ws = cast(HTTPProtocolType, gateway.front_door), cast(WSProtocolType, gateway.websocket)
+        config = uvicorn.Config(node.studio.app, http=http, ws=ws, lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            serving = asyncio.create_task(server.serve([listener]))
+            try:
+                yield node, listener.getsockname()[1]
+            finally:
+                server.should_exit = True
+                await serving
+
+
+class Pair:
+    """One who writes without a network, and one with a socket who does not read."""
+
+    def __init__(self, node: Node, client: RawClient, line: HandTransport, writer: Any) -> None:
+        self.node, self.client, self.writer = node, client, writer
+        self._updates: list[bytes] = []
+        self._line = line
+        self._doc: Doc[Any] = Doc(client_id=7)
+        self._map = self._doc.get("content", type=Map)
+        self._doc.observe(lambda event: self._updates.append(event.update))
+
+    @property
+    def protocol(self) -> WebSocketProtocol:
+        """The silent one's, at the server."""
+        (found,) = (socket for share in self.node.studio.gateway._shares for socket in share)
+        assert isinstance(found, WebSocketProtocol)
+        return found
+
+    @property
+    def waiting(self) -> int:
+        return self.protocol.transport.get_write_buffer_size()
+
+    async def write(self, number: int) -> None:
+        """An edit that takes the place of the one before it, and a turn of the loop."""
+        self._map["value"] = f"{number:05}" * (FRAME // 5)
+        self.writer.receive(sync.update_message(self._updates.pop()))
+        self._line.sent.clear()
+        await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def pair(folder: Path, **settings: Any) -> AsyncIterator[Pair]:
+    async with listening(folder, **settings) as (node, port):
+        for user in ("ada", "bob"):
+            await node.enlist(user)
+        line = HandTransport()
+        writer = node.connect(line, False, NAME, "ada")
+        await node.studio.gateway.idle()
+        client = await RawClient(port, node.token("bob")).connect()
+        await client.join(NAME)
+        try:
+            async with asyncio.timeout(60):
+                await until(lambda: node.studio.gateway.member_count == 2)
+                yield Pair(node, client, line, writer)
+        finally:
+            client.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - it happens over a real socket; the deadline is the pair's
+        await asyncio.sleep(0.005)
+
+
+def is_congested(both: Pair) -> bool:
+    return both.protocol.is_congested
+
+
+def play(scenario: Callable[[Pair], Coroutine[Any, Any, None]], folder: Path, **settings: Any) -> None:
+    async def run() -> None:
+        async with pair(folder, **settings) as both:
+            await scenario(both)
+
+    asyncio.run(run())
+
+
+async def catch_up(client: RawClient, doc: Doc[Any]) -> str:
+    """Read everything that comes; how the value in the document begins then."""
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(1):
+                _, frame = await client.frame()
+            body = frame[len(PREFIX) :]
+            if frame.startswith(PREFIX) and body[0] == sync.SYNC and body[1] != sync.STEP_1:
+                doc.apply_update(read_var_bytes(body, 2)[0])
+    return str(doc.get("content", type=Map)["value"])[:5]
+
+
+def test_edits_are_held_back_and_made_up_for(tmp_path: Path) -> None:
+    async def scenario(both: Pair) -> None:
+        most, number = 0, 0
+        for number in range(100):
+            await both.write(number)
+            most = max(most, both.waiting)
+        assert CONGESTED_BYTES < most < CONGESTED_BYTES + 4 * FRAME
+        assert is_congested(both)
+        counts = both.node.studio.gateway.counts
+        assert counts.caught_up == 0
+        copy: Doc[Any] = Doc()
+        assert await catch_up(both.client, copy) == f"{number:05}"
+        assert counts.caught_up == 1
+        assert not is_congested(both)
+        await both.write(555)
+        assert await catch_up(both.client, copy) == "00555"
+
+    play(scenario, tmp_path)
+
+
+def test_nothing_is_read_from_who_does_not_read_and_everything_once_it_does(tmp_path: Path) -> None:
+    async def scenario(both: Pair) -> None:
+        number = 0
+        while not is_congested(both):
+            await both.write(number := number + 1)
+        traffic = both.node.rooms.traffic
+        for clock in (1, 2, 3):
+            await both.client.send(PREFIX + sync.awareness_message(bytes((1, 9, clock)) + write_var_string("{}")))
+        await asyncio.sleep(0.1)
+        assert traffic.presence_received == 0
+        assert await catch_up(both.client, Doc()) == f"{number:05}"
+        assert traffic.presence_received == 3
+
+    play(scenario, tmp_path)
+
+
+def test_who_never_reads_is_told_to_come_back_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(both: Pair) -> None:
+        number = 0
+        while not is_congested(both):
+            await both.write(number := number + 1)
+        protocol, now = both.protocol, both.node.studio.gateway.time()
+        protocol.check(now, 60.0)
+        is_closing = [protocol.closing]
+        protocol.check(now + 61.0, 60.0)
+        assert [*is_closing, protocol.closing] == [False, True]
+        opcode, payload = 0, b""
+        while opcode != CLOSE:
+            opcode, payload = await both.client.frame()
+        assert int.from_bytes(payload[:2], "big") == 1013
+        both.client.close()
+        await until(lambda: both.node.studio.gateway.counts.ended[SLOW] == 1)
+
+    with caplog.at_level(logging.WARNING):
+        play(scenario, tmp_path)
+    assert "a connection of bob took nothing for 60 s and is closed" in caplog.text
+
+
+def test_more_than_may_ever_wait_ends_the_connection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(both: Pair) -> None:
+        protocol = both.protocol
+        protocol.send(bytes(5 * 1024 * 1024))
+        await until(lambda: both.node.studio.gateway.counts.ended[SLOW] == 1)
+
+    with caplog.at_level(logging.WARNING):
+        play(scenario, tmp_path, max_send_buffer_bytes=4 * 1024 * 1024)
+    assert "a connection of bob is cut off" in caplog.text
+
+
+def test_whether_bytes_move_is_told_from_what_came_and_what_is_left() -> None:
+    backlog = Backlog(now=0.0)
+    backlog.added = 1_000
+    assert not backlog.is_stuck(1.0, 900, 5.0)
+    # More came than left: still it moved.
+    backlog.added = 500
+    assert not backlog.is_stuck(6.0, 1_300, 5.0)
+    backlog.added = 100
+    assert not backlog.is_stuck(10.0, 1_400, 5.0)
+    assert backlog.is_stuck(11.1, 1_400, 5.0)
