@@ -17,12 +17,12 @@ class Cores:
 
     @property
     def services(self) -> int:
-        """Where PostgreSQL and Redis run: beside the load, as they would run on machines of their own.
+        """Where PostgreSQL and Redis run: beside the load, for they would have machines of their own.
 
-        On the server's core they would make nodes wait for it, who then merge more, so that the nodes' CPU time per
+        On the server's core they would make the nodes wait for it. These then merge more, so that their CPU time per
         edit would be too low.
         """
-        return self.server if os.environ.get("XSERV") else self.load
+        return self.load
 
 
 def choose_cores() -> Cores | None:

@@ -34,7 +34,8 @@ def bind(settings: Settings, index: int) -> socket.socket:
     host, port = settings.metrics_host, settings.metrics_port + index
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((host, port), family=family)
+        # A worker that replaces another is there before that one has left.
+        listener = socket.create_server((host, port), family=family, reuse_port=settings.workers > 1)
     except (OSError, UnicodeError) as error:
         why = (error.strerror or "").partition(" (")[0] if isinstance(error, OSError) else "not a host name"
         raise StartError(
