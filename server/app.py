@@ -35,6 +35,7 @@ from server.http import build_routes, utc_now
 from server.instruments import Instruments
 from server.limits import ConnectionLimit
 from server.problems import EXCEPTION_HANDLERS
+from server.request_limit import open_request_limit
 from server.settings import Settings
 from server.stream_routes import stream_routes
 from server.this_node import Load, ThisNode, open_node_bus
@@ -101,7 +102,8 @@ async def running(
     nodes.on_node_lost(rooms.lose_node)
     parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, _limits(settings))
     authenticator = Authenticator(database, access, signing_secret, utc_now)
-    gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing)
+    requests = await open_request_limit(settings, database)
+    gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
     instruments = Instruments(settings, parts, gateway, tracing)
     studio = Studio(create_app(settings, parts, authenticator, gateway, instruments), gateway, parts, workers)
     async with instruments.listening(), asyncio.TaskGroup() as group:

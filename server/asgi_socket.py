@@ -94,7 +94,8 @@ class AsgiSocket:
             await self._may_read.wait()
             try:
                 message = await self._websocket.receive_bytes()
-            except (WebSocketDisconnect, KeyError):
+            except (WebSocketDisconnect, KeyError, RuntimeError):
+                # Gone, no bytes, or closed by us while this waited.
                 return
             if len(message) > self._gateway.max_frame_bytes:
                 self.close(1009, f"at most {self._gateway.max_frame_bytes} bytes are allowed in a message")

@@ -76,16 +76,20 @@ async def part_connections(
     sockets: Iterable[Transport],
     seconds: float,
     *,
+    has_others: bool = False,
     clock: Callable[[], float] = time.monotonic,
     chance: random.Random | None = None,
 ) -> int:
     """Tell every connection to come back, and close it; how many there were.
 
-    Few are parted at once. Many are spread evenly over the time, in random order and in uneven steps: their clients
+    Where there are other nodes, `has_others`, load balancers are first left the time to see that this one is not ready.
+    Few connections are then parted at once. Many are spread evenly over the time, in random order and in uneven steps: their clients
     come back after a fixed pause, and must not all come at the same moment.
     """
     waiting = [socket for socket in sockets if not socket.closing]
     if len(waiting) <= AT_ONCE:
+        if has_others:
+            await asyncio.sleep(seconds * NOTICE)
         return _part(waiting)
     chance = chance or random.Random()  # noqa: S311 - spreads load, hides nothing
     chance.shuffle(waiting)

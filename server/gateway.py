@@ -26,7 +26,7 @@ from server.hocuspocus import HocuspocusDialect
 from server.limits import ArrivalLimit, ConnectionLimit, TokenBucket
 from server.origin import OriginPolicy
 from server.renewals import Renewals
-from server.request_limit import request_limit
+from server.request_limit import RequestLimit
 from server.settings import Settings
 from server.socket_observation import SocketObservation
 from server.transport import Dialect, Transport
@@ -54,6 +54,7 @@ class Gateway:
         authenticator: Authenticator,
         operations: Sequence[Operation],
         tracing: "Tracing | None" = None,
+        requests: RequestLimit | None = None,
     ) -> None:
         self.parts = parts
         self.rooms = parts.rooms
@@ -66,7 +67,7 @@ class Gateway:
         self._admission = Admission(parts, authenticator)
         self._origins = OriginPolicy(settings)
         self._connections = ConnectionLimit(settings.max_connections_per_user)
-        self.requests = request_limit(settings)
+        self.requests = requests or RequestLimit(settings.request_rate, settings.request_burst)
         # A process of their own, which starts with the first large document.
         self.large_states = LargeStates(Workers())
         self.arrivals = ArrivalLimit(settings.accept_rate, settings.accept_burst, self.time())
@@ -320,7 +321,9 @@ class Gateway:
         self.departure.begin()
         sockets = [socket for share in self._shares for socket in share]
         logger.info("parting %d connections", len(sockets))
-        self.drained += await part_connections(sockets, self._settings.drain_seconds)
+        self.drained += await part_connections(
+            sockets, self._settings.drain_seconds, has_others=self._settings.redis_url is not None
+        )
 
     async def close(self) -> None:
         """Say going away to everybody who is still there, and wait for what is under way."""

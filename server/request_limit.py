@@ -14,8 +14,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from handlers.registry import RateLimited
+from server.bootstrap import installation_name
 from server.limits import TokenBucket
 from server.settings import Settings
+from storage.database import Database
 from storage.errors import Unavailable
 from storage.shared_limits import RedisTokens
 
@@ -28,9 +30,11 @@ LOT = 1 / 20
 MAX_ACCOUNTS = 20_000
 
 
-def request_limit(settings: Settings) -> RequestLimit:
-    """The limit that the settings want; with a bus between nodes, all of them count together."""
-    shared = RedisTokens(settings.redis_url) if settings.redis_url is not None else None
+async def open_request_limit(settings: Settings, database: Database) -> RequestLimit:
+    """The limit that the settings want; where there is a Redis, all nodes of this installation count together."""
+    shared = None
+    if settings.redis_url is not None:
+        shared = RedisTokens(settings.redis_url, f"studio:{await installation_name(database)}")
     return RequestLimit(settings.request_rate, settings.request_burst, shared)
 
 

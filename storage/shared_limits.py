@@ -18,7 +18,6 @@ from redis.exceptions import RedisError
 
 from storage.errors import Unavailable
 
-PREFIX = "collab-studio:rate:"
 # Redis answers in less than a millisecond; what takes this long is lost, or its machine hangs.
 ANSWER_SECONDS = 0.25
 # After a failure it is not asked for so long.
@@ -59,7 +58,9 @@ class _Wish(NamedTuple):
 class RedisTokens:
     """Buckets in Redis. Whatever is wished for meanwhile goes with the next round trip; there is one at a time."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, prefix: str = "studio", *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keys begin with the prefix: installations may share a Redis."""
+        self._prefix = f"{prefix}:rate:"
         self._client = redis.asyncio.from_url(
             url,
             socket_timeout=ANSWER_SECONDS,
@@ -84,7 +85,7 @@ class RedisTokens:
         """Up to so many tokens of the key's bucket. Raises Unavailable, at once while Redis is known to be away."""
         if not self.is_available:
             raise Unavailable("Redis was away a moment ago")
-        wish = _Wish(PREFIX + key, 1e6 / rate, burst, wanted, asyncio.get_running_loop().create_future())
+        wish = _Wish(self._prefix + key, 1e6 / rate, burst, wanted, asyncio.get_running_loop().create_future())
         self._wishes.append(wish)
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())

@@ -208,6 +208,19 @@ def test_a_replica_that_already_holds_something_is_unsaved_until_step_2_is_answe
     assert client.session.ledger.unsaved == 0
 
 
+def test_an_edit_of_a_document_that_was_denied_is_not_taken_for_stored() -> None:
+    client = Client().join_fully()
+    client.receive(Denied("it was moved to the trash"))
+    client.text.insert(0, "too late")
+    assert client.session.ledger.unsaved == 1
+    with pytest.raises(PermissionDenied, match="trash"):
+        client.session.stored_up_to(client.session.ledger.made)
+    assert client.take() == []
+    client.session.leave()
+    client.text.insert(0, "after it was left")
+    assert client.session.ledger.unsaved == 1
+
+
 def test_a_denied_document_is_over() -> None:
     client = Client().join()
     client.receive(Denied("no such workspace"))
@@ -285,13 +298,15 @@ def test_leaving_sends_what_there_is_and_says_goodbye() -> None:
     assert isinstance(client.session.failure, DocumentClosed)
 
 
-def test_after_the_end_edits_are_no_longer_observed() -> None:
+def test_after_the_end_edits_are_counted_and_not_sent_and_no_longer_observed_once_it_was_left() -> None:
     client = Client().join_fully()
     client.session.fail(ConnectionEnded("over"))
     client.text.append("x")
     assert client.session.take(0.0) == []
-    assert client.session.ledger.made == 0
+    assert client.session.ledger.unsaved == 1
     client.session.leave()
+    client.text.append("y")
+    assert client.session.ledger.made == 1
     assert isinstance(client.session.failure, ConnectionEnded)
 
 

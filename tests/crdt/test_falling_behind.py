@@ -73,7 +73,7 @@ def presence_in(messages: list[bytes]) -> list[bytes]:
     return [message for message in messages if message[0] == sync.AWARENESS]
 
 
-def test_who_is_behind_gets_the_newest_presence_once_and_every_edit() -> None:
+def test_r4_who_is_behind_gets_the_newest_presence_once_and_every_edit() -> None:
     room, ada, bob = room_of_two()
     room.mute(bob)
     for clock in range(1, 101):

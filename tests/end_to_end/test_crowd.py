@@ -50,7 +50,7 @@ async def come_all(server: ServerProcess) -> tuple[list[Comer], float, float]:
 
 
 @pytest.mark.timeout(120)
-def test_a_crowd_comes_in_as_a_stream(tmp_path: Path) -> None:
+def test_p5_a_crowd_comes_in_as_a_stream(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, "--accept-rate", str(RATE), "--accept-burst", str(BURST))
     server.start()
     try:

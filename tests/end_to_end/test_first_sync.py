@@ -105,7 +105,7 @@ async def join_while_typing(server: ServerProcess, client: StockClient, token: s
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("dialect", ["hocuspocus", "y-websocket"])
-def test_a_stock_client_joins_over_a_slow_link_while_others_type(
+def test_r7_a_stock_client_joins_over_a_slow_link_while_others_type(
     server: ServerProcess, token: str, dialect: str
 ) -> None:
     with SlowLink(server.port, BYTES_A_SECOND) as link, contextlib.ExitStack() as stack:
@@ -124,7 +124,7 @@ def test_a_stock_client_joins_over_a_slow_link_while_others_type(
 
 
 @pytest.mark.timeout(120)
-def test_our_client_joins_and_its_other_documents_do_not_wait(server: ServerProcess, token: str) -> None:
+def test_r7_our_client_joins_and_its_other_documents_do_not_wait(server: ServerProcess, token: str) -> None:
     async def scenario(url: str) -> tuple[float, float, int]:
         async with connect(url, token=token) as slow, connect(server.url, token=token) as fast:
             small = await slow.open("default/small", kind="text")

@@ -106,7 +106,7 @@ async def leave_under_edits(server: ServerProcess, token: str) -> tuple[list[Gue
 
 
 @pytest.mark.timeout(180)
-def test_three_hundred_people_are_told_to_come_back_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_n12_three_hundred_people_are_told_to_come_back_and_nothing_is_lost(tmp_path: Path) -> None:
     with serving(tmp_path, "--drain-seconds", "2s") as server:
         token = server.token("writer")
         guests, unready_at, told_at = asyncio.run(leave_under_edits(server, token))
@@ -160,7 +160,7 @@ def test_at_a_second_signal_the_server_ends_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["kill", "freeze"])
-def test_a_server_whose_database_is_away_ends_in_time_and_says_what_is_lost(tmp_path: Path, how: str) -> None:
+def test_n12_a_server_whose_database_is_away_ends_in_time_and_says_what_is_lost(tmp_path: Path, how: str) -> None:
     async def scenario(server: ServerProcess, postgres: PostgresServer, token: str) -> tuple[int, float]:
         guest = Guest("default/unlucky", Writer("default/unlucky", "w", pause=0.01))
         task = asyncio.create_task(guest.stay(server.socket_url, token))

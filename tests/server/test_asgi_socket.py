@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -15,8 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 
 @contextlib.asynccontextmanager
-async def stock_server(folder: Path) -> AsyncIterator[tuple[Node, int]]:
-    async with running_node(folder) as node:
+async def stock_server(folder: Path, **settings: Any) -> AsyncIterator[tuple[Node, int]]:
+    async with running_node(folder, **settings) as node:
         config = uvicorn.Config(node.studio.app, ws="websockets-sansio", lifespan="off", log_config=None)
         server = uvicorn.Server(config)
         with socket.socket() as listener:
@@ -60,6 +61,19 @@ async def unwelcome(folder: Path) -> None:
                 async for _ in denied:
                     pass
             assert denied.close_code == 4401
+
+
+async def crowd(folder: Path) -> None:
+    async with stock_server(folder, accept_rate=1, accept_burst=1) as (_, port), contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(connect_socket(f"ws://127.0.0.1:{port}/ws"))
+        with pytest.raises(InvalidStatus) as refused:
+            await stack.enter_async_context(connect_socket(f"ws://127.0.0.1:{port}/ws"))
+        assert refused.value.response.status_code == 503
+        assert int(refused.value.response.headers["Retry-After"]) >= 1
+
+
+def test_p5_plain_asgi_tells_a_crowd_to_come_later(tmp_path: Path) -> None:
+    asyncio.run(crowd(tmp_path))
 
 
 def test_two_people_edit_over_plain_asgi(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from uvicorn.config import HTTPProtocolType, WSProtocolType
 
 from crdt import sync
 from crdt.lib0 import read_var_bytes, write_var_string
+from server.asgi_socket import AsgiSocket
 from server.backlog import CONGESTED_BYTES, Backlog
 from server.connection_counts import SLOW
 from server.framing import CLOSE
@@ -29,12 +30,13 @@ FRAME = 50_000
 
 
 @contextlib.asynccontextmanager
-async def listening(folder: Path, **settings: Any) -> AsyncIterator[tuple[Node, int]]:
-    """A node on a port, with the protocol class that it has in earnest."""
+async def listening(folder: Path, *, is_stock: bool, **settings: Any) -> AsyncIterator[tuple[Node, int]]:
+    """A node on a port, with the protocol class that it has in earnest, or under a stock ASGI server."""
     async with running_node(folder, **settings) as node:
         gateway = node.studio.gateway
         http, ws = cast(HTTPProtocolType, gateway.front_door), cast(WSProtocolType, gateway.websocket)
-        config = uvicorn.Config(node.studio.app, http=http, ws=ws, lifespan="off", log_config=None)
+        own = {} if is_stock else {"http": http, "ws": ws}
+        config = uvicorn.Config(node.studio.app, lifespan="off", log_config=None, **own)  # type: ignore[arg-type]
         server = uvicorn.Server(config)
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
@@ -59,15 +61,18 @@ class Pair:
         self._doc.observe(lambda event: self._updates.append(event.update))
 
     @property
-    def protocol(self) -> WebSocketProtocol:
+    def protocol(self) -> WebSocketProtocol | AsgiSocket:
         """The silent one's, at the server."""
         (found,) = (socket for share in self.node.studio.gateway._shares for socket in share)
-        assert isinstance(found, WebSocketProtocol)
+        assert isinstance(found, WebSocketProtocol | AsgiSocket)
         return found
 
     @property
     def waiting(self) -> int:
-        return self.protocol.transport.get_write_buffer_size()
+        protocol = self.protocol
+        if isinstance(protocol, AsgiSocket):
+            return protocol._waiting_bytes
+        return protocol.transport.get_write_buffer_size()
 
     async def write(self, number: int) -> None:
         """An edit that takes the place of the one before it, and a turn of the loop."""
@@ -78,8 +83,8 @@ class Pair:
 
 
 @contextlib.asynccontextmanager
-async def pair(folder: Path, **settings: Any) -> AsyncIterator[Pair]:
-    async with listening(folder, **settings) as (node, port):
+async def pair(folder: Path, *, is_stock: bool, **settings: Any) -> AsyncIterator[Pair]:
+    async with listening(folder, is_stock=is_stock, **settings) as (node, port):
         for user in ("ada", "bob"):
             await node.enlist(user)
         line = HandTransport()
@@ -104,9 +109,11 @@ def is_congested(both: Pair) -> bool:
     return both.protocol.is_congested
 
 
-def play(scenario: Callable[[Pair], Coroutine[Any, Any, None]], folder: Path, **settings: Any) -> None:
+def play(
+    scenario: Callable[[Pair], Coroutine[Any, Any, None]], folder: Path, *, is_stock: bool = False, **settings: Any
+) -> None:
     async def run() -> None:
-        async with pair(folder, **settings) as both:
+        async with pair(folder, is_stock=is_stock, **settings) as both:
             await scenario(both)
 
     asyncio.run(run())
@@ -124,7 +131,8 @@ async def catch_up(client: RawClient, doc: Doc[Any]) -> str:
     return str(doc.get("content", type=Map)["value"])[:5]
 
 
-def test_edits_are_held_back_and_made_up_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_stock", [False, True])
+def test_r4_edits_are_held_back_and_made_up_for(tmp_path: Path, is_stock: bool) -> None:
     async def scenario(both: Pair) -> None:
         most, number = 0, 0
         for number in range(100):
@@ -141,10 +149,11 @@ def test_edits_are_held_back_and_made_up_for(tmp_path: Path) -> None:
         await both.write(555)
         assert await catch_up(both.client, copy) == "00555"
 
-    play(scenario, tmp_path)
+    play(scenario, tmp_path, is_stock=is_stock)
 
 
-def test_nothing_is_read_from_who_does_not_read_and_everything_once_it_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_stock", [False, True])
+def test_p6_nothing_is_read_from_who_does_not_read_and_everything_once_it_does(tmp_path: Path, is_stock: bool) -> None:
     async def scenario(both: Pair) -> None:
         number = 0
         while not is_congested(both):
@@ -153,14 +162,15 @@ def test_nothing_is_read_from_who_does_not_read_and_everything_once_it_does(tmp_
         for clock in (1, 2, 3):
             await both.client.send(PREFIX + sync.awareness_message(bytes((1, 9, clock)) + write_var_string("{}")))
         await asyncio.sleep(0.1)
-        assert traffic.presence_received == 0
+        # Under a stock server one is awaited already.
+        assert traffic.presence_received <= is_stock
         assert await catch_up(both.client, Doc()) == f"{number:05}"
         assert traffic.presence_received == 3
 
-    play(scenario, tmp_path)
+    play(scenario, tmp_path, is_stock=is_stock)
 
 
-def test_who_never_reads_is_told_to_come_back_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_r4_who_never_reads_is_told_to_come_back_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(both: Pair) -> None:
         number = 0
         while not is_congested(both):
@@ -180,6 +190,27 @@ def test_who_never_reads_is_told_to_come_back_and_counted(tmp_path: Path, caplog
     with caplog.at_level(logging.WARNING):
         play(scenario, tmp_path)
     assert "a connection of bob took nothing for 60 s and is closed" in caplog.text
+
+
+def test_a_stock_server_is_told_as_well_and_nothing_is_kept_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(both: Pair) -> None:
+        number = 0
+        while not is_congested(both):
+            await both.write(number := number + 1)
+        protocol, now = both.protocol, both.node.studio.gateway.time()
+        assert isinstance(protocol, AsgiSocket)
+        protocol.check(now, 60.0)
+        protocol.check(now + 61.0, 60.0)
+        # What was still to be sent is dropped, but for the goodbye.
+        assert (protocol.closing, protocol._outgoing.qsize()) == (True, 1)
+        both.client.close()
+        await until(lambda: both.node.studio.gateway.counts.ended[SLOW] == 1)
+
+    with caplog.at_level(logging.WARNING):
+        play(scenario, tmp_path, is_stock=True)
+    assert "a connection took nothing for 60 s" in caplog.text
 
 
 def test_more_than_may_ever_wait_ends_the_connection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

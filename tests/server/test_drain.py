@@ -34,6 +34,17 @@ def test_few_are_parted_at_once() -> None:
     asyncio.run(scenario())
 
 
+def test_few_are_parted_after_a_notice_where_there_are_other_nodes() -> None:
+    async def scenario() -> None:
+        sockets = [Leaver() for _ in range(3)]
+        began_at = time.monotonic()
+        async with asyncio.timeout(30):
+            assert await part_connections(sockets, 10 * STEP_SECONDS, has_others=True) == len(sockets)
+        assert min(socket.parted_at for socket in sockets) - began_at >= 0.9 * STEP_SECONDS
+
+    asyncio.run(scenario())
+
+
 def test_many_are_parted_a_few_at_a_time_after_a_notice() -> None:
     async def scenario() -> None:
         sockets = [Leaver() for _ in range(AT_ONCE * 3)]

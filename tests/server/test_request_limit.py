@@ -93,7 +93,7 @@ async def nodes(url: str, count: int, rate: float, burst: int) -> AsyncIterator[
             await limit.close()
 
 
-def test_nodes_count_together_and_seldom_ask(redis_url: str) -> None:
+def test_o6_nodes_count_together_and_seldom_ask(redis_url: str) -> None:
     async def scenario() -> None:
         async with nodes(redis_url, 3, NEVER, 400) as limits:
             counts = await asyncio.gather(*(passed(limit, "ada", 400) for limit in limits))
@@ -167,7 +167,7 @@ def client(node: Node, user: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://studio", headers=headers)
 
 
-def test_http_says_what_is_left_and_refuses_what_is_too_much(tmp_path: Path) -> None:
+def test_o6_http_says_what_is_left_and_refuses_what_is_too_much(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_node(tmp_path, request_rate=1, request_burst=5) as node:
             await node.enlist("ada")
@@ -186,7 +186,7 @@ def test_http_says_what_is_left_and_refuses_what_is_too_much(tmp_path: Path) -> 
     asyncio.run(scenario())
 
 
-def test_a_batch_is_no_way_around(tmp_path: Path) -> None:
+def test_o6_a_batch_is_no_way_around(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_node(tmp_path, request_rate=1, request_burst=10) as node:
             await node.enlist("ada")
@@ -212,7 +212,7 @@ def answers_in(line: HandTransport) -> list[tuple[int, Any]]:
     return [(kind, body) for kind, body in found if kind in (RESULT, ERROR)]
 
 
-def test_a_socket_and_http_count_together(tmp_path: Path) -> None:
+def test_o6_a_socket_and_http_count_together(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running_node(tmp_path, request_rate=1, request_burst=5) as node:
             await node.enlist("ada")

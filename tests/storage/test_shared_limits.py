@@ -9,14 +9,14 @@ import redis.asyncio
 from redis_server import RedisServer
 
 from storage.errors import Unavailable
-from storage.shared_limits import ANSWER_SECONDS, PAUSE_SECONDS, PREFIX, RedisTokens
+from storage.shared_limits import ANSWER_SECONDS, PAUSE_SECONDS, RedisTokens
 
 RATE, BURST = 50.0, 20
 
 
 def play(url: str, scenario: Callable[[RedisTokens, RedisTokens], Awaitable[None]]) -> None:
     async def run() -> None:
-        one, other = RedisTokens(url), RedisTokens(url)
+        one, other = RedisTokens(url, "here"), RedisTokens(url, "here")
         try:
             async with asyncio.timeout(60):
                 await scenario(one, other)
@@ -58,9 +58,19 @@ def test_a_bucket_that_is_full_again_is_no_key(redis_url: str) -> None:
     async def scenario(one: RedisTokens, _: RedisTokens) -> None:
         client = redis.asyncio.from_url(redis_url)
         await one.take("ada", 1, rate=20.0, burst=5)
-        left = await client.pttl(f"{PREFIX}ada")
+        left = await client.pttl("here:rate:ada")
         await client.aclose()
         assert 0 < left <= 51
+
+    play(redis_url, scenario)
+
+
+def test_installations_on_one_redis_count_apart(redis_url: str) -> None:
+    async def scenario(one: RedisTokens, _: RedisTokens) -> None:
+        elsewhere = RedisTokens(redis_url, "there")
+        assert await one.take("ada", 9, rate=0.001, burst=9) == (9, 0)
+        assert await elsewhere.take("ada", 9, rate=0.001, burst=9) == (9, 0)
+        await elsewhere.close()
 
     play(redis_url, scenario)
 

@@ -67,12 +67,16 @@ async def join(socket: ClientConnection, document: str, token: str) -> bytes:
     prefix = write_var_string(document)
     await socket.send(prefix + b"\x02\x00" + write_var_string(token) + write_var_string("4.0.0"))
     await socket.send(prefix + b"\x00\x00\x01\x00")
+    doc: Doc[Text] = Doc()
     async for message in socket:
         assert isinstance(message, bytes)
         body = message[len(prefix) :]
         assert body[:2] != b"\x02\x01", body
+        # A large state comes as updates, and what is left of it as step 2.
+        if message.startswith(prefix) and body[:2] in (b"\x00\x01", b"\x00\x02"):
+            doc.apply_update(read_var_bytes(body, 2)[0])
         if body[:2] == b"\x00\x01":
-            return read_var_bytes(body, 2)[0]
+            return doc.get_update()
     raise AssertionError("the server closed the connection")
 
 

@@ -107,24 +107,31 @@ class DocumentSession:
     def leave(self) -> None:
         """End this session: send what there is, say that this client goes, and observe the document no more."""
         if self.phase is Phase.ENDED:
+            self._stop_observing()
             return
         is_joined = self.phase is not Phase.DETACHED
         self.awareness.set_local(None)
         if is_joined:
             self._reply(*self._take_updates(), *self._take_awareness(0.0), self._frames.close())
         self.fail(DocumentClosed(f"{self.name} is closed"))
+        self._stop_observing()
 
     def fail(self, failure: StudioError) -> None:
-        """Nothing more will come of this session. The first failure is the one that counts."""
+        """Nothing more will come of this session. The first failure is the one that counts.
+
+        Edits are counted on, until `leave`: whoever has not heard of the failure yet must not take them for stored.
+        """
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
         self.synced = False
         self.failure = failure
+        self._on_change()
+
+    def _stop_observing(self) -> None:
         if self._subscription is not None:
             self.ydoc.unobserve(self._subscription)
             self._subscription = None
-        self._on_change()
 
     def take(self, now: float) -> list[bytes]:
         """The frames to send, in order. `now` is in seconds of a monotonic clock."""
