@@ -83,8 +83,8 @@ async def part_connections(
     """Tell every connection to come back, and close it; how many there were.
 
     Where there are other nodes, `has_others`, load balancers are first left the time to see that this one is not ready.
-    Few connections are then parted at once. Many are spread evenly over the time, in random order and in uneven steps: their clients
-    come back after a fixed pause, and must not all come at the same moment.
+    Few connections are then parted at once. Many are spread evenly over the time, in random order and in uneven steps:
+    their clients come back after a fixed pause, and must not all come at the same moment.
     """
     waiting = [socket for socket in sockets if not socket.closing]
     if len(waiting) <= AT_ONCE:
