@@ -179,6 +179,16 @@ def test_a_port_in_use_is_one_line_and_nothing_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_several_processes_on_the_embedded_database_are_one_line(tmp_path: Path) -> None:
+    ended = command("serve", "--port", "0", "--data", str(tmp_path / "data"), "--workers", "2")
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == ASKED_WRONGLY
+    assert line.startswith("collab-studio: --workers: 2 processes share documents over PostgreSQL and Redis; set ")
+    checked = command("check", "--port", "0", "--data", str(tmp_path / "data"), STUDIO_WORKERS="2")
+    assert "problem: STUDIO_WORKERS: 2 processes share documents" in checked.stdout
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     ended = command("serve", "--port", "0", STUDIO_DATA=str(tmp_path / "data"))

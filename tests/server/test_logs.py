@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -238,3 +239,13 @@ def test_a_text_line_within_a_request() -> None:
         assert TextFormatter().format(record("hello")).endswith("WARNING server.x [4f2a]: hello")
     finally:
         request_id.reset(token)
+
+
+def test_a_workers_lines_say_which_it_is() -> None:
+    assert (
+        TextFormatter(3).format(record("hello"))
+        == f"2026-01-01T12:00:00.500Z [3:{os.getpid()}] WARNING server.x: hello"
+    )
+    entry = json.loads(JsonFormatter(3).format(record("hello")))
+    assert (entry["worker"], entry["pid"]) == (3, os.getpid())
+    assert "worker" not in json.loads(JsonFormatter().format(record("hello")))

@@ -150,12 +150,34 @@ def test_values_are_read(name: str, value: str, expected: object) -> None:
         {"message_rate": "100000"},
         {"keepalive_interval": "45s"},
         {"max_document_bytes": "64MiB"},
+        {"drain_seconds": "10s"},
     ],
 )
 def test_values_that_contradict_each_other_are_refused(variables: dict[str, str]) -> None:
     (problem,) = problems_of(**variables)
     assert problem.startswith("STUDIO_")
     assert "must be" in problem
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "database_url to postgresql://USER:PASSWORD@HOST/NAME and redis_url to redis://HOST:PORT/0"),
+        ({"database_url": "postgresql://db/studio"}, "redis_url to redis://HOST:PORT/0"),
+        ({"redis_url": "redis://cache/0"}, "database_url to postgresql://USER:PASSWORD@HOST/NAME"),
+    ],
+)
+def test_several_processes_need_something_to_share(given: dict[str, str], missing: str) -> None:
+    assert problems_of(workers="3", **given) == [
+        f"STUDIO_WORKERS: 3 processes share documents over PostgreSQL and Redis; set {missing}, or use 1 process"
+    ]
+    assert problems_of(workers="1", **given) == []
+    assert problems_of(workers="3", database_url="postgresql://db/studio", redis_url="redis://cache/0") == []
+
+
+def test_which_worker_a_process_is_is_no_setting() -> None:
+    assert "worker_index" not in FIELDS
+    assert Settings(worker_index=3).worker_index == 3
 
 
 def test_a_misspelt_variable_is_named_and_a_clients_own_is_left_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from server.settings import Settings
 from server.startup import (
     StartError,
     address_of,
+    allow_open_files,
     bind,
+    bind_for_each,
     find_problems,
     only_server,
     open_database,
@@ -88,6 +91,28 @@ def test_a_port_in_use_is_told() -> None:
         port = listener.getsockname()[1]
         with pytest.raises(StartError, match=rf"^port {port} on 127.0.0.1 is in use .* --port$"):
             bind(Settings(port=port))
+
+
+def test_each_process_has_a_socket_on_one_port() -> None:
+    listeners = bind_for_each(Settings(port=0), 3)
+    try:
+        assert len(listeners) == 3
+        assert len({listener.getsockname() for listener in listeners}) == 1
+        with pytest.raises(StartError, match="is in use"):
+            bind_for_each(Settings(port=listeners[0].getsockname()[1]), 2)
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def test_as_many_connections_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        allow_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a" * 300, "..", "\u2603" * 70])

@@ -164,14 +164,17 @@ class Connection:
             raise ConnectionLost(f"{self._url}: {error}") from error
 
     async def _exchange(self, socket: ClientConnection) -> None:
-        ends: list[Exception] = []
+        # No task group: those of Python before 3.11.4 leave the task around them half cancelled after a failure.
+        tasks = [asyncio.ensure_future(work) for work in (self._read(socket), self._write(socket), self._tick())]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(socket))
-                group.create_task(self._write(socket))
-                group.create_task(self._tick())
-        except* (ConnectionClosed, StudioError) as raised:
-            ends += raised.exceptions
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = [end for end in await asyncio.gather(*tasks, return_exceptions=True) if isinstance(end, Exception)]
+        for end in ends:
+            if not isinstance(end, (ConnectionClosed, StudioError)):
+                raise end
         if not self._closing.is_set():
             raise self._meaning(ends[0]) from ends[0]
 
