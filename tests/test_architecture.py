@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("server", "handlers", "crdt", "storage")
+PACKAGES = ("server", "handlers", "crdt", "storage", "connectors", "analysis")
 MAY_IMPORT = {
     "crdt": {"crdt"},
     "storage": {"storage"},
-    "handlers": {"handlers", "storage", "crdt"},
-    "server": {"server", "handlers", "storage", "crdt"},
+    "connectors": {"connectors"},
+    "analysis": {"analysis"},
+    "handlers": {"handlers", "storage", "crdt", "connectors", "analysis"},
+    "server": {"server", "handlers", "storage", "crdt", "connectors", "analysis"},
 }
 WEB_LIBRARIES = {"starlette", "uvicorn", "websockets", "httptools", "uvloop"}
 DATABASE_LIBRARIES = {"sqlalchemy", "aiosqlite", "asyncpg", "alembic", "sqlite3", "redis"}
@@ -79,7 +81,7 @@ def test_every_package_has_sources() -> None:
 def test_only_the_server_knows_the_web_stack() -> None:
     wrong = [
         f"{shown(path)} imports {module}"
-        for path in sources("handlers", "crdt", "storage")
+        for path in sources("handlers", "crdt", "storage", "connectors", "analysis")
         for module in imported_modules(path)
         if module.partition(".")[0] in WEB_LIBRARIES
     ]
