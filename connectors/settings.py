@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+TLS_MODES = ("disable", "prefer", "require", "verify")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLimits:
@@ -27,7 +29,8 @@ class SourceSettings:
     """A server's address, or a path; the rest has defaults.
 
     `path` is the file of SQLite and DuckDB, the folder of files; `pattern` a glob in that folder. `roots` are the
-    folders that a path has to lie in, None for any. `tls` is one of disable, prefer, require, verify.
+    folders that a path has to lie in, None for any. `tls` is one of `TLS_MODES`; `ca_certificate` is
+    PEM text, for `verify`; without it the system's authorities count.
     """
 
     host: str | None = None
@@ -36,7 +39,7 @@ class SourceSettings:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: str = "prefer"
-    ca_file: Path | None = None
+    ca_certificate: str | None = None
     schemas: tuple[str, ...] = ()
     path: Path | None = None
     pattern: str = "**/*"

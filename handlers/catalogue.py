@@ -22,6 +22,8 @@ from handlers.collaboration.indexing import keep_index
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
 from handlers.parts import Parts
+from handlers.sources import registration
+from handlers.sources import testing as source_testing
 
 OPERATIONS = (
     *identity.OPERATIONS,
@@ -39,6 +41,8 @@ OPERATIONS = (
     *reading.OPERATIONS,
     *publishing.OPERATIONS,
     *notifications.OPERATIONS,
+    *registration.OPERATIONS,
+    *source_testing.OPERATIONS,
 )
 
 
@@ -48,6 +52,7 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         lambda parts: parts.nodes.run(),
         lambda parts: parts.access.run(),
         lambda parts: parts.feeds.run(),
+        lambda parts: parts.sources.run(),
         keep_index,
         keep_versions,
         keep_feeds_short,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from handlers.audit_trail import AuditTrail
     from handlers.live_feeds import LiveFeeds
     from handlers.rooms import Rooms
+    from handlers.source_connections import SourceConnections
     from storage.bus.channels import Bus
     from storage.bus.directory import NodeDirectory
     from storage.database import Database
@@ -50,4 +51,5 @@ class Parts:
     bus: Bus
     feeds: LiveFeeds
     nodes: NodeDirectory
+    sources: SourceConnections
     limits: Limits = field(default_factory=Limits)

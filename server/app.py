@@ -24,6 +24,7 @@ from handlers.live_feeds import LiveFeeds
 from handlers.parts import Limits, Parts
 from handlers.registry import Principal
 from handlers.rooms import Rooms
+from handlers.source_connections import SourceConnections
 from handlers.spans import no_span
 from handlers.workers import Workers
 from server import logs
@@ -43,6 +44,7 @@ from server.tracing import open_tracing
 from storage.bus.channels import Bus
 from storage.bus.directory import NodeDirectory
 from storage.database import Database
+from storage.sealing import open_sealer
 from storage.update_log import open_update_log
 
 if TYPE_CHECKING:
@@ -100,7 +102,9 @@ async def running(
     )
     nodes = NodeDirectory(bus, this_node.describe, utc_now)
     nodes.on_node_lost(rooms.lose_node)
-    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, _limits(settings))
+    sealer = await open_sealer(database, settings.credentials_key)
+    sources = SourceConnections(database, sealer, roots=settings.source_folders)
+    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, sources, _limits(settings))
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
@@ -125,6 +129,7 @@ async def running(
             await bus.close()
             for task in (*essential, *beside):
                 task.cancel()
+            await sources.close()
             await close_audit(audit, gateway.departure)
             await workers.close()
             await instruments.close()

@@ -55,6 +55,17 @@ def folder(value: str) -> Path:
     return Path(text(value)).expanduser()
 
 
+def folders(value: str) -> tuple[Path, ...]:
+    """Comma-separated absolute paths of folders that exist."""
+    found = []
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        path = Path(item).expanduser()
+        if not path.is_absolute() or not path.is_dir():
+            raise BadValueError(f"{item!r} is not the absolute path of a folder; use for example /srv/data")
+        found.append(path.resolve())
+    return tuple(dict.fromkeys(found))
+
+
 def flag(value: str) -> bool:
     lowered = value.strip().lower()
     if lowered in ("1", "true", "yes", "on"):

@@ -41,6 +41,18 @@ class Settings:
     secret_key: str | None = setting(
         read.secret, None, "key that signs tokens (default: generated and kept in the database)", secret=True
     )
+    credentials_key: str | None = setting(
+        read.secret,
+        None,
+        "key that encrypts the passwords of data sources (default: generated and kept in the database)",
+        secret=True,
+    )
+    # None: a path is as good as a shell to look into files with, so only server administrators may name one.
+    source_folders: tuple[Path, ...] | None = setting(
+        read.folders,
+        None,
+        "folders that file sources must lie in, comma-separated (default: any, for server administrators only)",
+    )
     allowed_origins: tuple[str, ...] = setting(
         read.origins, (), "web origins that may connect besides the server's own, comma-separated"
     )
@@ -181,7 +193,7 @@ class Settings:
             return read.hide_password(value)
         if isinstance(value, float):
             return read.show_duration(value)
-        return ", ".join(value) if isinstance(value, tuple) else str(value)
+        return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{name}={self.shown(name)}' for name in FIELDS)})"

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import storage.governance_tables  # noqa: F401 - its tables are in the metadata
 from storage.tables import metadata
 
 context.configure(

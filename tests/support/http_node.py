@@ -17,6 +17,7 @@ from handlers.live_feeds import LiveFeeds
 from handlers.parts import Limits, Parts
 from handlers.registry import Context, Operation, Principal
 from handlers.rooms import Rooms
+from handlers.source_connections import SourceConnections
 from handlers.workers import Workers
 from server.auth import Authenticator
 from server.http import build_routes
@@ -28,6 +29,7 @@ from storage import audit, members, users, workspaces
 from storage.bus.directory import NodeDirectory
 from storage.bus.memory_bus import MemoryBus
 from storage.database import Database
+from storage.sealing import Sealer
 from storage.update_log import open_update_log
 
 SECRET = "a secret for tests, long enough to sign with"
@@ -94,6 +96,7 @@ async def serving(
     url = place if isinstance(place, str) else f"sqlite:///{place / 'studio.sqlite3'}"
     database = await Database.open(url)
     workers = Workers()
+    node = None
     try:
         await database.migrate()
         node = _compose(database, workers, operations, limits or Limits())
@@ -110,6 +113,8 @@ async def serving(
             await client.aclose()
         await node.parts.audit.close()
     finally:
+        if node is not None:
+            await node.parts.sources.close()
         await workers.close()
         await database.close()
 
@@ -124,7 +129,9 @@ def _compose(database: Database, workers: Workers, operations: Sequence[Operatio
     feeds = LiveFeeds(database, bus, access, now)
     this_node = ThisNode(bus.node_id, Settings(), None, START, lambda: Load(0, rooms.open_count, draining=False))
     nodes = NodeDirectory(bus, this_node.describe, now)
-    parts = Parts(database, rooms, access, AuditTrail(database, now), workers, bus, feeds, nodes, limits)
+    sources = SourceConnections(database, Sealer(SECRET.encode()), clock=lambda: node.ticks)
+    audit_trail = AuditTrail(database, now)
+    parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, limits)
     authenticator = Authenticator(database, access, SECRET, now)
     routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
