@@ -21,6 +21,7 @@ from handlers.collaboration.automatic_versions import keep_versions
 from handlers.collaboration.indexing import keep_index
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
+from handlers.jobs import Job
 from handlers.parts import Parts
 from handlers.sources import registration
 from handlers.sources import testing as source_testing
@@ -46,6 +47,9 @@ OPERATIONS = (
 )
 
 
+JOBS: tuple[Job, ...] = ()
+
+
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
     """What runs beside the requests while the server does; each runs until it is cancelled."""
     return (
@@ -53,6 +57,7 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         lambda parts: parts.access.run(),
         lambda parts: parts.feeds.run(),
         lambda parts: parts.sources.run(),
+        lambda parts: parts.runs.run(parts),
         keep_index,
         keep_versions,
         keep_feeds_short,

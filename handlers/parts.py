@@ -12,6 +12,7 @@ __all__ = ["Limits", "Parts", "Workers"]
 if TYPE_CHECKING:
     from handlers.access import Access
     from handlers.audit_trail import AuditTrail
+    from handlers.durable_runs import DurableRuns
     from handlers.live_feeds import LiveFeeds
     from handlers.rooms import Rooms
     from handlers.source_connections import SourceConnections
@@ -52,4 +53,5 @@ class Parts:
     feeds: LiveFeeds
     nodes: NodeDirectory
     sources: SourceConnections
+    runs: DurableRuns
     limits: Limits = field(default_factory=Limits)

@@ -19,7 +19,8 @@ from starlette.types import ASGIApp
 from crdt.awareness import Awareness
 from handlers.access import Access
 from handlers.audit_trail import AuditTrail
-from handlers.catalogue import OPERATIONS, services
+from handlers.catalogue import JOBS, OPERATIONS, services
+from handlers.durable_runs import DurableRuns
 from handlers.live_feeds import LiveFeeds
 from handlers.parts import Limits, Parts
 from handlers.registry import Principal
@@ -30,7 +31,7 @@ from handlers.workers import Workers
 from server import logs
 from server.asgi_socket import websocket_routes
 from server.auth import Authenticator
-from server.drain import close_audit, store_everything
+from server.drain import REQUESTS, close_audit, store_everything
 from server.gateway import Gateway
 from server.http import build_routes, utc_now
 from server.instruments import Instruments
@@ -104,7 +105,10 @@ async def running(
     nodes.on_node_lost(rooms.lose_node)
     sealer = await open_sealer(database, settings.credentials_key)
     sources = SourceConnections(database, sealer, roots=settings.source_folders)
-    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, sources, _limits(settings))
+    runs = DurableRuns(
+        database, bus, JOBS, utc_now, folder=settings.data, takeover_seconds=settings.runs_takeover_seconds
+    )
+    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, sources, runs, _limits(settings))
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
@@ -122,7 +126,7 @@ async def running(
         try:
             yield studio
         finally:
-            await gateway.close()
+            await asyncio.gather(gateway.close(), runs.close(gateway.departure.left(REQUESTS)))
             await store_everything(rooms, gateway.departure)
             # The last commits are told to others, too.
             nodes.leave()

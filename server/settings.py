@@ -125,6 +125,10 @@ class Settings:
     feed_retention_age: float = setting(read.duration, 30 * 86400.0, "how long feeds hold an event")
     # Some hundred bytes each: a busy feed keeps some MB, and a panel that is further behind reads anew in any case.
     feed_retention_count: int = setting(read.number(1), 10_000, "how many events a feed holds")
+    # Ten beats: a process that stalls for less, as while it is moved to another machine, keeps its runs.
+    runs_takeover_seconds: float = setting(
+        read.duration, 10.0, "silence of a process after which others go on with its durable runs"
+    )
     # The event loop is one core; compaction takes another, and is seldom enough that one serves many rooms.
     worker_processes: int = setting(read.number(1), 1, "processes for heavy work beside the event loop")
 

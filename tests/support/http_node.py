@@ -12,7 +12,9 @@ from starlette.applications import Starlette
 
 from handlers.access import Access, Role
 from handlers.audit_trail import AuditTrail
-from handlers.catalogue import OPERATIONS
+from handlers.catalogue import JOBS, OPERATIONS
+from handlers.durable_runs import DurableRuns
+from handlers.jobs import Job
 from handlers.live_feeds import LiveFeeds
 from handlers.parts import Limits, Parts
 from handlers.registry import Context, Operation, Principal
@@ -87,11 +89,17 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def serving(
-    place: Path | str, *, operations: Sequence[Operation] = OPERATIONS, limits: Limits | None = None
+    place: Path | str,
+    *,
+    operations: Sequence[Operation] = OPERATIONS,
+    jobs: Sequence[Job] = JOBS,
+    limits: Limits | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[Node]:
     """A node over a database's URL, or over `studio.sqlite3` in a folder.
 
-    `admin` and `ada` are users of it, the first its administrator. Its rooms store what they take in.
+    `admin` and `ada` are users of it, the first its administrator. Its rooms store what they take in. Nobody executes
+    its runs until a test does; their files go into `folder`.
     """
     url = place if isinstance(place, str) else f"sqlite:///{place / 'studio.sqlite3'}"
     database = await Database.open(url)
@@ -99,7 +107,8 @@ async def serving(
     node = None
     try:
         await database.migrate()
-        node = _compose(database, workers, operations, limits or Limits())
+        files = folder or (place if isinstance(place, Path) else Path("data"))
+        node = _compose(database, workers, operations, limits or Limits(), jobs, files)
         await node.make_user("admin", is_admin=True)
         await node.make_user("ada")
         running = asyncio.ensure_future(node.parts.rooms.run())
@@ -119,7 +128,14 @@ async def serving(
         await database.close()
 
 
-def _compose(database: Database, workers: Workers, operations: Sequence[Operation], limits: Limits) -> Node:
+def _compose(
+    database: Database,
+    workers: Workers,
+    operations: Sequence[Operation],
+    limits: Limits,
+    jobs: Sequence[Job],
+    folder: Path,
+) -> Node:
     def now() -> datetime:
         return node.clock
 
@@ -131,7 +147,8 @@ def _compose(database: Database, workers: Workers, operations: Sequence[Operatio
     nodes = NodeDirectory(bus, this_node.describe, now)
     sources = SourceConnections(database, Sealer(SECRET.encode()), clock=lambda: node.ticks)
     audit_trail = AuditTrail(database, now)
-    parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, limits)
+    runs = DurableRuns(database, bus, jobs, now, folder=folder)
+    parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, limits)
     authenticator = Authenticator(database, access, SECRET, now)
     routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
