@@ -11,6 +11,7 @@ from handlers.collaboration import (
     content,
     differences,
     documents,
+    export,
     history,
     members,
     search,
@@ -23,6 +24,8 @@ from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
 from handlers.jobs import Job
 from handlers.parts import Parts
+from handlers.schedules import runs, schedules
+from handlers.schedules.firing import keep_schedules
 from handlers.sources import registration
 from handlers.sources import testing as source_testing
 
@@ -44,10 +47,11 @@ OPERATIONS = (
     *notifications.OPERATIONS,
     *registration.OPERATIONS,
     *source_testing.OPERATIONS,
+    *runs.OPERATIONS,
+    *schedules.OPERATIONS,
 )
 
-
-JOBS: tuple[Job, ...] = ()
+JOBS: tuple[Job, ...] = (*export.JOBS,)
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
@@ -61,4 +65,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_index,
         keep_versions,
         keep_feeds_short,
+        keep_schedules,
     )

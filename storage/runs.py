@@ -121,14 +121,16 @@ async def list_of(
     workspace_id: str | None = None,
     schedule_id: int | None = None,
     job: str | None = None,
-    state: str | None = None,
+    states: Collection[str] | None = None,
     before: tuple[datetime, str] | None = None,
     limit: int,
 ) -> list[Run]:
     """The newest first; `before` is the time and the id of the last one seen."""
-    wanted = {"workspace_id": workspace_id, "schedule_id": schedule_id, "job": job, "state": state}
+    wanted = {"workspace_id": workspace_id, "schedule_id": schedule_id, "job": job}
     query = select(runs).order_by(runs.c.created_at.desc(), runs.c.id.desc()).limit(limit)
     query = query.where(*(runs.c[name] == value for name, value in wanted.items() if value is not None))
+    if states is not None:
+        query = query.where(runs.c.state.in_(list(states)))
     if before is not None:
         at, run_id = before
         query = query.where((runs.c.created_at < at) | ((runs.c.created_at == at) & (runs.c.id < run_id)))

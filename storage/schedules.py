@@ -9,6 +9,7 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.run_tables import schedules
+from storage.tables import workspaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +107,20 @@ async def remove(connection: AsyncConnection, schedule_id: int) -> bool:
 
 # By the clock
 
+# What is in a deleted workspace rests until the workspace is restored.
+_IS_SEEN = schedules.c.workspace_id.in_(select(workspaces.c.id).where(workspaces.c.deleted_at.is_(None)))
+
 
 async def due(connection: AsyncConnection, now: datetime, *, limit: int) -> list[Schedule]:
     """Those whose time has come, the longest due first."""
-    query = select(schedules).where(schedules.c.next_run_at <= now).order_by(schedules.c.next_run_at).limit(limit)
+    query = select(schedules).where(schedules.c.next_run_at <= now, _IS_SEEN)
+    query = query.order_by(schedules.c.next_run_at).limit(limit)
     return [Schedule(*row) for row in await connection.execute(query)]
 
 
 async def next_due(connection: AsyncConnection) -> datetime | None:
     """When the time of the next one comes."""
-    query = select(schedules.c.next_run_at).where(schedules.c.next_run_at.is_not(None))
+    query = select(schedules.c.next_run_at).where(schedules.c.next_run_at.is_not(None), _IS_SEEN)
     return await connection.scalar(query.order_by(schedules.c.next_run_at).limit(1))
 
 
