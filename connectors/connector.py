@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 from connectors.datasets import (
     ChangeMarker,
+    Column,
     ColumnBatch,
     Dataset,
     DatasetRef,
@@ -19,6 +20,7 @@ from connectors.datasets import (
     Sample,
     Watermark,
 )
+from connectors.errors import DatasetNotFound
 
 # Some megabytes a batch for the usual table: enough to be quick, little enough to hold several.
 BATCH_ROWS = 65_536
@@ -88,3 +90,14 @@ class Connector(abc.ABC):
     @abc.abstractmethod
     async def change_marker(self, ref: DatasetRef, watermark_column: str | None = None) -> ChangeMarker:
         """What tells later whether the dataset changed, by the best method that the source has."""
+
+
+def chosen_columns(description: Description, names: Sequence[str] | None) -> list[Column]:
+    """The columns of these names, in this order; all for None. Raises DatasetNotFound."""
+    if names is None:
+        return list(description.columns)
+    known = {column.name: column for column in description.columns}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise DatasetNotFound(f"{str(description.dataset.ref)!r} has no column {missing[0]!r}")
+    return [known[name] for name in names]
