@@ -34,6 +34,7 @@ from connectors.datasets import (
 from connectors.duckdb_engine import Engine, lock_up, new_connection, telling
 from connectors.duckdb_reading import count_of, highest_of, rows_of
 from connectors.duckdb_types import meaning_of
+from connectors.file_stamp import stamp_of
 from connectors.paths import resolve_file
 from connectors.sessions import Sessions
 from connectors.settings import SourceSettings
@@ -204,16 +205,6 @@ class DuckdbConnector(Connector):
             indexes=tuple(SourceIndex(name, (str(what).strip("[]"),), unique) for name, what, unique in indexes),
             definition=definition,
         )
-
-
-def stamp_of(path: Path) -> str:
-    """Another whenever the file, or the log of writes beside it, was written to or replaced."""
-    parts = []
-    for file in (path, path.with_name(path.name + ".wal"), path.with_name(path.name + "-wal")):
-        with contextlib.suppress(OSError):
-            status = file.stat()
-            parts.append(f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}")
-    return "/".join(parts)
 
 
 def _checked(settings: SourceSettings) -> Path:
