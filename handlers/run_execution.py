@@ -29,6 +29,8 @@ MOST_LOSSES = 5
 # Whoever watches a run sees four pictures of it a second; each is a commit.
 PROGRESS_SECONDS = 0.25
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+# What a step may still do once it was cancelled.
+CLEAN_UP_SECONDS = 1.0
 MAX_MESSAGE = 2000
 MAX_NOTE = 200
 
@@ -45,6 +47,9 @@ class Execution:
         self._loop = asyncio.get_running_loop()
         self._current: dict[str, _Attempt] = {}
         self._stops = False
+        # What has begun, until the engine has recorded what came of it.
+        self._under_way: dict[object, asyncio.Task[Any]] = {}
+        self._all_recorded = asyncio.Event()
 
     @property
     def active(self) -> set[str]:
@@ -59,14 +64,17 @@ class Execution:
     async def stop(self, seconds: float) -> None:
         """No step is begun any more; those under way have so long to end, and are cancelled then."""
         self._stops = True
-        tasks = [task for attempt in self._current.values() for task in attempt.tasks]
-        if not tasks:
+        if not self._under_way:
             return
-        _, unfinished = await asyncio.wait(tasks, timeout=seconds)
-        for task in unfinished:
-            task.cancel()
-        if unfinished:
-            await asyncio.wait(unfinished, timeout=1.0)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._all_recorded.wait()
+        except TimeoutError:
+            unfinished = [task for task in self._under_way.values() if not task.done()]
+            for task in unfinished:
+                task.cancel()
+            if unfinished:
+                await asyncio.wait(unfinished, timeout=CLEAN_UP_SECONDS)
 
     # On the engine's loop
 
@@ -109,7 +117,24 @@ class Execution:
         if self._stops:
             await asyncio.get_running_loop().create_future()
 
+    def recorded(self, step: object) -> None:
+        """The engine is done with a step, one way or another."""
+        self._loop.call_soon_threadsafe(self._forget, step)
+
     # On the server's loop
+
+    async def begin_step(self, step: object, work: Coroutine[Any, Any, T]) -> T:
+        """The work, unless the process stops."""
+        if self._stops:
+            work.close()
+            raise asyncio.CancelledError
+        self._under_way[step] = cast("asyncio.Task[Any]", asyncio.current_task())
+        return await work
+
+    def _forget(self, step: object) -> None:
+        self._under_way.pop(step, None)
+        if self._stops and not self._under_way:
+            self._all_recorded.set()
 
     async def _begin(self, run_id: str) -> _Attempt | None:
         async def begin() -> runs.Run | None:
@@ -204,25 +229,30 @@ class _Attempt:
         shape = answer_type(function)
         perform = self._execution.engine.reserve(title)
 
+        mark = object()
+
         async def work() -> Any:
             await self._execution.unless_stopping()
-            return await self._here(self._tried(function, args, title, retries))
+            return await self._here(mark, self._tried(function, args, title, retries))
 
         async def step() -> T | StepFailed:
             await self._execution.unless_stopping()
-            record = await perform(work)
+            try:
+                record = await perform(work)
+            finally:
+                self._execution.recorded(mark)
             if "code" in record:
                 return StepFailed(record["error"], code=record["code"])
             return cast("T", msgspec.convert(record["value"], shape))
 
         return step
 
-    async def _here(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _here(self, mark: object, work: Coroutine[Any, Any, T]) -> T:
         """On the server's loop, until the run is cancelled."""
         from handlers.run_engine import RunCancelled  # noqa: PLC0415 - it is loaded with the engine
 
         try:
-            return await self._execution.on_server(self._counted(work))
+            return await self._execution.on_server(self._execution.begin_step(mark, self._abortable(work)))
         except asyncio.CancelledError:
             if self._is_aborted:
                 raise RunCancelled(f"the run {self.id} was cancelled") from None
@@ -230,7 +260,7 @@ class _Attempt:
 
     # On the server's loop
 
-    async def _counted(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _abortable(self, work: Coroutine[Any, Any, T]) -> T:
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         if self._is_aborted:
             work.close()

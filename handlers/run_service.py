@@ -231,5 +231,7 @@ class RunService:
 
 
 def _enqueue_all(engine: Engine, run_ids: list[str]) -> None:
+    # One that ended and still waits is of another life, in which our database was another.
+    engine.forget(run_ids)
     for run_id in run_ids:
         engine.enqueue(run_id)

@@ -36,6 +36,8 @@ from storage.update_log import open_update_log
 
 SECRET = "a secret for tests, long enough to sign with"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+# What the steps of durable runs are given when a node stops.
+GRACE_SECONDS = 5.0
 
 
 @dataclass
@@ -95,6 +97,8 @@ async def serving(
     jobs: Sequence[Job] = JOBS,
     limits: Limits | None = None,
     folder: Path | None = None,
+    node_id: str = "node",
+    takeover_seconds: float = 10.0,
 ) -> AsyncIterator[Node]:
     """A node over a database's URL, or over `studio.sqlite3` in a folder.
 
@@ -108,7 +112,16 @@ async def serving(
     try:
         await database.migrate()
         files = folder or (place if isinstance(place, Path) else Path("data"))
-        node = _compose(database, workers, operations, limits or Limits(), jobs, files)
+        bus = MemoryBus(node_id)
+        runs = DurableRuns(
+            database,
+            bus,
+            jobs,
+            lambda: node.clock if node else START,
+            folder=files,
+            takeover_seconds=takeover_seconds,
+        )
+        node = _compose(database, workers, operations, limits or Limits(), bus, runs)
         await node.make_user("admin", is_admin=True)
         await node.make_user("ada")
         running = asyncio.ensure_future(node.parts.rooms.run())
@@ -128,26 +141,38 @@ async def serving(
         await database.close()
 
 
+@contextlib.asynccontextmanager
+async def executing(
+    place: Path | str, *, jobs: Sequence[Job], folder: Path, node_id: str = "node", takeover_seconds: float = 10.0
+) -> AsyncIterator[Node]:
+    """A node that executes runs of these jobs. Leaving the block gives the steps under way GRACE_SECONDS."""
+    async with serving(place, jobs=jobs, folder=folder, node_id=node_id, takeover_seconds=takeover_seconds) as node:
+        service = asyncio.ensure_future(node.parts.runs.run(node.parts))
+        try:
+            yield node
+        finally:
+            await node.parts.runs.close(GRACE_SECONDS)
+            await service
+
+
 def _compose(
     database: Database,
     workers: Workers,
     operations: Sequence[Operation],
     limits: Limits,
-    jobs: Sequence[Job],
-    folder: Path,
+    bus: MemoryBus,
+    runs: DurableRuns,
 ) -> Node:
     def now() -> datetime:
         return node.clock
 
     access = Access(database, clock=lambda: node.ticks)
     rooms = Rooms(database, open_update_log(database), workers)
-    bus = MemoryBus("node")
     feeds = LiveFeeds(database, bus, access, now)
     this_node = ThisNode(bus.node_id, Settings(), None, START, lambda: Load(0, rooms.open_count, draining=False))
     nodes = NodeDirectory(bus, this_node.describe, now)
     sources = SourceConnections(database, Sealer(SECRET.encode()), clock=lambda: node.ticks)
     audit_trail = AuditTrail(database, now)
-    runs = DurableRuns(database, bus, jobs, now, folder=folder)
     parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, limits)
     authenticator = Authenticator(database, access, SECRET, now)
     routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
