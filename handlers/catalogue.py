@@ -22,6 +22,9 @@ from handlers.collaboration.automatic_versions import keep_versions
 from handlers.collaboration.indexing import keep_index
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
+from handlers.integrations import deliveries
+from handlers.integrations import registration as integration_registration
+from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
 from handlers.schedules import runs, schedules
@@ -49,6 +52,8 @@ OPERATIONS = (
     *source_testing.OPERATIONS,
     *runs.OPERATIONS,
     *schedules.OPERATIONS,
+    *integration_registration.OPERATIONS,
+    *deliveries.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (*export.JOBS,)
@@ -66,4 +71,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_versions,
         keep_feeds_short,
         keep_schedules,
+        keep_delivering,
     )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from handlers.outgoing import OutgoingHttp
+from handlers.outgoing_mail import OutgoingMail
 from handlers.workers import Workers
 
-__all__ = ["Limits", "Parts", "Workers"]
+__all__ = ["Limits", "Outgoing", "Parts", "Workers"]
 
 if TYPE_CHECKING:
     from handlers.access import Access
@@ -41,6 +43,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What reaches addresses that users name: to public ones only, and no mail, unless the operator allows."""
+
+    http: OutgoingHttp = field(default_factory=OutgoingHttp)
+    mail: OutgoingMail = field(default_factory=OutgoingMail)
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What outlives a request: passed in, never imported."""
 
@@ -55,3 +65,4 @@ class Parts:
     sources: SourceConnections
     runs: DurableRuns
     limits: Limits = field(default_factory=Limits)
+    outgoing: Outgoing = field(default_factory=Outgoing)

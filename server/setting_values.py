@@ -5,6 +5,7 @@ A problem is one sentence: what was wrong, and what would be right. Texts of sec
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import math
@@ -216,6 +217,34 @@ def networks(value: str) -> tuple[str, ...]:
         except ValueError:
             raise BadValueError(f"{item!r} is not an address or network; use 10.0.0.7 or 10.0.0.0/8") from None
     return tuple(dict.fromkeys(found))
+
+
+def hosts(value: str) -> tuple[str, ...]:
+    """Comma-separated host names, addresses and networks."""
+    found = []
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        with contextlib.suppress(ValueError):
+            found.append(str(ipaddress.ip_network(item, strict=False)))
+            continue
+        if not _HOST_NAME.fullmatch(item.lower()):
+            raise BadValueError(f"{item!r} is not a host; use hooks.internal, 10.0.0.7 or 10.0.0.0/8")
+        found.append(item.lower())
+    return tuple(found)
+
+
+def smtp_url(value: str) -> str:
+    parts = _split(value, "smtp://user:password@mail.example.org:587")
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise BadValueError("it is not a mail server; use smtp://user:password@host:587, or smtps://host")
+    if parts.path not in ("", "/") or parts.fragment or parts.query not in ("", "starttls=no"):
+        raise BadValueError("it has more than user, password, host and port; only ?starttls=no may follow")
+    return value.strip()
+
+
+def mail_address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,;:\"]+@[A-Za-z0-9.-]+", stripped := value.strip(), re.ASCII):
+        raise BadValueError(f"{value!r} is not a mail address; use studio@example.org")
+    return stripped
 
 
 def normal_origin(origin: str) -> str | None:

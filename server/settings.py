@@ -53,6 +53,16 @@ class Settings:
         None,
         "folders that file sources must lie in, comma-separated (default: any, for server administrators only)",
     )
+    # Empty: who may name an address must not reach with it what the server can reach, and they cannot.
+    outgoing_hosts: tuple[str, ...] = setting(
+        read.hosts,
+        (),
+        "hosts, addresses and networks that integrations may send to though they are not public, comma-separated",
+    )
+    smtp_url: str | None = setting(
+        read.smtp_url, None, "mail server, smtp://USER:PASSWORD@HOST:587 or smtps://… (default: none, no mail)"
+    )
+    mail_from: str | None = setting(read.mail_address, None, "address that mail is from; needed with smtp_url")
     allowed_origins: tuple[str, ...] = setting(
         read.origins, (), "web origins that may connect besides the server's own, comma-separated"
     )
@@ -294,6 +304,7 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]
         ("drain_seconds", "shutdown_timeout", settings.drain_seconds < settings.shutdown_timeout, "below"),
     )
     problems = [*_workers_apart(settings, sources), *_metrics_ports_missing(settings, sources)]
+    problems += _mail_without_sender(settings, sources)
     for name, other, holds, relation in rules:
         if not holds:
             source = sources[name] if sources[name] != "default" else sources[other]
@@ -313,6 +324,12 @@ def _workers_apart(settings: Settings, sources: Mapping[str, str]) -> list[str]:
         return []
     shared = f"{sources['workers']}: {settings.workers} processes share documents over PostgreSQL and Redis"
     return [f"{shared}; set {' and '.join(missing)}, or use 1 process"]
+
+
+def _mail_without_sender(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    if settings.smtp_url is None or settings.mail_from is not None:
+        return []
+    return [f"{sources['smtp_url']}: mail needs a sender; set mail_from to an address such as studio@example.org"]
 
 
 def _metrics_ports_missing(settings: Settings, sources: Mapping[str, str]) -> list[str]:

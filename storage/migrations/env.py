@@ -3,7 +3,8 @@
 from alembic import context
 
 import storage.governance_tables
-import storage.run_tables  # noqa: F401 - the tables of both are in the metadata
+import storage.integration_tables
+import storage.run_tables  # noqa: F401 - the tables of all are in the metadata
 from storage.tables import metadata
 
 context.configure(

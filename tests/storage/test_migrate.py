@@ -12,7 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 import storage.governance_tables
-import storage.run_tables  # noqa: F401 - the tables of both are in the metadata
+import storage.integration_tables
+import storage.run_tables  # noqa: F401 - the tables of all are in the metadata
 from storage import users
 from storage.database import Database
 from storage.errors import SchemaTooNew, Unavailable

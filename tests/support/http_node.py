@@ -16,7 +16,7 @@ from handlers.catalogue import JOBS, OPERATIONS
 from handlers.durable_runs import DurableRuns
 from handlers.jobs import Job
 from handlers.live_feeds import LiveFeeds
-from handlers.parts import Limits, Parts
+from handlers.parts import Limits, Outgoing, Parts
 from handlers.registry import Context, Operation, Principal
 from handlers.rooms import Rooms
 from handlers.source_connections import SourceConnections
@@ -99,6 +99,7 @@ async def serving(
     folder: Path | None = None,
     node_id: str = "node",
     takeover_seconds: float = 10.0,
+    outgoing: Outgoing | None = None,
 ) -> AsyncIterator[Node]:
     """A node over a database's URL, or over `studio.sqlite3` in a folder.
 
@@ -121,7 +122,7 @@ async def serving(
             folder=files,
             takeover_seconds=takeover_seconds,
         )
-        node = _compose(database, workers, operations, limits or Limits(), bus, runs)
+        node = _compose(database, workers, operations, limits or Limits(), bus, runs, outgoing or Outgoing())
         await node.make_user("admin", is_admin=True)
         await node.make_user("ada")
         running = asyncio.ensure_future(node.parts.rooms.run())
@@ -162,6 +163,7 @@ def _compose(
     limits: Limits,
     bus: MemoryBus,
     runs: DurableRuns,
+    outgoing: Outgoing,
 ) -> Node:
     def now() -> datetime:
         return node.clock
@@ -173,7 +175,7 @@ def _compose(
     nodes = NodeDirectory(bus, this_node.describe, now)
     sources = SourceConnections(database, Sealer(SECRET.encode()), clock=lambda: node.ticks)
     audit_trail = AuditTrail(database, now)
-    parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, limits)
+    parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, limits, outgoing)
     authenticator = Authenticator(database, access, SECRET, now)
     routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
@@ -186,11 +188,12 @@ def play(
     *,
     operations: Sequence[Operation] = OPERATIONS,
     limits: Limits | None = None,
+    outgoing: Outgoing | None = None,
 ) -> None:
     """Runs a scenario against a node of its own."""
 
     async def run() -> None:
-        async with serving(place, operations=operations, limits=limits) as node:
+        async with serving(place, operations=operations, limits=limits, outgoing=outgoing) as node:
             await scenario(node)
 
     asyncio.run(run())

@@ -1,0 +1,32 @@
+"""What the settings say of addresses outside: who may be reached, and who takes mail."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from handlers.outgoing import OutgoingHttp, OutgoingPolicy
+from handlers.outgoing_mail import MailServer, OutgoingMail
+from handlers.parts import Outgoing
+from server.settings import Settings
+
+_PORTS = {"smtp": 587, "smtps": 465}
+
+
+def open_outgoing(settings: Settings) -> Outgoing:
+    return Outgoing(OutgoingHttp(OutgoingPolicy(settings.outgoing_hosts)), OutgoingMail(mail_server(settings)))
+
+
+def mail_server(settings: Settings) -> MailServer | None:
+    """The server of `smtp_url`, None where there is none."""
+    if settings.smtp_url is None or settings.mail_from is None:
+        return None
+    parts = urlsplit(settings.smtp_url)
+    encryption = "tls" if parts.scheme == "smtps" else "none" if parts.query == "starttls=no" else "starttls"
+    return MailServer(
+        host=parts.hostname or "",
+        port=parts.port or _PORTS[parts.scheme],
+        sender=settings.mail_from,
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        encryption=encryption,
+    )
