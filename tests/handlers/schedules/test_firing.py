@@ -1,0 +1,188 @@
+"""Schedules whose time has come: what is run, what is missed, and who moves them on."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from http_node import Node, serving
+from run_jobs import JOBS
+
+from handlers.access import Role
+from handlers.schedules.firing import LOOK_SECONDS, MISSED, run_due
+from storage import runs, schedules, workspaces
+from storage.schedules import Plan, Schedule
+
+START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+async def make(node: Node, **changes: Any) -> Schedule:
+    """Each minute, first at 9:01."""
+    values: dict[str, Any] = {
+        "title": "each minute",
+        "job": "count",
+        "arguments": '{"gate":null,"steps":1}',
+        "cron": "* * * * *",
+        "time_zone": "UTC",
+        "every_seconds": None,
+        "missed": "skip",
+        "overlap": "queue",
+        "enabled": True,
+    }
+    async with node.parts.database.write() as connection:
+        return await schedules.create(
+            connection, "lab", Plan(**values | changes), next_run_at=START + MINUTE, by="ada", at=START
+        )
+
+
+async def look(node: Node, now: datetime) -> float:
+    return await run_due(node.parts, lambda: now)
+
+
+async def due_times(node: Node) -> list[str]:
+    async with node.parts.database.read() as connection:
+        found = await runs.list_of(connection, workspace_id="lab", limit=100)
+    return sorted(f"{run.due_at:%H:%M:%S}" for run in found if run.due_at)
+
+
+async def again(node: Node, schedule: Schedule) -> Schedule:
+    async with node.parts.database.read() as connection:
+        found = await schedules.get(connection, schedule.id)
+    assert found is not None
+    return found
+
+
+def play(place: Path | str, scenario: Any) -> None:
+    async def run() -> None:
+        async with serving(place, jobs=JOBS) as node:
+            await node.make_workspace("lab", ada=Role.EDITOR)
+            await scenario(node)
+
+    asyncio.run(run())
+
+
+def test_it_is_run_when_its_time_has_come_and_not_before(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        schedule = await make(node)
+        assert await look(node, START + MINUTE - timedelta(seconds=0.25)) == pytest.approx(0.25)
+        assert await due_times(node) == []
+        assert await look(node, START + MINUTE) == LOOK_SECONDS
+        assert await due_times(node) == ["09:01:00"]
+        schedule = await again(node, schedule)
+        assert schedule.next_run_at == START + 2 * MINUTE
+        async with node.parts.database.read() as connection:
+            run = await runs.get(connection, schedule.last_run_id or "")
+        assert run is not None
+        assert (run.id, run.job, run.created_by) == (f"schedule:{schedule.id}:2026-03-01T09:01:00Z", "count", "ada")
+        assert (run.state, run.schedule_id, run.arguments) == (runs.WAITING, schedule.id, '{"gate":null,"steps":1}')
+
+    play(database_url, scenario)
+
+
+def test_however_many_look_each_time_is_run_once(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        await make(node)
+        for minute in range(1, 4):
+            await asyncio.gather(*(look(node, START + minute * MINUTE) for _ in range(8)))
+        assert await due_times(node) == ["09:01:00", "09:02:00", "09:03:00"]
+
+    play(database_url, scenario)
+
+
+def test_a_clock_that_is_behind_runs_nothing_again(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await make(node)
+        await look(node, START + MINUTE)
+        await look(node, START)
+        await look(node, START + MINUTE)
+        assert await due_times(node) == ["09:01:00"]
+
+    play(tmp_path, scenario)
+
+
+def test_what_came_in_a_short_pause_is_all_run(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await make(node, cron="*/20 * * * * *")
+        await look(node, START + MINUTE + timedelta(seconds=45))
+        assert await due_times(node) == ["09:01:00", "09:01:20", "09:01:40"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("missed", "expected"), [("skip", []), ("run_once", ["09:01:00"])])
+def test_what_was_missed_is_left_or_run_once(tmp_path: Path, missed: str, expected: list[str]) -> None:
+    async def scenario(node: Node) -> None:
+        schedule = await make(node, missed=missed)
+        # It is not looked at for an hour.
+        now = START + MINUTE + 60 * MINUTE + timedelta(seconds=5)
+        assert now - START - MINUTE > MISSED
+        await look(node, now)
+        assert await due_times(node) == expected
+        assert (await again(node, schedule)).next_run_at == START + 62 * MINUTE
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(("overlap", "expected"), [("skip", ["09:01:00"]), ("queue", ["09:01:00", "09:02:00"])])
+def test_a_run_that_has_not_ended_may_keep_back_the_next(tmp_path: Path, overlap: str, expected: list[str]) -> None:
+    async def scenario(node: Node) -> None:
+        schedule = await make(node, overlap=overlap)
+        await look(node, START + MINUTE)
+        await look(node, START + 2 * MINUTE)
+        assert await due_times(node) == expected
+        for minute in (1, 2):
+            await node.parts.runs.cancel(f"schedule:{schedule.id}:2026-03-01T09:0{minute}:00Z")
+        await look(node, START + 3 * MINUTE)
+        assert await due_times(node) == [*expected, "09:03:00"]
+
+    play(tmp_path, scenario)
+
+
+def test_seconds_are_counted_from_when_it_was_made(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        schedule = await make(node, cron=None, time_zone=None, every_seconds=90)
+        await look(node, START + MINUTE)
+        # However late it was looked at.
+        assert (await again(node, schedule)).next_run_at == START + timedelta(seconds=90)
+        await look(node, START + timedelta(seconds=97))
+        assert (await again(node, schedule)).next_run_at == START + timedelta(seconds=180)
+
+    play(tmp_path, scenario)
+
+
+def test_who_changes_it_meanwhile_wins(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        seen = await make(node)
+        async with node.parts.database.write() as connection:
+            later = START + timedelta(seconds=1)
+            await schedules.change(connection, seen.id, seen.plan, next_run_at=seen.next_run_at, by="bob", at=later)
+            assert not await schedules.advance(connection, seen, next_run_at=None, last_run_id=None)
+        await look(node, START + MINUTE)
+        assert await due_times(node) == ["09:01:00"]
+
+    play(tmp_path, scenario)
+
+
+def test_in_a_deleted_workspace_it_rests(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await make(node)
+        async with node.parts.database.write() as connection:
+            await workspaces.delete(connection, "lab", at=START)
+        assert await look(node, START + MINUTE) == LOOK_SECONDS
+        assert await due_times(node) == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_zone_that_is_gone_stops_it_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(node: Node) -> None:
+        lost = await make(node, time_zone="Mars/Olympus")
+        await make(node)
+        await look(node, START + MINUTE)
+        assert await due_times(node) == ["09:01:00", "09:01:00"]
+        assert (await again(node, lost)).next_run_at is None
+        assert f"the schedule {lost.id} is not run any more" in caplog.text
+
+    play(tmp_path, scenario)
