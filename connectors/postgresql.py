@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
+from connectors import errors
 from connectors import postgresql_catalog as catalog
 from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector, chosen_columns
 from connectors.datasets import (
@@ -72,8 +73,12 @@ class PostgresqlConnector(Connector):
     async def reading(self) -> AsyncIterator[Any]:
         """A session in a transaction that only reads, and sees one moment of the database."""
         async with self._sessions.session() as connection:
-            with telling(self._settings):
-                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", timeout=self._patience)
+            try:
+                with telling(self._settings):
+                    await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", timeout=self._patience)
+            except errors.ConnectorError:
+                connection.terminate()
+                raise
             try:
                 with telling(self._settings):
                     yield connection
@@ -188,7 +193,7 @@ async def _roll_back(connection: Any) -> None:
     """Ends the transaction; a session that cannot even do that is given up."""
     try:
         await connection.execute("ROLLBACK", timeout=_ROLLBACK_SECONDS)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()
     except asyncio.CancelledError:
         connection.terminate()
@@ -198,5 +203,5 @@ async def _roll_back(connection: Any) -> None:
 async def _close(connection: Any) -> None:
     try:
         await connection.close(timeout=_ROLLBACK_SECONDS)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()

@@ -16,6 +16,7 @@ from connectors.datasets import (
 )
 from connectors.errors import DatasetNotFound
 from connectors.postgresql_types import meaning_of
+from connectors.sql_text import quoted_ref
 
 _KINDS = {
     "r": DatasetKind.TABLE,
@@ -95,6 +96,7 @@ async def datasets(connection: Any, schemas: tuple[str, ...], patience: float) -
 
 async def describe(connection: Any, ref: DatasetRef, patience: float) -> Description:
     """Without a schema, `public` is meant. Raises DatasetNotFound also for what the account may not read."""
+    quoted_ref(ref)  # refuses what no name can be
     condition = " AND n.nspname = $1 AND c.relname = $2"
     found = await connection.fetchrow(_DATASETS + condition, ref.schema or "public", ref.name, timeout=patience)
     if found is None:

@@ -19,6 +19,15 @@ PORT = 5432
 # Waiting for a lock holds back others that wait behind us.
 _LOCK_MS = 5000
 
+_RAISED = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+    ValueError,
+)
+
 
 async def open_session(settings: SourceSettings) -> Any:
     """Raises ConnectorError with what kept it from being opened."""
@@ -65,7 +74,7 @@ def telling(settings: SourceSettings) -> Iterator[None]:
         yield
     except errors.ConnectorError:
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+    except _RAISED as error:
         raise told(error, settings) from error
 
 
@@ -109,6 +118,8 @@ def _lost(error: Exception, where: str) -> errors.ConnectorError:
 
 def _of_network(error: Exception, settings: SourceSettings, where: str) -> errors.ConnectorError:
     match error:
+        case exceptions.InternalClientError() if "another operation" in str(error):
+            return _lost(error, where)
         case exceptions.ProtocolError() | exceptions.InternalClientError():
             return errors.NotThatServer(f"what answers at {where} is not PostgreSQL")
         case asyncpg.InterfaceError():

@@ -17,7 +17,6 @@ from asyncmy import errors
 from server_process import free_port
 
 START_SECONDS = 60.0
-PASSWORD = "a password of tests"
 OPTIONS = (
     "--no-defaults",
     "--bind-address=127.0.0.1",
@@ -39,20 +38,22 @@ class MariadbServer:
         self.port = free_port()
         self._databases = 0
         user = ("--user=mysql",) if os.geteuid() == 0 else ()
+        data, scratch = folder / "data", folder / "scratch"
+        scratch.mkdir()
         if user:
             shutil.chown(folder, "mysql")
-        data = folder / "data"
+            shutil.chown(scratch, "mysql")
         install = shutil.which("mariadb-install-db") or shutil.which("mysql_install_db")
         assert install is not None
         made = subprocess.run(
-            [install, "--no-defaults", f"--datadir={data}", *user, "--auth-root-authentication-method=normal",
-             "--skip-test-db"],
+            [install, "--no-defaults", f"--datadir={data}", f"--tmpdir={scratch}", *user,
+             "--auth-root-authentication-method=normal", "--skip-test-db"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert made.returncode == 0, made.stderr
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                [program, *OPTIONS, *user, f"--datadir={data}", f"--port={self.port}",
+                [program, *OPTIONS, *user, f"--datadir={data}", f"--tmpdir={scratch}", f"--port={self.port}",
                  f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"],
                 stdout=log, stderr=log,
             )  # fmt: skip
