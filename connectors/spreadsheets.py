@@ -43,7 +43,7 @@ def load_sheet(connection: duckdb.DuckDBPyConnection, table: str, name: str, pat
     types = [_type_of([row[place] for row in body]) for place in range(len(names))]
     columns = ", ".join(f"{quoted(column)} {type_}" for column, type_ in zip(names, types, strict=True))
     connection.execute(f"CREATE TABLE {quoted(table)} ({columns})")
-    appender = connection.appender(table)
+    appender = connection.appender(quoted(table))
     for part in _batched(body):
         converted = [tuple(_converted(cell, type_) for cell, type_ in zip(row, types, strict=True)) for row in part]
         appender.append_rows(converted)
