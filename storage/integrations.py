@@ -1,7 +1,7 @@
 """Outgoing integrations: where a workspace's events are sent, how far each has got, and who is delivering.
 
-One node at a time delivers for an integration. It holds a lease, which ends by itself if the node dies; every holder has
-a number of its own, and what a former holder still wants to write is refused.
+One node at a time delivers for an integration. It holds a lease, which ends by itself if the node dies; every holder
+has a number of its own, and what a former holder still wants to write is refused.
 """
 
 import json
