@@ -101,6 +101,10 @@ def test_a_bad_value_is_reported_and_the_default_shown() -> None:
         ("allowed_origins", "a.example"),
         ("trusted_proxies", "proxy"),
         ("secret_key", "-----BEGIN PRIVATE KEY-----" * 3),
+        ("outgoing_hosts", "https://hooks.internal"),
+        ("smtp_url", "mail.example"),
+        ("smtp_url", "smtp://mail.example/inbox"),
+        ("mail_from", "studio"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(name: str, value: str) -> None:
@@ -135,6 +139,8 @@ def test_a_value_that_cannot_be_is_refused(name: str, value: str) -> None:
         ("database_url", "postgresql://u:p@a:1,b:2/studio", "postgresql://u:p@a:1,b:2/studio"),
         ("redis_url", "rediss://cache.example/1", "rediss://cache.example/1"),
         ("secret_key", SECRET, SECRET),
+        ("outgoing_hosts", "Hooks.Internal, 10.1.2.3/8, ::1", ("hooks.internal", "10.0.0.0/8", "::1/128")),
+        ("mail_from", " studio@shop.example ", "studio@shop.example"),
     ],
 )
 def test_values_are_read(name: str, value: str, expected: object) -> None:
@@ -175,6 +181,12 @@ def test_several_processes_need_something_to_share(given: dict[str, str], missin
     assert problems_of(workers="3", database_url="postgresql://db/studio", redis_url="redis://cache/0") == []
 
 
+def test_mail_needs_a_sender() -> None:
+    assert problems_of(smtp_url="smtp://mail.example", mail_from="studio@shop.example") == []
+    (problem,) = problems_of(smtp_url="smtp://mail.example")
+    assert problem.startswith("STUDIO_SMTP_URL: mail needs a sender; set mail_from")
+
+
 def test_which_worker_a_process_is_is_no_setting() -> None:
     assert "worker_index" not in FIELDS
     assert Settings(worker_index=3).worker_index == 3
@@ -191,6 +203,7 @@ def test_secrets_and_passwords_are_never_shown() -> None:
         secret_key=SECRET,
         database_url="postgresql://studio:hunter2@db/studio?sslpassword=hunter2&sslmode=require",
         redis_url="redis://:hunter2@cache/0",
+        smtp_url="smtp://studio:hunter2@mail/",
     )
     shown = repr(settings) + str(settings) + "".join(settings.shown(name) for name in FIELDS)
     assert SECRET not in shown
