@@ -36,6 +36,7 @@ from server.gateway import Gateway
 from server.http import build_routes, utc_now
 from server.instruments import Instruments
 from server.limits import ConnectionLimit
+from server.outgoing import open_outgoing
 from server.problems import EXCEPTION_HANDLERS
 from server.request_limit import open_request_limit
 from server.settings import Settings
@@ -108,7 +109,10 @@ async def running(
     runs = DurableRuns(
         database, bus, JOBS, utc_now, folder=settings.data, takeover_seconds=settings.runs_takeover_seconds
     )
-    parts = Parts(database, rooms, access, audit, workers, bus, feeds, nodes, sources, runs, _limits(settings))
+    outgoing = open_outgoing(settings)
+    parts = Parts(
+        database, rooms, access, audit, workers, bus, feeds, nodes, sources, runs, _limits(settings), outgoing
+    )
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
