@@ -1,5 +1,5 @@
-"""The command `collab-studio`: serve, token, check. A failure is one clear line on standard error and an exit code:
-2 where the command was asked wrongly, 1 where the world did not let it."""
+"""The command `collab-studio`: serve, token, demo, check. A failure is one clear line on standard error and an exit
+code: 2 where the command was asked wrongly, 1 where the world did not let it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,11 @@ def build_parser() -> Parser:
     parser = Parser(prog=PROGRAM, description="The real-time server behind a Collaboration Studio.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     settings = _settings_parser()
-    for name, what in (("serve", "start the server"), ("check", "print the effective settings and every problem")):
+    for name, what in (
+        ("serve", "start the server"),
+        ("check", "print the effective settings and every problem"),
+        ("demo", "make a workspace with small real data sources to try everything on"),
+    ):
         commands.add_parser(name, help=what, description=what, parents=[settings], allow_abbrev=False)
     what = "print a sign-in token for a user, who is made if need be"
     token = commands.add_parser("token", help=what, description=what, parents=[settings], allow_abbrev=False)
@@ -91,6 +95,8 @@ def _run(options: argparse.Namespace, reading: Reading) -> int:
             return _check(reading)
         case "token":
             return _token(options, reading)
+        case "demo":
+            return _demo(reading.require())
         case _:
             settings = reading.require()
             # The server's parts take a second to import, which the other commands need not wait for.
@@ -118,6 +124,16 @@ def _token(options: argparse.Namespace, reading: Reading) -> int:
         print(f"{PROGRAM}: there was no database yet; making {file}", file=sys.stderr)
     grant = grants.Grant(options.user, options.workspace, options.role, lifetime)
     print(asyncio.run(grants.issue_token(settings, grant, lambda: datetime.now(UTC))))
+    return 0
+
+
+def _demo(settings: Settings) -> int:
+    logs.configure("debug" if settings.log_level == "debug" else "warning", as_json=settings.log_json)
+    # As in `serve`: imported only where it is needed.
+    from server import demo  # noqa: PLC0415
+
+    for line in asyncio.run(demo.make_demo(settings, lambda: datetime.now(UTC))):
+        print(line)
     return 0
 
 
