@@ -4,7 +4,9 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 from http_node import serving
@@ -61,18 +63,19 @@ def test_the_engine_too_takes_an_id_once(engine_url: str, tmp_path: Path) -> Non
 
     async def scenario() -> None:
         async with working(engine_url, tmp_path) as node:
-            asker = node.parts.runs
-            database = node.parts.database
+            asker, database = node.parts.runs, node.parts.database
             await start(asker, "r", "count", steps=2, gate=1)
             await until(lambda: "began 1" in lines(tmp_path, "r"), lambda: "it did not begin")
             async with database.write() as connection:
                 await runs.wait_again(connection, "r")
             asker.tell()
             await run_when(database, "r", lambda run: run.state == runs.QUEUED)
-            (tmp_path / "open").touch()
+            # They are begun in their order: what was handed over a second time would have begun by then.
             await start(asker, "later", "count", steps=1)
             await run_when(database, "later")
-            assert lines(tmp_path, "r") == ["began 0", "did 0", "began 1", "did 1"]
+            assert lines(tmp_path, "r") == ["began 0", "did 0", "began 1"]
+            (tmp_path / "open").touch()
+            assert (await run_when(database, "r")).attempt == 1
 
     asyncio.run(scenario())
 
@@ -168,6 +171,36 @@ def test_a_node_that_stops_ends_its_steps_and_leaves_the_rest_to_the_next(databa
             assert (run.state, run.attempt, run.losses, run.node_id) == (runs.SUCCEEDED, 2, 0, "second")
             assert lines(tmp_path, "r")[6:] == ["began 3", "did 3"]
 
+    asyncio.run(scenario())
+
+
+def test_a_step_is_recorded_before_the_node_goes_however_slow_the_database(
+    engine_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = run_engine.Engine.reserve
+
+    def reserve_slowly(name: str) -> Callable[[run_engine.Work], Coroutine[Any, Any, Any]]:
+        perform = reserve(name)
+
+        async def perform_slowly(work: run_engine.Work) -> Any:
+            async def slow_work() -> Any:
+                answer = await work()
+                await asyncio.sleep(0.3)
+                return answer
+
+            return await perform(slow_work)
+
+        return perform_slowly
+
+    async def scenario() -> None:
+        async with working(engine_url, tmp_path, node_id="first") as node:
+            await start(node.parts.runs, "r", "count", steps=2)
+            await until(lambda: "did 0" in lines(tmp_path, "r"), lambda: "it did not begin")
+        async with working(engine_url, tmp_path, node_id="second") as node:
+            await run_when(node.parts.database, "r")
+        assert lines(tmp_path, "r") == ["began 0", "did 0", "began 1", "did 1"]
+
+    monkeypatch.setattr(run_engine.Engine, "reserve", staticmethod(reserve_slowly))
     asyncio.run(scenario())
 
 
