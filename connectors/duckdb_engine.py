@@ -184,7 +184,7 @@ def told(error: Exception) -> errors.ConnectorError:
             return errors.OutOfMemory(f"it needs more memory than a statement may have: {text}")
         case duckdb.PermissionException():
             return errors.RightsMissing(f"only the source itself may be read: {text}")
-        case _ if "read-only mode" in text:
+        case _ if "read-only mode" in text or "configuration has been locked" in text:
             return errors.NotReadOnly(f"the source is only read: {text}")
         case duckdb.IOException() | duckdb.InvalidInputException() | duckdb.SerializationException():
             return errors.WrongFormat(text)

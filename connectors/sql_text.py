@@ -43,7 +43,8 @@ def one_select(sql: str, *, backslashes: bool = False) -> str:
         raise NotReadOnly("U+0000 is not allowed in a statement")
     if backslashes and _EXECUTED_COMMENT.search(sql):
         raise NotReadOnly("comments that the server executes (/*! ... */) are not allowed")
-    bare = (_WITH_BACKSLASHES if backslashes else _WITHOUT).sub(" '' ", sql)
+    quotes = _WITH_BACKSLASHES if backslashes else _WITHOUT
+    bare = quotes.sub(lambda found: " " if found[0].startswith(("--", "/*", "#")) else " '' ", sql)
     words = re.findall(r"[a-z_][a-z_0-9]*", bare.lower())
     first = bare.lstrip(" \t\r\n(").lower()
     if not words or words[0] not in _READING or not first.startswith(words[0]):

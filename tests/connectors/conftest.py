@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -41,8 +42,8 @@ def postgresql_source(postgresql: PostgresServer) -> Source:
     postgresql.refresh()
     url = postgresql.url
 
-    def write(*sql: str) -> None:
-        asyncio.run(executed(url, *sql))
+    def write(*sql: str) -> list[Any]:
+        return asyncio.run(executed(url, *sql))
 
     write(
         *statements(Kind.POSTGRESQL),
@@ -70,8 +71,8 @@ def mysql_source(mariadb: MariadbServer) -> Source:
         host="127.0.0.1", port=mariadb.port, database=name, user=role, password=SECRET, limits=LIMITS
     )
 
-    def write(sql: str) -> None:
-        mariadb.execute(sql, database=name)
+    def write(sql: str) -> list[Any]:
+        return mariadb.execute(sql, database=name)
 
     return Source(Kind.MYSQL, settings, DatasetRef(name, TABLE), write, "SELECT sleep(60)", quoted(TABLE, "`"))
 
@@ -91,10 +92,13 @@ def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
             return made
 
 
-async def executed(url: str, *sql: str) -> None:
+async def executed(url: str, *sql: str) -> list[Any]:
+    """What the last statement answers."""
+    rows: list[Any] = []
     connection = await asyncpg.connect(url)
     try:
         for statement in sql:
-            await connection.execute(statement)
+            rows = await connection.fetch(statement)
+        return rows
     finally:
         await connection.close()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sources import COLUMNS, ROWS, SECRET, TEXT, Source, quoted
+from waiting import wait_until
 
 from connectors import errors
 from connectors.connector import Connector
@@ -287,6 +288,33 @@ def test_cancelling_interrupts_at_once(source: Source) -> None:
         assert time.monotonic() - started < 1
 
     play(source.limited(connections=1), scenario)
+
+
+@pytest.mark.parametrize("source", [Kind.POSTGRESQL, Kind.MYSQL], indirect=True)
+def test_what_is_cancelled_ends_at_the_server(source: Source) -> None:
+    def running() -> bool:
+        if source.kind is Kind.POSTGRESQL:
+            rows = source.write(
+                "SELECT query FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(6%'"
+            )
+        else:
+            rows = source.write("SELECT INFO FROM information_schema.PROCESSLIST WHERE INFO LIKE 'SELECT sleep(6%'")
+        assert isinstance(rows, list)
+        return bool([row for row in rows if "LIKE" not in str(row)])
+
+    async def scenario(connector: Connector) -> None:
+        async def stream() -> None:
+            await connector.query(source.slow)
+
+        asking = asyncio.ensure_future(stream())
+        await asyncio.to_thread(wait_until, running, 10, lambda: "the statement never began")
+        asking.cancel()
+        started = time.monotonic()
+        await asyncio.wait((asking,))
+        await asyncio.to_thread(wait_until, lambda: not running(), 10, lambda: "it goes on at the server")
+        assert time.monotonic() - started < 1
+
+    play(source, scenario)
 
 
 def test_more_than_its_connections_wait(source: Source) -> None:

@@ -100,6 +100,9 @@ def test_a_bad_value_is_reported_and_the_default_shown() -> None:
         ("allowed_origins", "https://a.example/path"),
         ("allowed_origins", "a.example"),
         ("trusted_proxies", "proxy"),
+        ("source_folders", "data"),
+        ("source_folders", "/nowhere/at/all"),
+        ("credentials_key", "short"),
         ("secret_key", "-----BEGIN PRIVATE KEY-----" * 3),
         ("outgoing_hosts", "https://hooks.internal"),
         ("smtp_url", "mail.example"),
@@ -126,6 +129,7 @@ def test_a_value_that_cannot_be_is_refused(name: str, value: str) -> None:
         ("token_lifetime", "1h", 3600.0),
         ("token_lifetime", "30d", 30 * 86400.0),
         ("log_json", "yes", True),
+        ("source_folders", "/, /usr/../usr", (Path("/"), Path("/usr"))),
         ("log_json", "0", False),
         ("log_level", "DEBUG", "debug"),
         (
