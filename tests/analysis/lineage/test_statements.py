@@ -393,6 +393,12 @@ def test_hostile_text_is_refused(name: str) -> None:
     assert codes(follow(sql)) == [code]
 
 
+def test_depth_is_counted_before_anything_is_parsed() -> None:
+    [lineage] = lineage_of("SELECT ((id)) FROM orders", catalog(), limits=Limits(depth=1))
+    assert lineage.problems[0].message == "It is nested more than 1 levels deep."
+    assert lineage_of("SELECT ((id)) FROM orders", catalog(), limits=Limits(depth=2))[0].is_complete
+
+
 LARGE = {
     "list": "SELECT id FROM orders WHERE id IN (" + ",".join(map(str, range(10_000))) + ")",
     "chain": "SELECT " + "+".join(["id"] * 5_000) + " AS id FROM orders",
