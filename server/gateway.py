@@ -25,6 +25,7 @@ from server.handshake import Refusal, Upgrade
 from server.hocuspocus import HocuspocusDialect
 from server.limits import ArrivalLimit, ConnectionLimit, TokenBucket
 from server.origin import OriginPolicy
+from server.read_pacing import ReadPacing
 from server.renewals import Renewals
 from server.request_limit import RequestLimit
 from server.settings import Settings
@@ -63,6 +64,7 @@ class Gateway:
         self.max_send_buffer_bytes = settings.max_send_buffer_bytes
         self.max_document_bytes = settings.max_document_bytes
         self.time = time.monotonic
+        self.reads = ReadPacing(settings.read_interval_ms / 1000)
         self._settings = settings
         self._admission = Admission(parts, authenticator)
         self._origins = OriginPolicy(settings)

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 # What the kernel may hold for a connection without having sent it: it would wait there in front of all that follows.
 NOT_SENT_AT_MOST = 128 * 1024
 CLOSE_TIMEOUT_SECONDS = 5.0
-# Whoever does not read will not read that the server stops either.
-STALLED_TIMEOUT_SECONDS = 1.0
+# Whoever does not answer within this when the server stops does not read, or is far away and has read it all the same.
+PARTING_TIMEOUT_SECONDS = 1.5
 # Answers to the messages of one read leave together up to this size.
 CORK_AT_MOST = 64 * 1024
 
@@ -197,6 +197,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.alive = True
+        self._gateway.reads.note()
         reader, dialect = self._reader, self.dialect
         if reader is None:
             self.open(handshake.parse(data))
@@ -290,9 +291,9 @@ class WebSocketProtocol(asyncio.Protocol):
         if self.dialect is not None:
             self.dialect.going_away("the server is restarting")
         self.close(1012, "the server is restarting")
-        self._end()
-        if self._backlog is not None:
-            asyncio.get_running_loop().call_later(STALLED_TIMEOUT_SECONDS, self.abort)
+        # The peer's answer ends it. Ended at once, what it is still sending would make the kernel reset the connection,
+        # and take back the goodbye that it has not read.
+        asyncio.get_running_loop().call_later(PARTING_TIMEOUT_SECONDS, self.abort)
 
     @property
     def is_congested(self) -> bool:

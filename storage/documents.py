@@ -3,6 +3,7 @@
 A document is addressed by workspace and name, and known by its row id, which is never given to another.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,6 +111,12 @@ async def get_by_id(connection: AsyncConnection, document_id: int) -> Document |
     """The document with that row id, in the trash or not."""
     row = (await connection.execute(select(documents).where(documents.c.id == document_id))).first()
     return Document(*row) if row else None
+
+
+async def get_by_ids(connection: AsyncConnection, document_ids: Collection[int]) -> dict[int, Document]:
+    """Those of the documents with these row ids that exist, in the trash or not, by row id."""
+    rows = await connection.execute(select(documents).where(documents.c.id.in_(document_ids)))
+    return {row.id: Document(*row) for row in rows}
 
 
 async def list_of(

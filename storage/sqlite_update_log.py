@@ -23,7 +23,7 @@ from storage.sqlite_thread import SqliteThread
 R = TypeVar("R")
 
 # More would be compiled statements that are seldom used again, and SQLite's limit of variables comes nearer.
-_MAX_ROWS = 128
+_MAX_ROWS = 512
 _COLUMNS = 6
 
 # Enough for every document anybody has open; remembering is only a shortcut.

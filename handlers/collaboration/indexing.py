@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crdt.room import Room
@@ -23,7 +24,8 @@ QUIET_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 RETRY_SECONDS = 10.0
 TICK_SECONDS = 0.25
-CATCH_UP_ROWS = 200
+# In one transaction: others wait to write meanwhile.
+MANY = CATCH_UP_ROWS = 50
 
 
 @dataclass(slots=True)
@@ -76,8 +78,8 @@ class Indexer:
             del self._waiting[row_id]
         if not self._waiting:
             self._something_waits.clear()
-        for row_id in due:
-            await self._try(parts, row_id)
+        for start in range(0, len(due), MANY):
+            await self._try(parts, due[start : start + MANY])
 
     async def _catch_up(self, parts: Parts) -> None:
         after = 0
@@ -89,24 +91,24 @@ class Indexer:
                 logger.exception("looking for documents to index failed; trying again")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            for row_id in behind:
-                await self._try(parts, row_id)
-                await self.index_due(parts, self._clock())
+            await self._try(parts, behind)
+            await self.index_due(parts, self._clock())
             if len(behind) < CATCH_UP_ROWS:
                 return
             after = behind[-1]
 
-    async def _try(self, parts: Parts, row_id: int) -> None:
+    async def _try(self, parts: Parts, row_ids: Sequence[int]) -> None:
         try:
-            await index(parts, row_id)
-        except MissingDocument:
-            pass  # deleted for good in the meantime
-        except Unavailable as error:
-            logger.warning("document %d could not be indexed, trying again: %s", row_id, error)
-            self._try_later(row_id)
-        except Exception:
-            logger.exception("indexing document %d failed; trying again", row_id)
-            self._try_later(row_id)
+            await index(parts, row_ids)
+        except Exception as error:
+            if len(row_ids) > 1:
+                # One of them must not hold up the others.
+                for row_id in row_ids:
+                    await self._try(parts, [row_id])
+                return
+            known = isinstance(error, Unavailable)
+            logger.warning("document %d is not indexed, trying again: %s", row_ids[0], error, exc_info=not known)
+            self._try_later(row_ids[0])
 
     def _try_later(self, row_id: int) -> None:
         later = self._clock() + RETRY_SECONDS - QUIET_SECONDS
@@ -114,20 +116,31 @@ class Indexer:
         self._something_waits.set()
 
 
-async def index(parts: Parts, row_id: int) -> None:
-    """Make the document be found by what is in it now. Raises MissingDocument."""
+async def index(parts: Parts, row_ids: Sequence[int]) -> None:
+    """Make the documents be found by what is in them now; those that are gone are left out.
+
+    They share one read and one commit: each alone would cost a busy server some milliseconds.
+    """
     async with parts.database.read() as connection:
-        document = await documents.get_by_id(connection, row_id)
-    if document is None:
-        raise MissingDocument([row_id])
-    room = parts.rooms.live(row_id)
-    found, number = await (_live_words(parts, document, room) if room else _stored_words(parts, document))
-    await note_shape(parts, document, found.shape)
+        found = await documents.get_by_ids(connection, row_ids)
+    read: dict[int, tuple[Words, int]] = {}
+    for row_id, document in found.items():
+        with contextlib.suppress(MissingDocument):  # deleted for good in the meantime
+            read[row_id] = await _words(parts, document)
+        # Others have their turn between two of them.
+        await asyncio.sleep(0)
     async with parts.database.write() as connection:
-        # Its title may have been changed since, and it may be gone.
-        document = await documents.get_by_id(connection, row_id)
-        if document is not None:
-            await search.index(connection, row_id, document.workspace_id, document.title, found.text, number=number)
+        # Their titles may have been changed since, and they may be gone.
+        for row_id, document in (await documents.get_by_ids(connection, read.keys())).items():
+            words, number = read[row_id]
+            await search.index(connection, row_id, document.workspace_id, document.title, words.text, number=number)
+
+
+async def _words(parts: Parts, document: Document) -> tuple[Words, int]:
+    room = parts.rooms.live(document.id)
+    words, number = await (_live_words(parts, document, room) if room else _stored_words(parts, document))
+    await note_shape(parts, document, words.shape)
+    return words, number
 
 
 async def _live_words(parts: Parts, document: Document, room: Room) -> tuple[Words, int]:

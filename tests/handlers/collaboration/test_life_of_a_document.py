@@ -46,7 +46,7 @@ def test_the_life_of_a_document(database_url: str) -> None:
         assert editor.text("monaco") == "We will begin on Monday."
         editor.leave()
 
-        await index(node.parts, row.id)
+        await index(node.parts, [row.id])
         [hit] = (await bob.get("/collaboration/search/lab?q=plan mond")).json()["items"]
         assert hit["document_id"] == "plan"
         recent = (await bob.get(f"{DOCUMENTS}?order=recent&limit=1")).json()
