@@ -47,9 +47,13 @@ class Relation:
     merged: set[str] = field(default_factory=set)
     is_hidden: bool = False
     cause: Problem | None = None
+    _by_key: dict[str, OutputColumn] | None = None
 
     def find(self, key: str) -> OutputColumn | None:
-        return next((column for column in self.output.columns or () if column.key == key), None)
+        """The first column of that key. Call it only when the output does not change any more."""
+        if self._by_key is None:
+            self._by_key = {column.key: column for column in reversed(self.output.columns or ())}
+        return self._by_key.get(key)
 
     @property
     def is_known(self) -> bool:
