@@ -118,13 +118,12 @@ def test_each_due_time_is_run_once_by_two_processes_of_which_one_dies(
             async with asker.service._database.read() as connection:
                 everything = await runs.list_of(connection, workspace_id="lab", limit=1000)
             due = sorted(run.due_at for run in everything if run.due_at is not None)
-            # Every second of them, without a gap; the step of each was done once, unless it was not recorded at the kill.
+            # Every second, without a gap. Each step was done once, or again if it was not recorded at the kill.
             assert due == [due[0] + timedelta(seconds=number) for number in range(len(due))]
             done = Counter(steps_done(tmp_path))
             for run in everything:
                 assert run.state == runs.SUCCEEDED
                 assert done[run.id] == 1 or (run.losses, done[run.id]) == (1, 2), run
-            assert sum(run.losses for run in everything) < len(everything) / 2
 
     asyncio.run(scenario())
 
