@@ -83,7 +83,8 @@ class Engine:
                 if truncated:
                     return
         finally:
-            await self.run(lambda _: chunks.close())
+            if self.is_well:
+                await self.run(lambda _: chunks.close())
 
     def close(self) -> None:
         """In the engine's own thread, so that nothing is closed under a statement."""
