@@ -175,7 +175,7 @@ def test_sheets_have_types(tmp_path: Path) -> None:
         [2, 2, False, "two", 8, "b", None],
         [None, None, None, None, None, None, None],
     ]
-    workbook(tmp_path / "b.xlsx", {"First sheet": rows, "it's #2": [["only"], [1]]})
+    workbook(tmp_path / "b.xlsx", {"First sheet": rows, "it's #2": [["single"], [1]]})
     assert listed(tmp_path) == ["b.xlsx#First sheet", "b.xlsx#it's #2"]
     description = described(tmp_path, "b.xlsx#First sheet")
     assert [(column.name, column.logical_type) for column in description.columns] == [
@@ -188,7 +188,7 @@ def test_sheets_have_types(tmp_path: Path) -> None:
         ("void", LogicalType.TEXT),
     ]
     assert description.dataset.estimated_rows == 2  # what is empty at the end is no row
-    assert queried(tmp_path, """SELECT only FROM "b.xlsx#it's #2" """).rows[0] == (1,)
+    assert queried(tmp_path, """SELECT single FROM "b.xlsx#it's #2" """).rows[0] == (1,)
     with pytest.raises(errors.WrongFormat, match="no sheet 'Third'"):
         described(tmp_path, "b.xlsx#Third")
 
