@@ -11,7 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,9 @@ class PostgresServer:
     def _signal(pid: int, number: signal.Signals) -> None:
         server = psutil.Process(pid)
         for process in (server, *server.children(recursive=True)):
-            process.send_signal(number)
+            # One that served a connection may end just now.
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
 
 @contextmanager
