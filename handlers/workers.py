@@ -115,7 +115,7 @@ class Workers:
         if self._pool is None:
             # spawn: a forked child would inherit sockets, threads' locks and the loop.
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._processes, mp_context=context, initializer=_settle_in)
+            self._pool = ProcessPoolExecutor(self._processes, mp_context=context, initializer=settle_in)
         return self._pool
 
     def _forget(self, pool: ProcessPoolExecutor) -> None:
@@ -141,7 +141,7 @@ def _load(modules: tuple[str, ...]) -> None:
         importlib.import_module(name)
 
 
-def _settle_in() -> None:
+def settle_in() -> None:
     """In the worker: leave Ctrl-C to the server, step back behind it, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
