@@ -27,6 +27,10 @@ from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
+from handlers.scans import job as scan_job
+from handlers.scans import rules as scan_rules
+from handlers.scans import scans
+from handlers.scans.ending import keep_scans
 from handlers.schedules import runs, schedules
 from handlers.schedules.firing import keep_schedules
 from handlers.sources import registration
@@ -54,9 +58,11 @@ OPERATIONS = (
     *schedules.OPERATIONS,
     *integration_registration.OPERATIONS,
     *deliveries.OPERATIONS,
+    *scans.OPERATIONS,
+    *scan_rules.OPERATIONS,
 )
 
-JOBS: tuple[Job, ...] = (*export.JOBS,)
+JOBS: tuple[Job, ...] = (*export.JOBS, *scan_job.JOBS)
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
@@ -72,4 +78,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_feeds_short,
         keep_schedules,
         keep_delivering,
+        keep_scans,
     )

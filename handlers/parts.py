@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from handlers.outgoing import OutgoingHttp
 from handlers.outgoing_mail import OutgoingMail
+from handlers.source_readers import SourceReaders
 from handlers.workers import Workers
 
 __all__ = ["Limits", "Outgoing", "Parts", "Workers"]
@@ -66,3 +67,4 @@ class Parts:
     runs: DurableRuns
     limits: Limits = field(default_factory=Limits)
     outgoing: Outgoing = field(default_factory=Outgoing)
+    readers: SourceReaders = field(default_factory=SourceReaders)

@@ -78,7 +78,7 @@ class Reader:
     async def run(
         self,
         function: Callable[[Connector, Tell, Unpack[Arguments]], Awaitable[T]],
-        *args: Unpack[Arguments],
+        *args: *Arguments,
         tell: Tell | None = None,
     ) -> T:
         """What the function answers there. `tell` is called with what it tells meanwhile.

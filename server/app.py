@@ -92,6 +92,7 @@ async def running(
     tracing = tracing or open_tracing(settings, bus.node_id)
     workers = Workers(settings.worker_processes)
     access = Access(database, bus)
+    await access.begin()
     audit = AuditTrail(database, utc_now)
     rooms = _make_rooms(settings, database, workers, bus if has_others else None, tracing)
     feeds = LiveFeeds(database, bus, access, utc_now)
@@ -137,7 +138,7 @@ async def running(
             await bus.close()
             for task in (*essential, *beside):
                 task.cancel()
-            await sources.close()
+            await asyncio.gather(sources.close(), parts.readers.close())
             await close_audit(audit, gateway.departure)
             await workers.close()
             await instruments.close()

@@ -27,19 +27,13 @@ from analysis.sensitive.masking import masked
 from connectors.connector import Connector
 from connectors.datasets import ColumnBatch
 from connectors.errors import ConnectorError, Unreachable
-from handlers.scans.tasks import NamedRule
+from handlers.scans.tasks import NamedRule, QualityResult
 
 # More failing rows than this need no counting; who wants the number asks the source for it.
 MOST_QUERY_ROWS = 1_000
 # A set of more takes more memory than a reader has.
 MOST_REFERENCES = 1_000_000
 _PARTIAL = "only rows that came since the last scan were read; a full scan tells"
-
-
-class QualityResult(RuleResult, frozen=True, kw_only=True):
-    """What came of a stored rule."""
-
-    rule_id: int
 
 
 class RuleReading:

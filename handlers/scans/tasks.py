@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from analysis.rules.rule_types import Rule
+from analysis.rules.rule_types import Rule, RuleResult
 from connectors.datasets import ChangeMarker
 
 
@@ -51,6 +51,12 @@ class NamedRule(msgspec.Struct, frozen=True, kw_only=True):
 
     id: int
     rule: Rule
+
+
+class QualityResult(RuleResult, frozen=True, kw_only=True):
+    """What came of a stored rule."""
+
+    rule_id: int
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

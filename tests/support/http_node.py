@@ -138,6 +138,7 @@ async def serving(
     finally:
         if node is not None:
             await node.parts.sources.close()
+            await node.parts.readers.close()
         await workers.close()
         await database.close()
 
