@@ -86,6 +86,20 @@ def column_of(name: str, values: Array | Sequence[Any], kind: Kind | None = None
     return _of_present(name, kind or _kind_of(present), present, len(values))
 
 
+def column_of_stretch(
+    name: str, kind: Kind, values: Array, nulls: Array | None = None, *, aware: bool = False
+) -> Column:
+    """The column of an array whose values are of the kind already, as readers of columns bring them.
+
+    int64 for integers, float64 for floats, bool, datetime64 of any unit for dates and timestamps, objects of str or
+    bytes for the rest. What stands at a null is of no meaning.
+    """
+    present = values if nulls is None or not nulls.any() else values[~nulls]
+    if kind in TEMPORAL:
+        present = present.astype("datetime64[us]", copy=False)
+    return Column(name, kind, present, len(values), len(values) - len(present), aware=aware)
+
+
 def _of_array(name: str, array: Array) -> Column:
     missing = _mask(array)
     values = np.asarray(array.data if isinstance(array, np.ma.MaskedArray) else array)
@@ -158,7 +172,10 @@ def _of_present(name: str, kind: Kind, present: list[Any], rows: int) -> Column:
     nulls = rows - len(present)
     match kind:
         case Kind.INTEGER:
-            return Column(name, kind, integers(fitting), rows, nulls, misfits)
+            whole = integers(fitting)
+            if whole.dtype == object:
+                whole = whole[[value.bit_length() <= _MOST_BITS for value in fitting]]
+            return Column(name, kind, whole, rows, nulls, len(present) - len(whole))
         case Kind.DECIMAL:
             return _decimals(name, fitting, rows, nulls, misfits)
         case Kind.FLOAT:
@@ -214,6 +231,7 @@ def _decimals(name: str, values: list[Decimal], rows: int, nulls: int, misfits: 
 
 # A decimal of 10**100000 would be a number of a hundred thousand digits: no source means that.
 _MOST_DIGITS = 1000
+_MOST_BITS = 3321  # of a whole number with as many digits
 
 
 def _times_power(value: Decimal, scale: int) -> int:

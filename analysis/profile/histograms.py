@@ -14,22 +14,27 @@ Rule = Literal["freedman-diaconis", "sturges", "fixed"]
 # More bins than a chart has room for say nothing more.
 MAX_BINS = 100
 
+# An integer of so many binary digits is a finite float.
+_BITS_OF_A_FLOAT = 1000
+
 
 def bin_count(count: int, low: Any, high: Any, lower_quartile: Any, upper_quartile: Any) -> tuple[int, Rule]:
     """How many bins to make, and by which rule. Sturges' where the middle half of the values is one value."""
-    # Halves, for the distance of two floats may be beyond a float.
-    spread, span = _half_distance(lower_quartile, upper_quartile), _half_distance(low, high)
+    spread, span = _distances(lower_quartile, upper_quartile, low, high)
     if spread == 0:
         return min(math.ceil(math.log2(count)) + 1, MAX_BINS), "sturges"
     width = 2 * spread / count ** (1 / 3)
     ratio = span / width if width > 0 else MAX_BINS
-    return max(1, min(math.ceil(ratio), MAX_BINS)), "freedman-diaconis"
+    return max(1, math.ceil(min(ratio, MAX_BINS))), "freedman-diaconis"
 
 
-def _half_distance(low: Any, high: Any) -> float:
+def _distances(lower: Any, upper: Any, low: Any, high: Any) -> tuple[float, float]:
+    """Between the quartiles and between the ends, both by one factor smaller where a float would not hold them."""
     if isinstance(low, float | np.floating):
-        return float(high) / 2 - float(low) / 2
-    return (int(high) - int(low)) / 2
+        return float(upper) / 2 - float(lower) / 2, float(high) / 2 - float(low) / 2
+    spread, span = int(upper) - int(lower), int(high) - int(low)
+    shift = max(0, span.bit_length() - _BITS_OF_A_FLOAT)
+    return float(spread >> shift), float(span >> shift)
 
 
 def edges_between(low: Any, high: Any, bins: int) -> list[Any]:

@@ -42,6 +42,6 @@ def _of_numbers(numbers: NumberFigures, count: int) -> str | None:
         return None
     if numbers.order.strictly_increasing or numbers.order.strictly_decreasing:
         return "whole numbers that rise or fall with the rows"
-    if int(float(numbers.max)) - int(float(numbers.min)) < 2 * count:
+    if int(numbers.max) - int(numbers.min) < 2 * count:
         return "whole numbers with few gaps"
     return None

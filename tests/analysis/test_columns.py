@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from analysis.columns import Column, ColumnError, Kind, column_of
+from analysis.columns import Column, ColumnError, Kind, column_of, column_of_stretch
 
 BERLIN = datetime.timezone(datetime.timedelta(hours=2))
 
@@ -73,6 +73,7 @@ def test_missing_times_are_nulls() -> None:
     ("kind", "values", "fitting"),
     [
         (Kind.INTEGER, [1, "x", 2.0, 2.5, True], [1, 2, 1]),
+        (Kind.INTEGER, [2**64, 10**999, -(10**1001)], [2**64, 10**999]),
         (Kind.FLOAT, [1, "x", Decimal("0.5")], [1.0, 0.5]),
         (Kind.BOOLEAN, [0, 1, "x", 2], [False, True]),
         (Kind.DATE, ["2024-01-31", "tomorrow"], [naive(2024, 1, 31)]),
@@ -94,6 +95,16 @@ def test_a_declared_kind_goes_before_that_of_the_array() -> None:
     assert column_of("c", np.array([1, 2]), Kind.FLOAT).values.dtype == np.float64
     column = column_of("c", np.ma.MaskedArray(np.array(["a", "b"], dtype=object), [True, False]))
     assert (column.kind, column.nulls, column.values.tolist()) == (Kind.TEXT, 1, ["b"])
+
+
+def test_a_stretch_of_a_reader_is_taken_as_it_is() -> None:
+    values = np.array(["2024-01-31", "1970-01-01"], dtype="datetime64[D]")
+    column = column_of_stretch("c", Kind.DATE, values, np.array([False, True]))
+    assert column.values.tolist() == [naive(2024, 1, 31)]
+    assert (column.rows, column.nulls, column.aware) == (2, 1, False)
+    numbers = np.array([1.5, 2.5])
+    assert column_of_stretch("c", Kind.FLOAT, numbers, np.array([False, False])).values is numbers
+    assert column_of_stretch("c", Kind.TIMESTAMP, values, aware=True).aware
 
 
 def test_an_array_of_complex_numbers_is_no_column() -> None:

@@ -87,6 +87,16 @@ def test_integers_keep_every_digit(values: list[int]) -> None:
         assert figures.std == pytest.approx(math.sqrt(variance), rel=1e-9)
 
 
+def test_integers_beyond_every_float() -> None:
+    profile = profile_column(column_of("c", [10**400, -(10**400), 0, 5, 7]))
+    figures = numbers(profile)
+    assert (figures.max, figures.sum, profile.distinct) == (str(10**400), 12, 5)
+    assert (figures.mean, figures.std) == (2.4, None)
+    assert figures.histogram is not None
+    assert sum(figures.histogram.counts) == 5
+    assert numbers(profile_column(column_of("c", [10**400, 1]))).mean is None
+
+
 @given(st.lists(decimals, min_size=1, max_size=40))
 def test_decimals_keep_every_digit(values: list[Decimal]) -> None:
     figures = numbers(profile_column(column_of("c", values)))
@@ -104,6 +114,7 @@ def test_decimals_keep_every_digit(values: list[Decimal]) -> None:
 @example([5e-324, 0.0])
 @example([1e200, -1e200, 3e199])
 @example([1e-200, 3e-200, 7e-200])
+@example([0.0, 0.0, 3.7e-217, 8.4e91])
 def test_nothing_but_finite_numbers_goes_into_json(values: list[float]) -> None:
     profile = profile_column(column_of("c", values, Kind.FLOAT))
     text = msgspec.json.encode(profile)

@@ -140,6 +140,18 @@ def test_few_different_values_stay_exact_however_many_rows() -> None:
     assert accumulator.profile() == profile_column(column_of("c", values))
 
 
+def test_parts_that_counted_their_values_merge_without_loss() -> None:
+    """Each part is over its budget, counted its equal values, and has kept the counts."""
+    values = np.random.default_rng(2).integers(0, 100, size=100_000)
+    parts = [ColumnAccumulator("c", Kind.INTEGER, SMALL_BUDGET) for _ in range(3)]
+    for place, part in enumerate(parts):
+        for batch in np.array_split(values[place::3], 10):
+            part.add(column_of("c", batch))
+    parts[1].merge(parts[2])
+    parts[0].merge(parts[1])
+    assert without_order(parts[0].profile()) == without_order(profile_column(column_of("c", values)))
+
+
 def test_text_beyond_the_budget_is_sketched_and_its_sums_stay_exact() -> None:
     chance = random.Random(5)
     values = [

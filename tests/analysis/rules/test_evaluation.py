@@ -17,7 +17,7 @@ from analysis.columns import column_of
 from analysis.profile.accumulator import profile_table
 from analysis.rules.evaluation import Evaluation, check_rule, columns_of, profile_result
 from analysis.rules.row_checks import UniquenessCheck
-from analysis.rules.rows import rows_of
+from analysis.rules.rows import json_value, rows_of
 from analysis.rules.rule_types import (
     AllowedValues,
     Completeness,
@@ -183,6 +183,24 @@ def test_errors_of_an_expression_are_counted_and_told() -> None:
     missing = evaluated(RowExpression(expression="row.nothing > 0"), a=[1])
     assert missing.error == 'Key not found in map : "nothing"'
     assert evaluated(RowExpression(expression="row.a"), a=[1]).error == "it answered INT, not true or false"
+
+
+def test_expressions_see_what_json_has() -> None:
+    values = [2**63, Decimal("1.5"), math.nan, b"\x01", NOW, NOW.date(), (1, None), {1: {2}}, np.int64(3), True]
+    assert [json_value(value) for value in values] == [
+        float(2**63),
+        1.5,
+        "nan",
+        "01",
+        "2024-05-01T12:00:00Z",
+        "2024-05-01",
+        [1, None],
+        {"1": "{2}"},
+        3,
+        True,
+    ]
+    assert isinstance(json_value(2**63), float)
+    assert evaluated(RowExpression(expression="row.c > 5"), c=[2**70, -(2**70)]).sample == ["2"]
 
 
 def test_rules_over_a_profile() -> None:

@@ -1,5 +1,6 @@
 """Classification over hundreds of labelled columns, and over single ones where the reasons matter."""
 
+import math
 import random
 import string
 import time
@@ -9,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from labelled_columns import LOOK_ALIKES, TYPES, Labelled, card, digits, email, labelled_columns
+from labelled_columns import LOOK_ALIKES, TYPES, Labelled, card, completed, digits, email, labelled_columns
 
 from analysis.columns import Column, Kind, column_of
 from analysis.sensitive.classify import DETECTORS, classify_column, classify_name, log10_tail
@@ -108,6 +109,21 @@ def test_random_digits_are_no_cards_even_where_some_pass(maker: Callable[[random
 def test_a_name_alone_is_not_enough_where_values_speak_against_it() -> None:
     assert findings_of("card_number", [digits(CHANCE, 16) for _ in range(200)]) == []
     assert findings_of("email", ["yes", "no"]) == []
+
+
+def test_values_that_fail_weigh_against_the_type() -> None:
+    """Of 100 numbers, 70 are valid: 9.5 times likelier each under the type, the others 18 times less likely."""
+    valid = [completed(CHANCE, "stdnum.us.rtn", lambda: f"{digits(CHANCE, 8)}?") for _ in range(70)]
+    others = [f"{int(value) + 1:09d}" for value in valid[:30]]
+    finding = only("routing_number", valid + others)
+    assert finding.values is not None
+    expected = 70 * math.log10(0.95 / 0.1) + 30 * math.log10(0.05 / 0.9)
+    assert finding.values.matched == 70
+    assert finding.values.log10_likelihood_ratio == pytest.approx(min(expected, 9), abs=0.01)
+    fewer = findings_of("routing_number", valid[:58] + [f"{int(value) + 1:09d}" for value in valid[:42]])
+    assert [found.values and found.values.log10_likelihood_ratio for found in fewer] == [
+        pytest.approx(58 * math.log10(0.95 / 0.1) + 42 * math.log10(0.05 / 0.9), abs=0.01)
+    ]
 
 
 def test_some_cards_among_other_values_are_contained() -> None:
