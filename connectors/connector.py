@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -20,13 +22,26 @@ from connectors.datasets import (
     Sample,
     Watermark,
 )
-from connectors.errors import DatasetNotFound
+from connectors.errors import ConnectorError, DatasetNotFound, PathError, StatementFailed
 
 # Some megabytes a batch for the usual table: enough to be quick, little enough to hold several.
 BATCH_ROWS = 65_536
 # Longer texts are documents; their beginning tells what they are.
 TEXT_LIMIT = 1_000
 QUERY_ROWS = 1_000
+# More would only wait for the source's connections.
+_DESCRIBED_AT_ONCE = 4
+# What is wrong with one dataset and says nothing of the others.
+OF_A_DATASET = (DatasetNotFound, PathError, StatementFailed)
+
+
+@dataclass(frozen=True, slots=True)
+class Undescribed:
+    """A dataset that could not be described, and why. `definition` is the SQL of a view, where that is known."""
+
+    dataset: Dataset
+    error: ConnectorError
+    definition: str | None = None
 
 
 class Connector(abc.ABC):
@@ -60,6 +75,22 @@ class Connector(abc.ABC):
     @abc.abstractmethod
     async def describe(self, ref: DatasetRef) -> Description:
         """Columns and keys. Raises DatasetNotFound, WrongFormat."""
+
+    async def describe_all(self) -> Sequence[Description | Undescribed]:
+        """`list_datasets` and `describe` at once: what is wrong with a dataset stands in its place.
+
+        Raises ConnectorError for what is wrong with the source as a whole.
+        """
+        room = asyncio.Semaphore(_DESCRIBED_AT_ONCE)
+
+        async def one(dataset: Dataset) -> Description | Undescribed:
+            async with room:
+                try:
+                    return await self.describe(dataset.ref)
+                except OF_A_DATASET as error:
+                    return Undescribed(dataset, error)
+
+        return await asyncio.gather(*map(one, await self.list_datasets()))
 
     @abc.abstractmethod
     async def count_rows(self, ref: DatasetRef, *, after: Watermark | None = None) -> int:

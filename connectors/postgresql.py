@@ -13,7 +13,7 @@ import asyncpg  # type: ignore[import-untyped]
 
 from connectors import errors
 from connectors import postgresql_catalog as catalog
-from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector, chosen_columns
+from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector, Undescribed, chosen_columns
 from connectors.datasets import (
     ChangeMarker,
     ColumnBatch,
@@ -101,6 +101,10 @@ class PostgresqlConnector(Connector):
     async def describe(self, ref: DatasetRef) -> Description:
         async with self.reading() as connection:
             return await catalog.describe(connection, ref, self._patience)
+
+    async def describe_all(self) -> Sequence[Description | Undescribed]:
+        async with self.reading() as connection:
+            return await catalog.describe_all(connection, self._settings.schemas, self._patience)
 
     async def count_rows(self, ref: DatasetRef, *, after: Watermark | None = None) -> int:
         async with self.reading() as connection:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors import sqlite_catalog as catalog
-from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector, chosen_columns
+from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector, Undescribed, chosen_columns
 from connectors.datasets import (
     ChangeMarker,
     ChangeMethod,
@@ -88,6 +88,10 @@ class SqliteConnector(Connector):
     async def describe(self, ref: DatasetRef) -> Description:
         async with self.reading() as session:
             return await session.run(lambda connection: catalog.describe(connection, ref))
+
+    async def describe_all(self) -> Sequence[Description | Undescribed]:
+        async with self.reading() as session:
+            return await session.run(catalog.describe_all)
 
     async def count_rows(self, ref: DatasetRef, *, after: Watermark | None = None) -> int:
         def work(connection: sqlite3.Connection) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from connectors.connector import OF_A_DATASET, Undescribed
 from connectors.datasets import (
     Column,
     Dataset,
@@ -16,6 +17,7 @@ from connectors.datasets import (
     UniqueKey,
 )
 from connectors.errors import DatasetNotFound
+from connectors.sqlite_session import telling
 from connectors.sqlite_types import meaning_of
 
 _DATASETS = """
@@ -67,6 +69,19 @@ def describe(connection: sqlite3.Connection, ref: DatasetRef) -> Description:
         indexes=tuple(SourceIndex(index, on, unique) for index, on, unique, _ in indexes),
         definition=sql if kind == "view" else None,
     )
+
+
+def describe_all(connection: sqlite3.Connection) -> list[Description | Undescribed]:
+    """All of them; a view that is broken keeps its definition."""
+    found: list[Description | Undescribed] = []
+    for name, kind, sql in connection.execute(_DATASETS).fetchall():
+        ref = DatasetRef(None, name)
+        try:
+            with telling():
+                found.append(describe(connection, ref))
+        except OF_A_DATASET as error:
+            found.append(Undescribed(Dataset(ref, DatasetKind(kind)), error, sql if kind == "view" else None))
+    return found
 
 
 def _column(row: tuple[Any, ...], ordinal: int) -> Column:

@@ -99,7 +99,7 @@ async def index(
     )
     if (await connection.execute(statement.returning(document_texts.c.document_id))).first() is None:
         return False
-    title_words, text_words = words.cut(title), _bounded(words.cut(text))
+    title_words, text_words = words.cut(title), bounded(words.cut(text))
     if _is_sqlite(connection):
         parameters = {"id": document_id, "title": " ".join(title_words), "text": " ".join(text_words)}
         await connection.execute(_INDEX_SQLITE, parameters)
@@ -155,7 +155,7 @@ async def find(
     sqlite = _is_sqlite(connection)
     last_rank, last_id = after or (0.0, 0)
     parameters = {
-        "query": _match(wanted) if sqlite else _tsquery(wanted),
+        "query": match_of(wanted) if sqlite else tsquery_of(wanted),
         "workspace_id": workspace_id,
         "searched": _SNIPPET_SEARCHED,
         "last_rank": last_rank,
@@ -171,7 +171,7 @@ def _is_sqlite(connection: AsyncConnection) -> bool:
     return connection.dialect.name == "sqlite"
 
 
-def _bounded(found: Iterable[str]) -> Iterator[str]:
+def bounded(found: Iterable[str]) -> Iterator[str]:
     size = 0
     for word in found:
         size += len(word.encode()) + 1
@@ -180,12 +180,12 @@ def _bounded(found: Iterable[str]) -> Iterator[str]:
         yield word
 
 
-def _match(query: words.Query) -> str:
+def match_of(query: words.Query) -> str:
     """FTS5's syntax. Words are letters and digits only, so nothing in the quotes can end them."""
     return " AND ".join(f'"{" ".join(phrase)}"' for phrase in query.phrases) + " *"
 
 
-def _tsquery(query: words.Query) -> str:
+def tsquery_of(query: words.Query) -> str:
     """The text form of a tsquery. <-> binds more tightly than &."""
     return " & ".join(" <-> ".join(f"'{word}'" for word in phrase) for phrase in query.phrases) + ":*"
 

@@ -2,9 +2,11 @@
 
 from alembic import context
 
+import storage.catalog_tables
 import storage.governance_tables
 import storage.integration_tables
-import storage.run_tables  # noqa: F401 - the tables of all are in the metadata
+import storage.run_tables
+import storage.scan_tables  # noqa: F401 - the tables of all are in the metadata
 from storage.tables import metadata
 
 context.configure(

@@ -11,9 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+import storage.catalog_tables
 import storage.governance_tables
 import storage.integration_tables
-import storage.run_tables  # noqa: F401 - the tables of all are in the metadata
+import storage.run_tables
+import storage.scan_tables  # noqa: F401 - the tables of all are in the metadata
 from storage import users
 from storage.database import Database
 from storage.errors import SchemaTooNew, Unavailable
@@ -47,7 +49,7 @@ def differences(connection: Connection) -> list[Any]:
     """What autogenerate would change, but for the tables that only one of the databases has."""
 
     def include(_: object, name: str | None, kind: str, reflected: bool, __: object) -> bool:
-        own = any(table in str(name) for table in ("document_words", "append_batches"))
+        own = any(table in str(name) for table in ("document_words", "catalog_words", "append_batches"))
         return not (reflected and kind in ("table", "index") and own)
 
     options = {"include_object": include, "compare_type": True, "compare_server_default": True}
