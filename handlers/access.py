@@ -184,6 +184,13 @@ class Access:
         for change in await self._trail.changes():
             self._forget(change)
 
+    async def begin(self) -> None:
+        """Note how far the audit trail goes, before anybody is there.
+
+        The first look at it cannot tell what is new, and puts everybody in doubt who came before it.
+        """
+        await self._try_to_refresh()
+
     async def run(self, interval: float = LOOK_SECONDS) -> None:
         """Refreshes until cancelled: at a hint, and each `interval` seconds."""
         if self._bus is None:

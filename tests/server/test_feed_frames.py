@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -240,10 +241,16 @@ def test_e6_a_renewed_credential_keeps_the_watches(tmp_path: Path, monkeypatch: 
     play(tmp_path, scenario)
 
 
-def test_e6_an_expired_credential_ends_them_and_a_new_one_begins_others(tmp_path: Path) -> None:
+def test_e6_an_expired_credential_ends_them_and_a_new_one_begins_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=lambda zone: datetime.now(zone) + timedelta(minutes=2))
+
     async def scenario(node: Node) -> None:
-        client = Client(node, expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
+        client = Client(node, expires_at=datetime.now(UTC) + timedelta(minutes=1))
         await client.watch()
+        monkeypatch.setattr("server.hocuspocus.datetime", clock)
+        monkeypatch.setattr(node.studio.parts.feeds, "_now", lambda: clock.now(UTC))
         assert (await client.hear(WATCH_ENDED))["code"] == "token_expired"
         assert await client.refused() == "token_expired"
         client.say(HELLO, token=node.token("ada"))

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hand_transport import HandTransport
 from lossy_bus import LossyBus
-from node_in_process import Node
+from node_in_process import Node, running_node
 
 from crdt import sync
 from crdt.lib0 import write_var_string
-from handlers.access import Access
+from handlers.access import Access, Change
 from handlers.credentials import fingerprint, new_api_key, shown_part
 from handlers.dispatch import execute
 from handlers.registry import Context, Principal
@@ -166,6 +166,19 @@ def test_a5_every_change_reaches_the_other_node(
             await other.studio.gateway.idle()
             await other.settled()
             assert (await other.document("notes")).head == 1
+
+    asyncio.run(scenario())
+
+
+def test_nobody_is_in_doubt_because_a_node_has_just_started(tmp_path: Path) -> None:
+    """Whoever is quick to show a key would have to show it again."""
+
+    async def scenario() -> None:
+        async with running_node(tmp_path) as node:
+            changes: list[Change] = []
+            node.studio.parts.access.on_change(changes.append)
+            await node.studio.parts.access.refresh()
+            assert changes == []
 
     asyncio.run(scenario())
 
