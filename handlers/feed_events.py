@@ -90,7 +90,12 @@ _encoder = msgspec.msgpack.Encoder()
 def hint_of(batch: Batch) -> bytes:
     """The batch for other nodes, or only how far it goes where it is too large."""
     whole = _encoder.encode(Hint(batch.epoch, batch.last, list(batch.events)))
-    return whole if len(whole) <= MAX_CARRIED_BYTES else _encoder.encode(Hint(batch.epoch, batch.last, []))
+    return whole if len(whole) <= MAX_CARRIED_BYTES else bare_hint_of(Position(batch.epoch, batch.last))
+
+
+def bare_hint_of(position: Position) -> bytes:
+    """How far a feed goes, for other nodes."""
+    return _encoder.encode(Hint(position.epoch, position.offset, []))
 
 
 def read_hint(message: bytes) -> Hint:

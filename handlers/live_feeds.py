@@ -2,7 +2,8 @@
 
 After the commit the node's own watchers and the bus are told. Both are only a word: whoever watches takes an event if
 it is the very next one, and otherwise reads what comes next from the database. A word that is lost is made up for by a
-look at the heads of all watched feeds, now and then and whenever the bus comes back.
+look at the heads of all watched feeds, now and then and whenever the bus comes back. Nodes get it back one after the
+other: whoever is late says again what the others could not hear.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.access import Access, Change
 from handlers.feed_channel import FeedChannel, State, Watch, Watcher
-from handlers.feed_events import Batch, Position, hint_of, holds_all_after, position_of, read_hint
+from handlers.feed_events import Batch, Position, bare_hint_of, hint_of, holds_all_after, position_of, read_hint
 from handlers.feed_reading import HEADS_AT_ONCE, FeedReading
 from handlers.feed_standing import Watches, has_ended, key_in_doubt, refusal, show_key_again, token_expired
 from handlers.outbox import Outbox
@@ -37,6 +38,8 @@ TICK_SECONDS = 1.0
 LOOK_SECONDS = 5.0
 # Without a bus this look is all that tells of other nodes.
 LOOK_SECONDS_WITHOUT_BUS = 1.0
+# Of more feeds than this the others learn by their own look.
+MOST_UNSAID = 1_000
 
 
 class Ear:
@@ -81,11 +84,13 @@ class LiveFeeds:
         self._channels: dict[str, tuple[FeedChannel, Ear]] = {}
         self._watches = Watches()
         self._behind: dict[str, FeedChannel] = {}
+        # How far the feeds went to which something came while there was no bus to say so, the latest last.
+        self._unsaid: dict[str, Position] = {}
         self._wake = asyncio.Event()
         self._looked_at = self._tended_at = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
         self.reading = FeedReading(database, self.look_now)
-        bus.on_state_change(lambda _: self._wake.set())
+        bus.on_state_change(self._bus_changed)
         access.on_change(self._standing_changed)
 
     # Publishing
@@ -104,7 +109,22 @@ class LiveFeeds:
         """These events are in the database now: tell whoever watches the feed."""
         if (known := self._channels.get(name)) is not None:
             self._hear(known[0], batch.epoch, batch.last, batch)
+        if not self._bus.is_connected:
+            self._keep_unsaid(name, Position(batch.epoch, batch.last))
         self._bus.publish(bus_channel_of(name), hint_of(batch))
+
+    def _keep_unsaid(self, name: str, position: Position) -> None:
+        self._unsaid.pop(name, None)
+        self._unsaid[name] = position
+        if len(self._unsaid) > MOST_UNSAID:
+            del self._unsaid[next(iter(self._unsaid))]
+
+    def _bus_changed(self, is_connected: bool) -> None:
+        self._wake.set()
+        if is_connected:
+            unsaid, self._unsaid = self._unsaid, {}
+            for name, position in unsaid.items():
+                self._bus.publish(bus_channel_of(name), bare_hint_of(position))
 
     # Hearing
 

@@ -155,6 +155,41 @@ def test_a_bus_that_comes_back_makes_everybody_look(database_url: str) -> None:
     play(database_url, scenario)
 
 
+def test_a_node_whose_bus_comes_back_late_says_what_it_could_not(database_url: str) -> None:
+    async def scenario(nodes: Nodes) -> None:
+        one, two = nodes.start(look_seconds=1000), nodes.start(look_seconds=1000, tick_seconds=1000)
+        panel, _ = await two.watching(FEED)
+        await one.publish(FEED, "heard")
+        await panel.until_offset(1)
+        one.line.cut_off()
+        await one.publish(FEED, "lost", "too")
+        await one.publish(FEED, "as well")
+        one.line.connect_again()
+        await panel.until_offset(4)
+        assert [event.type for event in panel.events] == ["heard", "lost", "too", "as well"]
+
+    play(database_url, scenario)
+
+
+def test_what_could_not_be_said_is_remembered_of_so_many_feeds(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handlers.live_feeds.MOST_UNSAID", 2)
+
+    async def scenario(nodes: Nodes) -> None:
+        one, two = nodes.start(look_seconds=1000), nodes.start(look_seconds=1000, tick_seconds=1000)
+        panels = [(await two.watching(f"{LAB}/{name}"))[0] for name in "abc"]
+        one.line.cut_off()
+        for name in "abca":
+            await one.publish(f"{LAB}/{name}", "unsaid")
+        one.line.connect_again()
+        await panels[0].until_offset(2)
+        await panels[2].until_offset(1)
+        assert panels[1].offsets == []
+
+    play(sqlite_url, scenario)
+
+
 def test_what_one_watcher_finds_in_the_database_the_others_get_too(database_url: str) -> None:
     async def scenario(nodes: Nodes) -> None:
         node = nodes.start(look_seconds=1000, tick_seconds=1000)
