@@ -47,7 +47,8 @@ class Server(uvicorn.Server):
         departure.end_in_any_case()
         # Newcomers are still accepted, and told that this node is not ready: a load balancer learns it from that.
         await self._gateway.drain()
-        self.config.timeout_graceful_shutdown = max(1, int(departure.left(REQUESTS)))
+        # uvicorn hands it to asyncio as it is, whatever it calls it.
+        self.config.timeout_graceful_shutdown = max(1.0, departure.left(REQUESTS))  # type: ignore[assignment]
         await super().shutdown(sockets)
 
     def give_way(self) -> None:

@@ -18,6 +18,7 @@ from uvicorn.config import HTTPProtocolType, WSProtocolType
 
 from crdt import sync
 from crdt.lib0 import read_var_bytes, write_var_string
+from server import websocket
 from server.asgi_socket import AsgiSocket
 from server.backlog import CONGESTED_BYTES, Backlog
 from server.connection_counts import SLOW
@@ -119,16 +120,14 @@ def play(
     asyncio.run(run())
 
 
-async def catch_up(client: RawClient, doc: Doc[Any]) -> str:
-    """Read everything that comes; how the value in the document begins then."""
-    with contextlib.suppress(TimeoutError):
-        while True:
-            async with asyncio.timeout(1):
-                _, frame = await client.frame()
-            body = frame[len(PREFIX) :]
-            if frame.startswith(PREFIX) and body[0] == sync.SYNC and body[1] != sync.STEP_1:
-                doc.apply_update(read_var_bytes(body, 2)[0])
-    return str(doc.get("content", type=Map)["value"])[:5]
+async def catch_up(client: RawClient, doc: Doc[Any], number: int) -> None:
+    """Read until the value in the document is the one that was written with this number."""
+    content = doc.get("content", type=Map)
+    while not str(content.get("value")).startswith(f"{number:05}"):
+        _, frame = await client.frame()
+        body = frame[len(PREFIX) :]
+        if frame.startswith(PREFIX) and body[0] == sync.SYNC and body[1] != sync.STEP_1:
+            doc.apply_update(read_var_bytes(body, 2)[0])
 
 
 @pytest.mark.parametrize("is_stock", [False, True])
@@ -143,11 +142,11 @@ def test_r4_edits_are_held_back_and_made_up_for(tmp_path: Path, is_stock: bool) 
         counts = both.node.studio.gateway.counts
         assert counts.caught_up == 0
         copy: Doc[Any] = Doc()
-        assert await catch_up(both.client, copy) == f"{number:05}"
-        assert counts.caught_up == 1
-        assert not is_congested(both)
+        await catch_up(both.client, copy, number)
+        await until(lambda: not is_congested(both))
         await both.write(555)
-        assert await catch_up(both.client, copy) == "00555"
+        await catch_up(both.client, copy, 555)
+        assert counts.caught_up == 1
 
     play(scenario, tmp_path, is_stock=is_stock)
 
@@ -164,8 +163,8 @@ def test_p6_nothing_is_read_from_who_does_not_read_and_everything_once_it_does(t
         await asyncio.sleep(0.1)
         # Under a stock server one is awaited already.
         assert traffic.presence_received <= is_stock
-        assert await catch_up(both.client, Doc()) == f"{number:05}"
-        assert traffic.presence_received == 3
+        await catch_up(both.client, Doc(), number)
+        await until(lambda: traffic.presence_received == 3)
 
     play(scenario, tmp_path, is_stock=is_stock)
 
@@ -211,6 +210,42 @@ def test_a_stock_server_is_told_as_well_and_nothing_is_kept_for_it(
     with caplog.at_level(logging.WARNING):
         play(scenario, tmp_path, is_stock=True)
     assert "a connection took nothing for 60 s" in caplog.text
+
+
+def test_n12_who_goes_on_sending_is_told_to_come_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "PARTING_TIMEOUT_SECONDS", 60)
+
+    async def scenario(both: Pair) -> None:
+        protocol = both.protocol
+        assert isinstance(protocol, WebSocketProtocol)
+        protocol.shutdown()
+        for _ in range(3):
+            # It has not read the goodbye yet.
+            protocol.alive = False
+            await both.client.send(PREFIX + sync.step_1(sync.EMPTY_STATE_VECTOR))
+            await until(lambda: protocol.alive)
+        opcode, payload = 0, b""
+        while opcode != CLOSE:
+            opcode, payload = await both.client.frame()
+        assert int.from_bytes(payload[:2], "big") == 1012
+        await both.client.send(payload[:2], CLOSE)
+        await until(lambda: not both.node.studio.gateway.counts.open.total())
+
+    play(scenario, tmp_path)
+
+
+def test_n12_who_does_not_answer_the_goodbye_is_parted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "PARTING_TIMEOUT_SECONDS", 0.05)
+
+    async def scenario(both: Pair) -> None:
+        both.protocol.shutdown()
+        await until(lambda: not both.node.studio.gateway.counts.open.total())
+
+    play(scenario, tmp_path)
 
 
 def test_more_than_may_ever_wait_ends_the_connection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

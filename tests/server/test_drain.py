@@ -2,14 +2,20 @@
 
 import asyncio
 import logging
+import os
 import random
 import threading
 import time
+from collections.abc import Callable
+from typing import cast
 
 import pytest
+import uvicorn
 from hand_transport import HandTransport
 
 from server.drain import AT_ONCE, GONE, REQUESTS, STEP_SECONDS, STORED, Departure, part_connections
+from server.gateway import Gateway
+from server.listening import Server
 
 
 class Leaver(HandTransport):
@@ -87,6 +93,30 @@ def test_the_time_is_shared_out_from_the_moment_of_leaving() -> None:
     assert departure.left(STORED) == pytest.approx(5.0)
     now = 120.0
     assert departure.left(GONE) == 0.0
+
+
+def test_whoever_is_parted_last_has_all_the_time_that_is_left_for_an_answer() -> None:
+    now = 100.0
+
+    class Unhurried(Departure):
+        def end_in_any_case(self, end: Callable[[int], object] = os._exit) -> None:
+            """The process is the tests'."""
+
+    class Leaving:
+        departure = Unhurried(10.0, lambda: now)
+
+        async def drain(self) -> None:
+            nonlocal now
+            now += 3.1
+
+    async def scenario() -> None:
+        config = uvicorn.Config("", lifespan="off", log_config=None)
+        server = Server(config, cast(Gateway, Leaving()), lambda _: None, hurries=False)
+        server.servers, server.force_exit = [], True
+        await server.shutdown()
+        assert config.timeout_graceful_shutdown == pytest.approx(1.9)
+
+    asyncio.run(scenario())
 
 
 def test_whatever_hangs_the_process_ends(caplog: pytest.LogCaptureFixture) -> None:

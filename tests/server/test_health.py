@@ -19,6 +19,7 @@ from crdt import sync
 from handlers.parts import Parts
 from server import health
 from server.app import running
+from server.drain import AT_ONCE
 from server.health import DEGRADED, Readiness
 from server.http import utc_now
 from server.settings import Settings
@@ -123,6 +124,21 @@ def test_a_node_that_leaves_is_not_ready(tmp_path: Path) -> None:
         assert (await asked(node.studio.app, "/health")).status_code == 200
 
     play(tmp_path, scenario)
+
+
+def test_n12_a_node_is_not_ready_before_it_parts_the_first_of_many(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_node(tmp_path, shutdown_timeout=1000.0, drain_seconds=400.0) as node:
+            gateway, sockets = node.studio.gateway, [HandTransport() for _ in range(AT_ONCE + 1)]
+            gateway._shares[0].update(sockets)
+            leaving = asyncio.create_task(gateway.drain())
+            await gateway.departure.begun.wait()
+            assert (await asked(node.studio.app)).status_code == 503
+            assert [socket.codes for socket in sockets] == [[]] * len(sockets)
+            leaving.cancel()
+            await asyncio.wait([leaving])
+
+    asyncio.run(scenario())
 
 
 def readiness_of(parts: Parts) -> Readiness:
