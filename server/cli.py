@@ -29,13 +29,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(ASKED_WRONGLY, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()
+        super().exit(status, message)
+
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     """Run one command and return its exit code."""
-    options = build_parser().parse_args(arguments)
-    reading = read_settings({name: getattr(options, name) for name in FIELDS}, environ)
     try:
-        return _run(options, reading)
+        return _run_and_print(arguments, environ)
     except SettingsError as error:
         return _fail(ASKED_WRONGLY, *error.problems)
     except (startup.StartError, grants.GrantError) as error:
@@ -50,6 +52,14 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _fail(FAILED, f"internal error: {what} (run with --log-level debug to see where)")
+
+
+def _run_and_print(arguments: Sequence[str] | None, environ: Mapping[str, str]) -> int:
+    options = build_parser().parse_args(arguments)
+    code = _run(options, read_settings({name: getattr(options, name) for name in FIELDS}, environ))
+    # What is printed for another program waits for this.
+    sys.stdout.flush()
+    return code
 
 
 def build_parser() -> Parser:

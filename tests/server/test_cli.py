@@ -317,14 +317,15 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         assert flag_of(name) in out
 
 
-def test_a_reader_that_left_is_no_failure_to_tell(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("arguments", "unbuffered"), [("check --port 0", ""), ("check --port 0", "1"), ("--help", "")])
+def test_a_reader_that_left_is_no_failure_to_tell(tmp_path: Path, arguments: str, unbuffered: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
         ended = subprocess.run(
-            [*COMMAND, "check", "--port", "0", "--data", str(tmp_path)],
+            [*COMMAND, *arguments.split()],
             cwd=ROOT,
-            env=environment({}),
+            env=environment({"STUDIO_DATA": str(tmp_path), "PYTHONUNBUFFERED": unbuffered}),
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
