@@ -80,7 +80,7 @@ class Scanner:
     async def events(self, scan_id: int) -> list[dict[str, Any]]:
         answer = await self.ada.get(f"/feeds/lab/scans.{scan_id}", params={"limit": 200})
         assert answer.status_code == 200, answer.text
-        events: list[dict[str, Any]] = answer.json()["items"]
+        events: list[dict[str, Any]] = answer.json()["items"][::-1]
         return events
 
 
