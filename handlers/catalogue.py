@@ -20,6 +20,8 @@ from handlers.collaboration import (
 )
 from handlers.collaboration.automatic_versions import keep_versions
 from handlers.collaboration.indexing import keep_index
+from handlers.dashboard import compliance, coverage, source_health, summary, trends
+from handlers.dashboard import lineage as dashboard_lineage
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
 from handlers.integrations import deliveries
@@ -60,6 +62,12 @@ OPERATIONS = (
     *deliveries.OPERATIONS,
     *scans.OPERATIONS,
     *scan_rules.OPERATIONS,
+    *summary.OPERATIONS,
+    *trends.OPERATIONS,
+    *source_health.OPERATIONS,
+    *coverage.OPERATIONS,
+    *compliance.OPERATIONS,
+    *dashboard_lineage.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (*export.JOBS, *scan_job.JOBS)

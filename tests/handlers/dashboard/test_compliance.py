@@ -1,0 +1,92 @@
+"""Rules of compliance over both databases: whom they judge, who fails, and what the score leaves out."""
+
+from datetime import timedelta
+from typing import Any
+
+from governed import Read, discover, make_source, scan, table
+from http_node import START, Node, play
+
+from handlers.access import Role
+from storage import catalog, catalog_labels, documents
+from storage.tables import document_texts
+
+
+async def describe(node: Node, dataset_id: int, text: str) -> None:
+    """What the description's document says, as the index of texts holds it."""
+    async with node.parts.database.write() as connection:
+        made = await documents.create(connection, "lab", f"catalog-{dataset_id}", created_by="ada", at=node.clock)
+        values = {"document_id": made.id, "workspace_id": "lab", "number": 1, "title": "", "text": text}
+        await connection.execute(document_texts.insert(), values)
+
+
+async def look(node: Node, **parameters: Any) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    answer = await node.client("ada").get("/dashboard/compliance", params={"workspace_id": "lab", **parameters})
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told, {rule["rule"]: rule for rule in told["rules"]}
+
+
+def counts(rule: dict[str, Any]) -> tuple[int, int, int, int, list[str]]:
+    return rule["judged"], rule["passed"], rule["failed"], rule["unknown"], [one["name"] for one in rule["failing"]]
+
+
+def test_nothing_to_judge_has_no_score(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.EDITOR)
+        told, rules = await look(node)
+        assert (told["score"], told["coverage"], told["datasets"]) == (None, None, 0)
+        assert all(counts(rule) == (0, 0, 0, 0, []) for rule in rules.values())
+
+    play(database_url, scenario)
+
+
+def test_each_rule_has_its_evidence(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.EDITOR)
+        shop, old = await make_source(node, "shop"), await make_source(node, "old")
+        names = ("a", "b", "c", "d", "e")
+        ids = await discover(node, shop, *(table(name, "mail", "card") for name in names))
+        mail, card = ("mail", "PII", "email"), ("card", "financial", "credit_card")
+        await scan(node, old, Read("a"), at=START - timedelta(days=8))
+        await scan(
+            node,
+            shop,
+            Read("a", sensitive=[mail, card], rules=[("pass", "high"), ("fail", "low")]),
+            Read("b", sensitive=[mail, ("card", "PHI", "patient")], rules=[("fail", "critical")]),
+            Read("c", sensitive=[mail], rules=[("not_evaluated", "high")]),
+            Read("d", sensitive=[card]),
+        )
+        async with node.parts.database.write() as connection:
+            await catalog_labels.set_labels(connection, ids["a"], "owner", ["ada"])
+            await catalog_labels.set_labels(connection, ids["c"], "owner", ["bob"], column="mail")
+            await catalog.set_sensitivity(connection, ids["a"], "personal", column="mail")
+            await catalog.set_sensitivity(connection, ids["b"], "personal", column="mail")
+            await catalog.set_sensitivity(connection, ids["c"], "personal")
+        await describe(node, ids["a"], "Who buys")
+        await describe(node, ids["b"], "  ")
+        told, rules = await look(node, scanned_within_days=7)
+        assert counts(rules["personal_data_has_owner"]) == (3, 1, 2, 1, ["main.b", "main.c"])
+        assert counts(rules["personal_data_is_described"]) == (3, 1, 2, 1, ["main.b", "main.c"])
+        assert counts(rules["personal_data_is_labelled"]) == (3, 2, 1, 1, ["main.b"])
+        assert counts(rules["no_grave_rule_fails"]) == (2, 1, 1, 3, ["main.b"])
+        assert counts(rules["sources_are_scanned"]) == (2, 1, 1, 0, ["old"])
+        assert rules["personal_data_has_owner"]["failing"][0]["id"] == ids["b"]
+        assert (told["datasets"], told["classified_datasets"], told["coverage"]) == (5, 4, 0.8)
+        assert told["score"] == round(6 / 13, 4)
+        _, later = await look(node, scanned_within_days=8)
+        assert counts(later["sources_are_scanned"]) == (2, 2, 0, 0, [])
+
+    play(database_url, scenario)
+
+
+def test_only_the_first_failing_are_named(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.EDITOR)
+        for number in range(60):
+            await make_source(node, f"s{number:02d}")
+        _, rules = await look(node)
+        judged, passed, failed, _, failing = counts(rules["sources_are_scanned"])
+        assert (judged, passed, failed) == (60, 0, 60)
+        assert failing == [f"s{number:02d}" for number in range(50)]
+
+    play(database_url, scenario)
