@@ -21,6 +21,11 @@ ConnectorError               one sentence for people; `code` for programs
  |   +- StatementTimeout     it ran longer than the source's settings allow
  |   +- RightsMissing        the account may not read that
  |   +- OutOfMemory          it needs more memory than a statement may have
+ +- BackupError              no backup was made, or none of it restored
+     +- ToolMissing          a program that this needs is not there, or older than the server
+     +- TargetExists         what a backup would be restored into is there already
+     +- DiskFull             there is no room left for it
+     +- DamagedBackup        the backup is not what was made
 """
 
 from typing import ClassVar
@@ -110,3 +115,23 @@ class RightsMissing(StatementFailed):
 
 class OutOfMemory(StatementFailed):
     code = "out_of_memory"
+
+
+class BackupError(ConnectorError):
+    code = "backup_failed"
+
+
+class ToolMissing(BackupError):
+    code = "backup_tool_missing"
+
+
+class TargetExists(BackupError):
+    code = "target_exists"
+
+
+class DiskFull(BackupError):
+    code = "disk_full"
+
+
+class DamagedBackup(BackupError):
+    code = "backup_damaged"

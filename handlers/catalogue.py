@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from handlers import audit, identity, nodes
+from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers.backups import operations as backup_operations
+from handlers.backups import status as backup_status
 from handlers.collaboration import (
     blame,
     content,
@@ -58,6 +60,11 @@ OPERATIONS = (
     *source_testing.OPERATIONS,
     *runs.OPERATIONS,
     *schedules.OPERATIONS,
+    *backup_operations.OPERATIONS,
+    *backup_status.OPERATIONS,
+    *source_tasks.OPERATIONS,
+    *source_grants.OPERATIONS,
+    *source_integrations.OPERATIONS,
     *integration_registration.OPERATIONS,
     *deliveries.OPERATIONS,
     *scans.OPERATIONS,
@@ -70,7 +77,7 @@ OPERATIONS = (
     *dashboard_lineage.OPERATIONS,
 )
 
-JOBS: tuple[Job, ...] = (*export.JOBS, *scan_job.JOBS)
+JOBS: tuple[Job, ...] = (*export.JOBS, *backup_operations.JOBS, *scan_job.JOBS)
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.outgoing import OutgoingHttp
@@ -10,7 +11,7 @@ from handlers.outgoing_mail import OutgoingMail
 from handlers.source_readers import SourceReaders
 from handlers.workers import Workers
 
-__all__ = ["Limits", "Outgoing", "Parts", "Workers"]
+__all__ = ["BackupOptions", "Limits", "Outgoing", "Parts", "Workers"]
 
 if TYPE_CHECKING:
     from handlers.access import Access
@@ -44,6 +45,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupOptions:
+    """How backups of sources are made: `postgres_tools` is the folder of pg_dump, None for the path."""
+
+    postgres_tools: Path | None = None
+    # A week of nightly ones.
+    kept: int = 7
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """What reaches addresses that users name: to public ones only, and no mail, unless the operator allows."""
 
@@ -68,3 +78,4 @@ class Parts:
     limits: Limits = field(default_factory=Limits)
     outgoing: Outgoing = field(default_factory=Outgoing)
     readers: SourceReaders = field(default_factory=SourceReaders)
+    backups: BackupOptions = field(default_factory=BackupOptions)

@@ -22,7 +22,7 @@ from handlers.audit_trail import AuditTrail
 from handlers.catalogue import JOBS, OPERATIONS, services
 from handlers.durable_runs import DurableRuns
 from handlers.live_feeds import LiveFeeds
-from handlers.parts import Limits, Parts
+from handlers.parts import BackupOptions, Limits, Parts
 from handlers.registry import Principal
 from handlers.rooms import Rooms
 from handlers.source_connections import SourceConnections
@@ -112,7 +112,19 @@ async def running(
     )
     outgoing = open_outgoing(settings)
     parts = Parts(
-        database, rooms, access, audit, workers, bus, feeds, nodes, sources, runs, _limits(settings), outgoing
+        database,
+        rooms,
+        access,
+        audit,
+        workers,
+        bus,
+        feeds,
+        nodes,
+        sources,
+        runs,
+        _limits(settings),
+        outgoing,
+        backups=BackupOptions(settings.postgres_tools, settings.backups_kept),
     )
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)

@@ -53,6 +53,12 @@ class Settings:
         None,
         "folders that file sources must lie in, comma-separated (default: any, for server administrators only)",
     )
+    # None: what is installed beside the server is most often of the same release.
+    postgres_tools: Path | None = setting(
+        read.folder, None, "folder of pg_dump and pg_restore, for backups of sources (default: on the path)"
+    )
+    # A week of nightly ones.
+    backups_kept: int = setting(read.number(1, 1000), 7, "backups that are kept of each data source")
     # Empty: who may name an address must not reach with it what the server can reach, and they cannot.
     outgoing_hosts: tuple[str, ...] = setting(
         read.hosts,

@@ -17,10 +17,10 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.event_patterns import matches
 from handlers.feed_names import inbox_of, short
 from handlers.integrations.backoff import DISABLE_AFTER, MAX_ATTEMPTS, pause
 from handlers.integrations.intake import take_in
-from handlers.integrations.messages import matches
 from handlers.integrations.sending import Message, Outcome, Sender
 from handlers.outbox import Outbox
 from handlers.parts import Parts

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.event_patterns import matches
 from handlers.feed_names import names_in, short
-from handlers.integrations.messages import body_of, matches
+from handlers.integrations.messages import body_of
 from storage import deliveries, feeds, integrations
 from storage.deliveries import NewDelivery
 from storage.feeds import Event, Feed

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -45,11 +43,6 @@ def body_of(workspace_id: str, feed: str, epoch: str, event: Event) -> str:
 
 def read_body(body: str) -> Envelope:
     return msgspec.json.decode(body, type=Envelope)
-
-
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether one of the patterns, in which `*` stands for anything, is the name."""
-    return any(fnmatch.fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]")) for pattern in patterns)
 
 
 def subject_of(envelope: Envelope) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from handlers.integrations.messages import body_of, matches, read_body, slack_body, subject_of, text_of
+from handlers.event_patterns import matches
+from handlers.integrations.messages import body_of, read_body, slack_body, subject_of, text_of
 from storage.feeds import Event
 
 AT = datetime(2026, 3, 1, 9, tzinfo=UTC)
