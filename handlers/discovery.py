@@ -21,10 +21,11 @@ from connectors.connector import Undescribed
 from connectors.datasets import Dataset, Description
 from handlers import schema_snapshots, view_lineage
 from handlers.feed_names import activity_of
+from handlers.lineage_nodes import KnownTables, Nodes
 from handlers.outbox import Outbox
 from handlers.parts import Parts
 from handlers.registry import Instant
-from handlers.source_naming import open_lineage_id, sql_names, table_name
+from handlers.source_naming import sql_names, table_name
 from storage import catalog, catalog_search, lineage_edges, schema_versions
 from storage.catalog import Found, Stored
 from storage.data_sources import DataSource
@@ -352,50 +353,18 @@ async def _store_lineage(
     ids: Mapping[catalog.Name, int],
     at: datetime,
 ) -> int:
-    nodes = _Nodes(connection, source, ids, at)
+    known = KnownTables(ids)
+    nodes = Nodes(connection, source, known, at)
     views = [each for view in lineage.views for each in view.dependencies]
     edges = 0
     for origin, dependencies in ((VIEW, views), (FOREIGN_KEY, lineage.keys)):
         made = [await nodes.edge(each) for each in dependencies]
         edges += await lineage_edges.replace(connection, source.workspace_id, origin, str(source.id), made)
     problems = {
-        nodes.known[view.target]: [
+        known.ids[view.target]: [
             {"code": problem.code, "message": problem.message, "name": problem.name} for problem in view.problems
         ]
         for view in lineage.views
     }
     await catalog.note_lineage_problems(connection, source.id, problems)
     return edges
-
-
-class _Nodes:
-    """Tables by name as nodes; those that the source does not show become external ones."""
-
-    def __init__(
-        self, connection: AsyncConnection, source: DataSource, ids: Mapping[catalog.Name, int], at: datetime
-    ) -> None:
-        self._connection = connection
-        self._source = source
-        self._at = at
-        self.known: dict[TableName, int] = {table_name(*name): number for name, number in ids.items()}
-        self._folded = {tuple(map(str.lower, name)): number for name, number in self.known.items()}
-        self._made: dict[TableName, str] = {}
-
-    async def edge(self, dependency: view_lineage.Dependency) -> lineage_edges.Edge:
-        source, target = await self._node(dependency.source), await self._node(dependency.target)
-        return lineage_edges.Edge(
-            source, dependency.source_column, target, dependency.target_column, dependency.kind, dependency.masking
-        )
-
-    async def _node(self, name: TableName) -> str:
-        # What could not be described is found in SQL, too, where letter case may be another.
-        number = self.known.get(name) or self._folded.get(tuple(map(str.lower, name)))
-        if number is not None:
-            return lineage_edges.dataset_node(number)
-        if name not in self._made:
-            named = open_lineage_id(self._source, ".".join(name[:-1]), name[-1] if name else "")
-            made = await lineage_edges.ensure_external(
-                self._connection, self._source.workspace_id, named.namespace, named.name, at=self._at
-            )
-            self._made[name] = lineage_edges.external_node(made.id)
-        return self._made[name]

@@ -8,8 +8,6 @@ from typing import NamedTuple
 from analysis.lineage.edges import Edge, ForeignKey, Influence, Kind, Problem, foreign_key_edges
 from analysis.lineage.edges import Lineage as StatementLineage
 from analysis.lineage.names import Catalog, TableName
-from analysis.lineage.parsing import Limits
-from analysis.lineage.statements import lineage_of
 from handlers.source_naming import SqlNames
 from handlers.workers import Workers
 
@@ -54,6 +52,9 @@ async def follow_views(
 def views_followed(
     names: SqlNames, tables: Mapping[TableName, Sequence[str]], views: Sequence[tuple[TableName, str]]
 ) -> list[Followed]:
+    from analysis.lineage.parsing import Limits  # noqa: PLC0415 - the parser is loaded where it is needed only
+    from analysis.lineage.statements import lineage_of  # noqa: PLC0415
+
     catalog = Catalog(tables, dialect=names.dialect, search_path=names.search_path, database=names.database)
     limits = Limits(seconds=_VIEW_SECONDS)
     followed = []
@@ -64,6 +65,35 @@ def views_followed(
         found = [each._replace(target=view) for lineage in told for each in dependencies_of(lineage)]
         followed.append(Followed(view, tuple(dict.fromkeys(found)), problems))
     return followed
+
+
+class Statement(NamedTuple):
+    """What a statement does. `target` is None where it writes nothing, and empty for a query alone."""
+
+    statement: str
+    target: TableName | None
+    inputs: tuple[TableName, ...]
+    dependencies: tuple[Dependency, ...]
+    problems: tuple[Problem, ...]
+
+
+def statements_followed(
+    names: SqlNames, tables: Mapping[TableName, Sequence[str]], sql: str, target: TableName | None
+) -> list[Statement]:
+    """Of each statement of the text; `target` is where a query alone goes. For a worker process."""
+    from analysis.lineage.statements import lineage_of  # noqa: PLC0415 - the parser is loaded where it is needed only
+
+    catalog = Catalog(tables, dialect=names.dialect, search_path=names.search_path, database=names.database)
+    return [
+        Statement(
+            each.statement,
+            each.target,
+            each.inputs,
+            tuple(dict.fromkeys(dependencies_of(each))),
+            tuple(dict.fromkeys(each.problems)),
+        )
+        for each in lineage_of(sql, catalog, target=target)
+    ]
 
 
 def dependencies_of(lineage: StatementLineage) -> list[Dependency]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.catalog_tables import catalog_columns, catalog_datasets, catalog_sources
@@ -306,6 +306,21 @@ async def list_of_source(connection: AsyncConnection, source_id: int) -> list[Da
     query = select(catalog_datasets).where(catalog_datasets.c.source_id == source_id)
     rows = await connection.execute(query.order_by(catalog_datasets.c.schema, catalog_datasets.c.name))
     return [dataset_of(row) for row in rows]
+
+
+async def counts_of_source(connection: AsyncConnection, source_id: int) -> dict[tuple[str, bool], int]:
+    """How many datasets the source has by kind, and whether they are missing."""
+    is_missing = catalog_datasets.c.missing_since.is_not(None)
+    query = select(catalog_datasets.c.kind, is_missing, func.count()).where(catalog_datasets.c.source_id == source_id)
+    rows = await connection.execute(query.group_by(catalog_datasets.c.kind, is_missing))
+    return {(row[0], bool(row[1])): row[2] for row in rows}
+
+
+async def failed_of_source(connection: AsyncConnection, source_id: int, *, limit: int) -> list[Dataset]:
+    """Those that are there and could not be described the last time."""
+    there = (catalog_datasets.c.source_id == source_id) & catalog_datasets.c.missing_since.is_(None)
+    query = select(catalog_datasets).where(there, catalog_datasets.c.error_code.is_not(None))
+    return [dataset_of(row) for row in await connection.execute(query.order_by(catalog_datasets.c.id).limit(limit))]
 
 
 async def columns_of(
