@@ -8,6 +8,10 @@ from typing import Any
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
 from handlers.backups import operations as backup_operations
 from handlers.backups import status as backup_status
+from handlers.catalog import datasets as catalog_datasets
+from handlers.catalog import discovering, glossary, lineage, openlineage, sql_lineage
+from handlers.catalog import export as catalog_export
+from handlers.catalog import history as schema_history
 from handlers.collaboration import (
     blame,
     content,
@@ -58,6 +62,14 @@ OPERATIONS = (
     *notifications.OPERATIONS,
     *registration.OPERATIONS,
     *source_testing.OPERATIONS,
+    *discovering.OPERATIONS,
+    *schema_history.OPERATIONS,
+    *catalog_datasets.OPERATIONS,
+    *glossary.OPERATIONS,
+    *lineage.OPERATIONS,
+    *sql_lineage.OPERATIONS,
+    *openlineage.OPERATIONS,
+    *catalog_export.OPERATIONS,
     *runs.OPERATIONS,
     *schedules.OPERATIONS,
     *backup_operations.OPERATIONS,
@@ -77,7 +89,7 @@ OPERATIONS = (
     *dashboard_lineage.OPERATIONS,
 )
 
-JOBS: tuple[Job, ...] = (*export.JOBS, *backup_operations.JOBS, *scan_job.JOBS)
+JOBS: tuple[Job, ...] = (*export.JOBS, *discovering.JOBS, *backup_operations.JOBS, *scan_job.JOBS)
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
