@@ -13,6 +13,8 @@ from storage.dashboard_facts import (
     CLASSIFICATION,
     PERSONAL,
     QUALITY,
+    READ,
+    datasets_of,
     found_in,
     full_name,
     how_many,
@@ -21,7 +23,6 @@ from storage.dashboard_facts import (
     json_text,
     last_reads,
     live_sources,
-    same_dataset,
 )
 from storage.dashboard_metadata import has_label
 from storage.governance_tables import data_sources
@@ -30,8 +31,6 @@ from storage.scan_tables import scan_results, scans
 
 # Of each subject: its id, its name, and whether the rule holds there.
 Judged = Select[Any]
-
-_DATASETS = catalog_datasets.alias("read_datasets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ async def coverage(connection: AsyncConnection, workspace_id: str) -> Coverage:
     classified = last_reads(connection, workspace_id, CLASSIFICATION)
     checked = _checked(connection, workspace_id)
     query = (
-        select(func.count(), how_many(_is_among(_datasets_of(classified))), how_many(checked))
+        select(func.count(), how_many(_is_among(datasets_of(classified))), how_many(checked))
         .select_from(catalog_datasets)
         .where(is_live(workspace_id))
     )
@@ -88,7 +87,7 @@ def personal_described(connection: AsyncConnection, workspace_id: str) -> Judged
 def personal_labelled(connection: AsyncConnection, workspace_id: str) -> Judged:
     """All columns with personal data have a sensitivity that people said, or their dataset has."""
     columns = catalog_columns
-    of_it = (columns.c.dataset_id == _DATASETS.c.id) & (columns.c.name == scan_results.c.column_name)
+    of_it = (columns.c.dataset_id == READ.c.id) & (columns.c.name == scan_results.c.column_name)
     labelled = exists(select(columns.c.name).where(of_it, columns.c.sensitivity.is_not(None)))
     unlabelled = _is_among(_with_personal(connection, workspace_id).where(~labelled))
     return _personal(connection, workspace_id, or_(catalog_datasets.c.sensitivity.is_not(None), ~unlabelled))
@@ -127,12 +126,7 @@ def _with_personal(connection: AsyncConnection, workspace_id: str) -> Select[Any
 
 
 def _with_results(reads: Subquery, kind: str) -> Select[Any]:
-    return _datasets_of(reads).join(scan_results, found_in(reads, kind))
-
-
-def _datasets_of(reads: Subquery) -> Select[Any]:
-    """The ids of the datasets that were read: asked for once, not for each dataset."""
-    return select(_DATASETS.c.id).select_from(_DATASETS.join(reads, same_dataset(reads, _DATASETS)))
+    return datasets_of(reads).join(scan_results, found_in(reads, kind))
 
 
 def _is_among(ids: Select[Any]) -> ColumnElement[bool]:

@@ -1,5 +1,7 @@
 """What the dashboards' questions have in common: which sources and datasets count, and what was found of them last."""
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -30,6 +32,8 @@ DAY = 86_400_000_000
 CLASSIFICATION, QUALITY = "classification", "quality"
 # What is about people; the others are about money and about secrets.
 PERSONAL = ("PII", "PHI")
+# The catalog's datasets once more, for questions within a question about them.
+READ = catalog_datasets.alias("read_datasets")
 
 
 def json_text(connection: AsyncConnection, column: ColumnElement[str], name: str) -> ColumnElement[str]:
@@ -101,12 +105,16 @@ def last_reads(connection: AsyncConnection, workspace_id: str, part: str | None 
     )
     columns = (scan_datasets.c.scan_id, scan_datasets.c.ordinal, scan_datasets.c.schema_name, scan_datasets.c.name)
     read_at = func.coalesce(scans.c.finished_at, scans.c.started_at, scans.c.created_at).label("read_at")
-    query = (
+    # Which scans count is asked once, not for each of their datasets.
+    counting = select(scans.c.id).where(scans.c.source_id.in_(live_sources(workspace_id)))
+    if part is not None:
+        counting = counting.where(looked_for(connection, part))
+    ranked = (
         select(*columns, scans.c.source_id, read_at, newest.label("place"))
         .join(scans, scans.c.id == scan_datasets.c.scan_id)
-        .where(scans.c.source_id.in_(live_sources(workspace_id)), scan_datasets.c.state == SUCCEEDED)
+        .where(scan_datasets.c.scan_id.in_(counting), scan_datasets.c.state == SUCCEEDED)
+        .subquery()
     )
-    ranked = (query if part is None else query.where(looked_for(connection, part))).subquery()
     is_gone = catalog_datasets.c.missing_since.is_not(None)
     gone = exists(select(catalog_datasets.c.id).where(same_dataset(ranked), is_gone))
     return select(ranked).where(ranked.c.place == 1, ~gone).subquery()
@@ -117,6 +125,11 @@ def same_dataset(reads: Subquery, datasets: FromClause = catalog_datasets) -> Co
     same = datasets.c.source_id == reads.c.source_id
     same &= datasets.c.schema == func.coalesce(reads.c.schema_name, "")
     return same & (datasets.c.name == reads.c.name)
+
+
+def datasets_of(reads: Subquery) -> Select[Any]:
+    """The ids of the catalog's datasets that were read: asked for once, found one by one through the index of names."""
+    return select(READ.c.id).select_from(READ.join(reads, same_dataset(reads, READ)))
 
 
 def found_in(reads: Subquery, kind: str) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.catalog_labels import OWNER, TAG
 from storage.catalog_tables import catalog_columns, catalog_dataset_terms, catalog_datasets, catalog_labels
-from storage.dashboard_facts import CLASSIFICATION, how_many, is_described, is_live, last_reads, same_dataset
+from storage.dashboard_facts import CLASSIFICATION, datasets_of, how_many, is_described, is_live, last_reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,10 @@ async def dataset_coverage(connection: AsyncConnection, workspace_id: str) -> Da
         "tagged": has_label(TAG),
         "with_terms": exists(select(terms.c.term_id).where(of_it)),
         "labelled": catalog_datasets.c.sensitivity.is_not(None),
-        "scanned": reads.c.scan_id.is_not(None),
+        "scanned": catalog_datasets.c.id.in_(datasets_of(reads)),
     }
     each = (
         select(catalog_datasets.c.id, *(fact.label(name) for name, fact in facts.items()))
-        .select_from(catalog_datasets.outerjoin(reads, same_dataset(reads)))
         .where(is_live(workspace_id))
         .subquery()
     )

@@ -11,7 +11,9 @@ from storage.catalog_tables import catalog_columns, catalog_datasets, catalog_so
 from storage.dashboard_facts import (
     CLASSIFICATION,
     QUALITY,
+    READ,
     as_integer,
+    datasets_of,
     found_in,
     how_many,
     is_live,
@@ -20,7 +22,6 @@ from storage.dashboard_facts import (
     json_true,
     last_reads,
     live_sources,
-    same_dataset,
 )
 from storage.governance_tables import data_sources
 from storage.run_tables import runs, schedules
@@ -114,35 +115,25 @@ async def catalogued(connection: AsyncConnection, workspace_id: str) -> Catalogu
     return Catalogued(counts, columns or 0, sum(row[2] for row in kinds), undiscovered, oldest, newest)
 
 
-async def rows(connection: AsyncConnection, workspace_id: str) -> Rows:
+async def rows_known(connection: AsyncConnection, workspace_id: str) -> Rows:
     """A count is taken from the newest reading of a dataset, if that was of all its rows."""
     reads = last_reads(connection, workspace_id)
     same = (scan_datasets.c.scan_id == reads.c.scan_id) & (scan_datasets.c.ordinal == reads.c.ordinal)
-    outcome = scan_datasets.c.outcome
-    is_exact = json_true(connection, outcome, "is_exact")
-    counted = (
-        select(
-            catalog_datasets.c.id,
-            catalog_datasets.c.estimated_rows,
-            case((is_exact, json_number(connection, outcome, "rows"))).label("rows"),
-            case((is_exact, reads.c.read_at)).label("read_at"),
-        )
-        .select_from(catalog_datasets.outerjoin(reads, same_dataset(reads)).outerjoin(scan_datasets, same))
-        .where(is_live(workspace_id))
-        .subquery()
-    )
-    has_count, estimate = counted.c.rows.is_not(None), counted.c.estimated_rows
-    is_estimated = counted.c.rows.is_(None) & estimate.is_not(None)
-    query = select(
-        as_integer(func.sum(counted.c.rows)),
-        how_many(has_count),
-        as_integer(func.sum(case((is_estimated, estimate), else_=0))),
-        how_many(is_estimated),
-        how_many(counted.c.rows.is_(None) & estimate.is_(None)),
-        func.min(counted.c.read_at, type_=Instant()),
-        func.max(counted.c.read_at, type_=Instant()),
-    )
-    return Rows(*(await connection.execute(query)).one())
+    exact = json_true(connection, scan_datasets.c.outcome, "is_exact")
+    ids = datasets_of(reads).join(scan_datasets, same).where(exact)
+    counted = ids.with_only_columns(
+        as_integer(func.sum(json_number(connection, scan_datasets.c.outcome, "rows"))),
+        func.count(),
+        func.min(reads.c.read_at, type_=Instant()),
+        func.max(reads.c.read_at, type_=Instant()),
+    ).where(READ.c.missing_since.is_(None))
+    rows, datasets, oldest, newest = (await connection.execute(counted)).one()
+    estimate = catalog_datasets.c.estimated_rows
+    others = select(
+        as_integer(func.sum(estimate)), how_many(estimate.is_not(None)), how_many(estimate.is_(None))
+    ).where(is_live(workspace_id), catalog_datasets.c.id.not_in(ids))
+    estimated, with_estimate, unknown = (await connection.execute(others)).one()
+    return Rows(rows, datasets, estimated, with_estimate, unknown, oldest, newest)
 
 
 async def scans_by_state(connection: AsyncConnection, workspace_id: str) -> tuple[dict[str, int], datetime | None]:

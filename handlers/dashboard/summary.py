@@ -170,7 +170,7 @@ async def _datasets(connection: AsyncConnection, workspace_id: str) -> Datasets:
 
 
 async def _rows(connection: AsyncConnection, workspace_id: str) -> Rows:
-    found = await facts.rows(connection, workspace_id)
+    found = await facts.rows_known(connection, workspace_id)
     return Rows(
         measured=Measured(oldest=found.oldest_at, newest=found.newest_at),
         counted=found.counted,
