@@ -35,6 +35,7 @@ from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
+from handlers.reports import operations as report_operations
 from handlers.scans import job as scan_job
 from handlers.scans import rules as scan_rules
 from handlers.scans import scans
@@ -74,6 +75,7 @@ OPERATIONS = (
     *schedules.OPERATIONS,
     *backup_operations.OPERATIONS,
     *backup_status.OPERATIONS,
+    *report_operations.OPERATIONS,
     *source_tasks.OPERATIONS,
     *source_grants.OPERATIONS,
     *source_integrations.OPERATIONS,
@@ -89,7 +91,13 @@ OPERATIONS = (
     *dashboard_lineage.OPERATIONS,
 )
 
-JOBS: tuple[Job, ...] = (*export.JOBS, *discovering.JOBS, *backup_operations.JOBS, *scan_job.JOBS)
+JOBS: tuple[Job, ...] = (
+    *export.JOBS,
+    *discovering.JOBS,
+    *backup_operations.JOBS,
+    *report_operations.JOBS,
+    *scan_job.JOBS,
+)
 
 
 def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:

@@ -130,9 +130,9 @@ def test_verification_sees_other_bytes_and_other_rows(tmp_path: Path) -> None:
             row = await backups.get(connection, number, made.backup_id)
         assert row is not None
         path = node.parts.runs.folder / str(row.file)
-        with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("DROP TABLE part")
-            connection.execute(f"DELETE FROM {source.table} WHERE id = 3")
+        with contextlib.closing(sqlite3.connect(path)) as stored, stored:
+            stored.execute("DROP TABLE part")
+            stored.execute(f"DELETE FROM {source.table} WHERE id = 3")
         other_bytes = await verify(run_of(node, "v1"), wanted)
         assert (other_bytes.ok, other_bytes.method) == (False, "checksum")
         await set_digest(node, row.id, path)
@@ -201,15 +201,16 @@ def test_who_may_name_a_path(tmp_path: Path) -> None:
             await restore(run_of(node, "r", by="ada"), wanted)
         # A run of another workspace has nothing to do with this source.
         await node.make_workspace("den", eve=Role.OWNER)
-        for job, arguments in ((back_up, BackUp(source_id=number)), (restore, wanted)):
+        theirs = run_of(node, "d", by="eve", workspace="den")
+        for attempt in (back_up(theirs, BackUp(source_id=number)), restore(theirs, wanted)):
             with pytest.raises(StepFailed) as refused:
-                await job(run_of(node, "d", by="eve", workspace="den"), arguments)  # type: ignore[operator]
+                await attempt
             assert refused.value.code == "no_source"
 
     play(tmp_path, tmp_path, scenario)
 
 
-def test_what_failed_says_why_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_failed_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     source = sqlite_source(tmp_path)
 
     async def scenario(node: Node) -> None:
