@@ -16,6 +16,9 @@ import pytest
 from postgres_server import PostgresServer
 from scanning import CARDS, Scanner, scan_with, shop
 
+# Of the large form.
+pytestmark = pytest.mark.timeout(900)
+
 ROWS = int(os.environ.get("SCAN_ROWS", "50000"))
 TABLES = int(os.environ.get("SCAN_TABLES", "40"))
 PARQUET_ROWS = int(os.environ.get("SCAN_PARQUET_ROWS", "400000"))
@@ -110,7 +113,6 @@ def test_a_sqlite_file(engine_url: str, tmp_path: Path) -> None:
     scan_with(engine_url, tmp_path, scenario)
 
 
-@pytest.mark.timeout(DEADLINE)
 def test_a_large_parquet_file_within_a_gibibyte(engine_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     folder.mkdir()
