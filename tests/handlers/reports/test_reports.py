@@ -58,7 +58,7 @@ def test_a_report_says_what_there_is_and_what_is_missing(database_url: str, tmp_
         made = {}
         for kind in ("profile", "scan", "compliance"):
             run = DirectRun(node.parts, kind, workspace_id="lab", created_by="ada")
-            made[kind] = (await make_report(run, MakeReport(source_id=row.id, kind=kind))).report_id  # type: ignore[arg-type]
+            made[kind] = (await make_report(run, MakeReport(source_id=row.id, kind=kind))).report_id
         vic = node.client("vic")
         profile = await vic.get(f"{here}/{made['profile']}/content")
         assert profile.headers["content-type"] == "text/html; charset=utf-8"
