@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.errors import AlreadyExists
@@ -285,8 +285,3 @@ async def set_mark(connection: AsyncConnection, source_id: int, dataset_digest: 
     statement = insert(connection, scan_marks).values(source_id=source_id, dataset=dataset_digest, **values)
     keys = (scan_marks.c.source_id, scan_marks.c.dataset)
     await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values))
-
-
-async def forget_marks(connection: AsyncConnection, source_id: int) -> None:
-    """Whatever is scanned next is taken for changed."""
-    await connection.execute(delete(scan_marks).where(scan_marks.c.source_id == source_id))

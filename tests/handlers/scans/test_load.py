@@ -78,8 +78,8 @@ def test_a_busy_server_is_not_hurt(engine_url: str, tmp_path: Path, source_serve
             "CREATE VIEW endless AS SELECT pg_sleep(600)::text FROM generate_series(1, 9)",
             *(f"CREATE TABLE t{number} AS SELECT * FROM pgbench_accounts LIMIT 20000" for number in range(4)),
         )
-        settings = {"max_connections": MOST_CONNECTIONS, "statement_seconds": STATEMENT_SECONDS}
-        address = {"host": "127.0.0.1", "port": source_server.port, "database": source_server.database}
+        settings: dict[str, Any] = {"max_connections": MOST_CONNECTIONS, "statement_seconds": STATEMENT_SECONDS}
+        address: dict[str, Any] = {"host": "127.0.0.1", "port": source_server.port, "database": source_server.database}
         source = await scanner.source("busy", "postgresql", user="postgres", **address, **settings)
         alone = await throughput(source_server)
         over = asyncio.Event()

@@ -134,7 +134,14 @@ def test_a_source_of_another_workspace_is_not_scanned(engine_url: str, tmp_path:
 def test_what_cannot_be_asked_is_refused_with_what_would_be_right(engine_url: str, tmp_path: Path) -> None:
     async def scenario(scanner: Scanner) -> None:
         source = await scanner.source("shop", "sqlite", path=str(shop(tmp_path)))
-        for wrong in ({"mode": "quick"}, {"parts": []}, {"concurrency": 9}, {"sample_rows": 0}, {"rules": [7]}):
+        mistakes: tuple[dict[str, Any], ...] = (
+            {"mode": "quick"},
+            {"parts": []},
+            {"concurrency": 9},
+            {"sample_rows": 0},
+            {"rules": [7]},
+        )
+        for wrong in mistakes:
             answer = await scanner.ada.post("/scans", json={"source_id": source, **wrong})
             assert answer.status_code == 400, wrong
         scan = await scanner.scan(source, datasets=["nothing*"])

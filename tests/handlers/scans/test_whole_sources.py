@@ -49,7 +49,7 @@ def test_a_server_with_many_tables(engine_url: str, tmp_path: Path, source_serve
             "CREATE VIEW seen AS SELECT id, email FROM t000",
             "SELECT pg_stat_force_next_flush()",
         )
-        address = {"host": "127.0.0.1", "port": source_server.port, "database": source_server.database}
+        address: dict[str, Any] = {"host": "127.0.0.1", "port": source_server.port, "database": source_server.database}
         source = await scanner.source("many", "postgresql", user="postgres", **address)
         began = time.monotonic()
         first = await scanner.scan(source, deadline=DEADLINE)
