@@ -90,7 +90,14 @@ class Connector(abc.ABC):
                 except OF_A_DATASET as error:
                     return Undescribed(dataset, error)
 
-        return await asyncio.gather(*map(one, await self.list_datasets()))
+        tasks = [asyncio.ensure_future(one(dataset)) for dataset in await self.list_datasets()]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            # What is wrong with the source as a whole ends all of it.
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     @abc.abstractmethod
     async def count_rows(self, ref: DatasetRef, *, after: Watermark | None = None) -> int:

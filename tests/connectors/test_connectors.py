@@ -110,6 +110,14 @@ def test_it_describes_keys_indexes_and_views(source: Source) -> None:
     play(source, scenario)
 
 
+def test_it_describes_everything_at_once_as_one_by_one(source: Source) -> None:
+    async def scenario(connector: Connector) -> None:
+        everything = await connector.describe_all()
+        assert list(everything) == [await connector.describe(each.ref) for each in await connector.list_datasets()]
+
+    play(source, scenario)
+
+
 def test_it_fetches_all_types(source: Source) -> None:
     async def scenario(connector: Connector) -> None:
         [batch] = await fetched(connector, source.ref)
