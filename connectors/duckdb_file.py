@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from connectors import errors
-from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector
+from connectors.connector import BATCH_ROWS, QUERY_ROWS, TEXT_LIMIT, Connector, Undescribed
 from connectors.datasets import (
     ChangeMarker,
     ChangeMethod,
@@ -49,18 +49,20 @@ SELECT schema_name, view_name, 'view', NULL, comment, sql FROM duckdb_views()
 WHERE database_name = current_database() AND NOT internal
 ORDER BY 1, 2
 """
+# Of the table that is named, or of all tables.
+_NAMED = " AND schema_name = $1 AND table_name = $2"
 _COLUMNS = """
-SELECT column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns()
-WHERE database_name = current_database() AND schema_name = $1 AND table_name = $2 ORDER BY column_index
+SELECT schema_name, table_name, column_name, data_type, is_nullable, column_default, comment FROM duckdb_columns()
+WHERE database_name = current_database(){} ORDER BY column_index
 """
 _KEYS = """
-SELECT constraint_type, constraint_name, constraint_column_names, referenced_table, referenced_column_names
-FROM duckdb_constraints() WHERE database_name = current_database() AND schema_name = $1 AND table_name = $2
-ORDER BY constraint_index
+SELECT schema_name, table_name, constraint_type, constraint_name, constraint_column_names, referenced_table,
+       referenced_column_names
+FROM duckdb_constraints() WHERE database_name = current_database(){} ORDER BY constraint_index
 """
 _INDEXES = """
-SELECT index_name, expressions, is_unique FROM duckdb_indexes()
-WHERE database_name = current_database() AND schema_name = $1 AND table_name = $2 ORDER BY index_name
+SELECT schema_name, table_name, index_name, expressions, is_unique FROM duckdb_indexes()
+WHERE database_name = current_database(){} ORDER BY index_name
 """
 
 
@@ -176,35 +178,62 @@ class DuckdbConnector(Connector):
         wanted = self._settings.schemas
         return [_dataset(row) for row in rows if not wanted or row[0] in wanted]
 
+    async def describe_all(self) -> Sequence[Description | Undescribed]:
+        async with self.reading() as engine:
+            datasets = await self._datasets(engine)
+            facts = await engine.run(lambda connection: [_grouped(connection, sql) for sql in _FACTS])
+        return [
+            _description(dataset, definition, *(each.get(_names(dataset.ref), []) for each in facts))
+            for dataset, definition in datasets
+        ]
+
     async def _describe(self, engine: Engine, ref: DatasetRef) -> Description:
-        names = [ref.schema or "main", ref.name]
+        names = _names(ref)
         found = DatasetRef(*names)
         datasets = await self._datasets(engine)
         dataset, definition = next(((each, sql) for each, sql in datasets if each.ref == found), (None, None))
         if dataset is None:
             raise errors.DatasetNotFound(f"there is no {str(ref)!r} in this database")
+        facts = await engine.run(lambda connection: [_grouped(connection, sql, names) for sql in _FACTS])
+        return _description(dataset, definition, *(each.get(names, []) for each in facts))
 
-        def read(connection: duckdb.DuckDBPyConnection) -> tuple[list[Any], list[Any], list[Any]]:
-            columns, keys, indexes = (connection.execute(sql, names).fetchall() for sql in (_COLUMNS, _KEYS, _INDEXES))
-            return columns, keys, indexes
 
-        columns, keys, indexes = await engine.run(read)
-        return Description(
-            dataset,
-            tuple(
-                Column(name, native, meaning_of(native), nullable, number, default, comment)
-                for number, (name, native, nullable, default, comment) in enumerate(columns, 1)
-            ),
-            primary_key=next((tuple(key[2]) for key in keys if key[0] == "PRIMARY KEY"), ()),
-            foreign_keys=tuple(
-                ForeignKey(key[1], tuple(key[2]), DatasetRef(names[0], key[3]), tuple(key[4]))
-                for key in keys
-                if key[0] == "FOREIGN KEY"
-            ),
-            unique_keys=tuple(UniqueKey(key[1], tuple(key[2])) for key in keys if key[0] == "UNIQUE"),
-            indexes=tuple(SourceIndex(name, (str(what).strip("[]"),), unique) for name, what, unique in indexes),
-            definition=definition,
-        )
+_FACTS = (_COLUMNS, _KEYS, _INDEXES)
+_Rows = list[tuple[Any, ...]]
+
+
+def _names(ref: DatasetRef) -> tuple[str, str]:
+    return ref.schema or "main", ref.name
+
+
+def _grouped(
+    connection: duckdb.DuckDBPyConnection, sql: str, names: tuple[str, str] | None = None
+) -> dict[tuple[str, str], _Rows]:
+    """The rows of one table, or of all, by table and without its name."""
+    found: dict[tuple[str, str], _Rows] = {}
+    for schema, table, *row in connection.execute(sql.format(_NAMED if names else ""), list(names or ())).fetchall():
+        found.setdefault((schema, table), []).append(tuple(row))
+    return found
+
+
+def _description(dataset: Dataset, definition: str | None, columns: _Rows, keys: _Rows, indexes: _Rows) -> Description:
+    schema = dataset.ref.schema
+    return Description(
+        dataset,
+        tuple(
+            Column(name, native, meaning_of(native), nullable, number, default, comment)
+            for number, (name, native, nullable, default, comment) in enumerate(columns, 1)
+        ),
+        primary_key=next((tuple(key[2]) for key in keys if key[0] == "PRIMARY KEY"), ()),
+        foreign_keys=tuple(
+            ForeignKey(key[1], tuple(key[2]), DatasetRef(schema, key[3]), tuple(key[4]))
+            for key in keys
+            if key[0] == "FOREIGN KEY"
+        ),
+        unique_keys=tuple(UniqueKey(key[1], tuple(key[2])) for key in keys if key[0] == "UNIQUE"),
+        indexes=tuple(SourceIndex(name, (str(what).strip("[]"),), unique) for name, what, unique in indexes),
+        definition=definition,
+    )
 
 
 def _checked(settings: SourceSettings) -> Path:
