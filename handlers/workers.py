@@ -79,7 +79,8 @@ class Workers:
             return
         children = _children(pool)
         pool.shutdown(wait=False, cancel_futures=True)
-        await asyncio.to_thread(_end, children)
+        # Where nobody waits for a job, nobody waits for a process that gets what a busy machine has left over.
+        await asyncio.to_thread(_end, children, _CLOSING_GRACE_SECONDS if self._unfinished else 0.0)
         await asyncio.to_thread(pool.shutdown, wait=True)
 
     async def _attempt(self, function: Callable[[Unpack[Arguments]], Result], *args: *Arguments) -> Result:
@@ -129,11 +130,12 @@ def _children(pool: ProcessPoolExecutor) -> list[multiprocessing.process.BasePro
     return list((getattr(pool, "_processes", None) or {}).values())
 
 
-def _end(children: list[multiprocessing.process.BaseProcess]) -> None:
+def _end(children: list[multiprocessing.process.BaseProcess], grace: float) -> None:
     for child in children:
-        child.join(_CLOSING_GRACE_SECONDS)
+        child.join(grace)
         if child.is_alive():
             child.kill()
+            child.join()
 
 
 def _load(modules: tuple[str, ...]) -> None:

@@ -124,8 +124,10 @@ async def _serve_over(
     hurries: bool = True,
 ) -> int:
     async with running(settings, database, secret, port=listener.getsockname()[1]) as studio:
-        studio.gateway.spawn(studio.workers.warm(*WORKER_MODULES))
+        warming = studio.gateway.spawn(studio.workers.warm(*WORKER_MODULES))
         await Server(_configuration(settings, studio), studio.gateway, started, hurries=hurries).serve([listener])
+        # A process that gets ready for work that will not come holds nobody up.
+        warming.cancel()
     return studio.gateway.departure.exit_code
 
 

@@ -121,6 +121,25 @@ def test_closing_ends_the_process_and_refuses_later_jobs() -> None:
     with_workers(case)
 
 
+def test_closing_does_not_wait_for_a_job_that_nobody_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    monkeypatch.setattr("handlers.workers._CLOSING_GRACE_SECONDS", 1000.0)
+
+    async def case(workers: Workers) -> None:
+        child = await workers.run(os.getpid)
+        job = asyncio.create_task(workers.run(Path.read_bytes, gate))
+        # Opens when the job reads, which goes on until this is closed.
+        with await asyncio.to_thread(gate.open, "wb"):
+            job.cancel()
+            await asyncio.wait([job])
+            async with asyncio.timeout(60):
+                await workers.close()
+        assert not is_running(child)
+
+    with_workers(case)
+
+
 def test_the_worker_dies_with_a_server_that_was_killed() -> None:
     program = textwrap.dedent("""
         import asyncio, json, os
