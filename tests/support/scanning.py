@@ -62,6 +62,15 @@ class Scanner:
         ended: dict[str, Any] = await self.when(scan_id, lambda scan: scan["finished_at"] is not None, deadline)
         return ended
 
+    async def run_when_over(self, run_id: str) -> dict[str, Any]:
+        """A durable run once it has ended: a moment after its scan."""
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                run: dict[str, Any] = (await self.ada.get(f"/runs/{run_id}")).json()
+                if run["finished_at"] is not None:
+                    return run
+                await asyncio.sleep(0.02)
+
     async def results(self, scan_id: int, **chosen: Any) -> list[dict[str, Any]]:
         """All of them, page by page."""
         found: list[dict[str, Any]] = []

@@ -89,9 +89,7 @@ def test_a_wrong_password_fails_the_scan_and_says_so(
         assert "'reader'" in scan["error"]["message"]
         assert "wrong" not in scan["error"]["message"]
         assert [event["type"] for event in await scanner.events(scan["id"])] == ["scan.failed"]
-        async with asyncio.timeout(30):  # the run ends with what the scan ended with, a moment later
-            while (run := (await scanner.ada.get(f"/runs/{scan['run_id']}")).json())["finished_at"] is None:
-                await asyncio.sleep(0.01)
+        run = await scanner.run_when_over(scan["run_id"])
         assert run["error"]["code"] == "login_refused"
 
     with asking_reader_for_a_password(source_server):
