@@ -150,10 +150,13 @@ def _own_doc(request: type[msgspec.Struct]) -> str:
 def _fields(operation: Operation) -> tuple[list[structs.FieldInfo], list[structs.FieldInfo], list[structs.FieldInfo]]:
     """The request's fields by where a client puts them: path, query, body. Binary beside JSON is told apart later."""
     path, query, body = [], [], []
-    for field in structs.fields(operation.request):
+    fields = structs.fields(operation.request)
+    # Where one field is the whole body, no other can be in it.
+    has_whole_body = any(field.encode_name == BODY and not takes_bytes(field.type) for field in fields)
+    for field in fields:
         if field.encode_name in operation.path_parameters:
             path.append(field)
-        elif operation.method in ("GET", "DELETE"):
+        elif operation.method in ("GET", "DELETE") or (has_whole_body and field.encode_name != BODY):
             query.append(field)
         else:
             body.append(field)
