@@ -161,6 +161,7 @@ class Operation:
     `request` holds path, query and body parameters together. A field named `body` is the whole body: of
     type `bytes` it takes a body that is neither JSON nor MessagePack, of any other type the decoded body.
     `result` is the type of what `handler` returns: a struct, `Page[...]`, `Binary`, a union of these, or None.
+    `media_types` are those that a `Binary` may have.
     `errors` are the errors it may raise besides those that `errors_of` derives. `audited` says that it
     changes state and so leaves an audit row (default: the method is not GET).
     """
@@ -175,6 +176,7 @@ class Operation:
     status: int = 200
     audited: bool | None = None
     errors: tuple[type[OperationError], ...] = ()
+    media_types: tuple[str, ...] = ("application/octet-stream",)
 
     def __post_init__(self) -> None:
         match = _ROUTE.match(self.route)

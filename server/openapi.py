@@ -247,7 +247,7 @@ def _result_content(operation: Operation, schemas: _Schemas) -> Json:
     if get_origin(operation.result) is Page:
         content[NDJSON] = {"schema": {"type": "string", "description": "One item, as in `items`, a line."}}
     if Binary in operation.results:
-        content[OCTETS] = {"schema": {}}
+        content |= {media_type: {"schema": {}} for media_type in operation.media_types}
     return content
 
 

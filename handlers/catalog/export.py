@@ -141,5 +141,6 @@ OPERATIONS = (
         Permission.SIGNED_IN,
         "Export the catalog as DCAT 3 in JSON-LD.",
         errors=(Forbidden, NotFound, TooLarge),
+        media_types=(JSON_LD,),
     ),
 )

@@ -16,7 +16,7 @@ from handlers.catalog.access import require_dataset
 from handlers.catalog.showing import LineageProblem
 from handlers.lineage_nodes import KnownTables, Nodes
 from handlers.names import RowId, Title
-from handlers.registry import Context, Forbidden, InvalidRequest, Operation, Permission
+from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Operation, Permission
 from handlers.source_access import require_source
 from handlers.source_naming import sql_names, table_name
 from handlers.view_lineage import Dependency, Statement
@@ -203,7 +203,7 @@ OPERATIONS = (
         "POST /lineage/sql",
         Permission.SIGNED_IN,
         "Follow the columns through SQL text, and attach what was found if asked to.",
-        errors=(Forbidden,),
+        errors=(Forbidden, NotFound),
     ),
     Operation(
         "lineage.sql.detach",
@@ -213,6 +213,6 @@ OPERATIONS = (
         "POST /lineage/sql/detach",
         Permission.SIGNED_IN,
         "Take out of the graph what was attached to it.",
-        errors=(Forbidden,),
+        errors=(Forbidden, NotFound),
     ),
 )
