@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Mapping
@@ -87,10 +88,16 @@ def invalid(error: msgspec.ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{where}: {message}." if where else f"{message}.", details={"parameter": where})
 
 
+@functools.cache
+def _default_workspace_of(request: type[msgspec.Struct]) -> object:
+    """The workspace that a request is about where it names none; no text if it has to name one."""
+    return next(field.default for field in msgspec.structs.fields(request) if field.name == "workspace_id")
+
+
 async def _authorise(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> None:
     workspace_id = None
     if operation.permission in WORKSPACE_PERMISSIONS:
-        workspace_id = parameters.get("workspace_id")
+        workspace_id = parameters.get("workspace_id", _default_workspace_of(operation.request))
         if not isinstance(workspace_id, str):
             await context.parts.access.require(context.principal, Permission.SIGNED_IN)
             raise InvalidRequest("workspace_id: Expected `str`.", details={"parameter": "workspace_id"})

@@ -100,7 +100,8 @@ def dependencies_of(lineage: StatementLineage) -> list[Dependency]:
     """Its edges by names; an input of which no column is named still is one."""
     if lineage.target is None:
         return []
-    found = [_dependency(each) for each in (*lineage.edges, *lineage.influences)]
+    parts: tuple[Edge | Influence, ...] = (*lineage.edges, *lineage.influences)
+    found = [_dependency(part) for part in parts]
     named = {each.source for each in found}
     return found + [
         Dependency(table, "", lineage.target, "", Kind.TRANSFORMATION.value)

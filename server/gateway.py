@@ -323,9 +323,13 @@ class Gateway:
         self.departure.begin()
         sockets = [socket for share in self._shares for socket in share]
         logger.info("parting %d connections", len(sockets))
-        self.drained += await part_connections(
+        began_at = self.time()
+        parted = await part_connections(
             sockets, self._settings.drain_seconds, has_others=self._settings.redis_url is not None
         )
+        self.drained += parted
+        if parted:
+            logger.info("parted %d of them within %.1f s", parted, self.time() - began_at)
 
     async def close(self) -> None:
         """Say going away to everybody who is still there, and wait for what is under way."""

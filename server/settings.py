@@ -54,7 +54,7 @@ class Settings:
         "folders that file sources must lie in, comma-separated (default: any, for server administrators only)",
     )
     # None: what is installed beside the server is most often of the same release.
-    postgres_tools: Path | None = setting(
+    postgres_tools: Path | None = setting(  # noqa: RUF009 - a Path is immutable
         read.folder, None, "folder of pg_dump and pg_restore, for backups of sources (default: on the path)"
     )
     # A week of nightly ones.

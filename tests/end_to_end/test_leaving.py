@@ -133,9 +133,11 @@ def test_n12_three_hundred_people_are_told_to_come_back_and_nothing_is_lost(tmp_
         guests = leaving.guests
         assert {guest.code for guest in guests} == {1012}
         assert all(guest.went_away for guest in guests)
-        closed = sorted(guest.closed_at for guest in guests)
-        assert leaving.unready_at < closed[-1]
-        assert closed[-1] - closed[0] > 1.0, "they were parted all at once"
+        assert leaving.unready_at < max(guest.closed_at for guest in guests)
+        # When the server did it: on a busy machine its clients read it late, and much of it together.
+        parted = re.search(rf"parted {CONNECTIONS} of them within ([\d.]+) s", server.log.read_text())
+        assert parted is not None, server.log.read_text()[-3000:]
+        assert float(parted[1]) > 1.0, "they were parted all at once"
         server.start()
         for document in DOCUMENTS:
             text = asyncio.run(text_of(server.socket_url, document, token))

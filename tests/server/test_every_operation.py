@@ -16,8 +16,10 @@ MORE_THAN_READ = [operation for operation in IN_WORKSPACES if operation.permissi
 
 
 def address_of(operation: Operation, workspace_id: str = "lab") -> str:
+    """Where the operation is asked for in this workspace."""
     path = operation.path.replace("{workspace_id}", workspace_id)
-    return re.sub(r"\{[^}]*\}", "1", path)
+    in_query = operation in IN_WORKSPACES and "workspace_id" not in operation.path_parameters
+    return re.sub(r"\{[^}]*\}", "1", path) + (f"?workspace_id={workspace_id}" if in_query else "")
 
 
 def name_of(operation: Operation) -> str:
@@ -85,8 +87,20 @@ def test_only_administrators_administer(tmp_path: Path) -> None:
 def test_an_unknown_parameter_is_refused(tmp_path: Path, operation: Operation) -> None:
     async def scenario(node: Node) -> None:
         await node.make_workspace("lab")
-        address = f"{address_of(operation)}?nonsense=1"
+        address = address_of(operation)
+        address += "&nonsense=1" if "?" in address else "?nonsense=1"
         answer = await node.client("admin").request(operation.method, address)
         assert (answer.status_code, answer.json()["details"]["unknown"]) == (400, ["nonsense"])
+
+    play(tmp_path, scenario)
+
+
+def test_a_request_that_names_no_workspace_is_about_its_default(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("default", ada=Role.VIEWER)
+        await node.make_workspace("lab", bob=Role.VIEWER)
+        assert (await node.client("ada").get("/dashboard/summary")).status_code == 200
+        stranger = await node.client("bob").get("/dashboard/summary")
+        assert (stranger.status_code, stranger.json()["code"]) == (404, "not_found")
 
     play(tmp_path, scenario)
