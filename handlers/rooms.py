@@ -125,7 +125,12 @@ class Rooms:
             self._pins[room] -= 1
             if not self._pins[room]:
                 del self._pins[room]
-                self._idle_since[room] = time.monotonic()
+                self._used(room, time.monotonic())
+
+    def _used(self, room: Room, now: float) -> None:
+        # One that was unloaded in the meantime would be kept by this for ever.
+        if room in self._idle_since:
+            self._idle_since[room] = now
 
     async def _load(self, row_id: int) -> None:
         room, snapshot_number = await self.loader.load(row_id)
@@ -280,7 +285,7 @@ class Rooms:
     def leave(self, room: Room, member: Member) -> None:
         now = time.monotonic()
         room.leave(member, now)
-        self._idle_since[room] = now
+        self._used(room, now)
 
     # Server-side edits and reads
 

@@ -2,6 +2,7 @@
 
 One answer for both dialects. Where everything is known already - the token was verified, the role is in memory, the
 room is open - the answer comes at once, without a task: a thousand clients that come back together cost no more.
+Otherwise a few documents are opened at a time, and who has left before its turn costs nothing any more.
 """
 
 import asyncio
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 BAD_REQUEST, UNAUTHORISED, FORBIDDEN, NOT_FOUND, TRY_AGAIN = 4400, 4401, 4403, 4404, 1013
 # A database that restarts or fails over is back within seconds: until then a newcomer waits, and need not come again.
 PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0)
+# Each takes a connection of the database's pool, of which requests need some, too. One that makes its document stands
+# in line for the write lock, as do updates that are to be stored: those must not wait behind every newcomer.
+OPENED_AT_ONCE = 6
 
 
 class Admitted(NamedTuple):
@@ -41,11 +45,12 @@ class Denied(NamedTuple):
 
 
 class Admission:
-    """Decides over parts that others own; keeps nothing."""
+    """Decides over parts that others own; keeps nothing but the line of those whose document is not open."""
 
     def __init__(self, parts: Parts, authenticator: Authenticator) -> None:
         self._parts = parts
         self._authenticator = authenticator
+        self._turns = asyncio.Semaphore(OPENED_AT_ONCE)
 
     def at_once(self, credential: str | None, known: Principal | None, name: str) -> Admitted | None:
         """The answer if it is yes and needs no reading."""
@@ -64,24 +69,28 @@ class Admission:
         credential: str | None,
         known: Principal | None,
         name: str,
+        is_there: Callable[[], bool],
         admitted: Callable[[Admitted], None],
         denied: Callable[[Denied], None],
     ) -> None:
-        """Calls one of the two, and the first right after the room was opened."""
+        """Calls one of the two, and the first right after the room was opened; neither for one that left meanwhile."""
         for pause in (*PAUSES_SECONDS, None):
             try:
-                answer = await self._answer(credential, known, name)
+                answer = await self._answer(credential, known, name, is_there)
             except (StorageError, Unavailable) as error:
                 if pause is None:
                     logger.warning("nobody can be let into %r at the moment: %s", name, error)
                     denied(Denied("the server cannot open this document at the moment; connect again", TRY_AGAIN))
                     return
                 await asyncio.sleep(pause)
+                if not is_there():
+                    return
             except OperationError as error:
                 denied(Denied(error.message, _close_code(error)))
                 return
             else:
-                admitted(answer)
+                if answer is not None:
+                    admitted(answer)
                 return
 
     async def authenticate(self, credential: str | None, known: Principal | None) -> Principal:
@@ -92,7 +101,10 @@ class Admission:
             raise NotAuthenticated("Sign in first: send a token.")
         return await self._authenticator.authenticate(credential)
 
-    async def _answer(self, credential: str | None, known: Principal | None, name: str) -> Admitted:
+    async def _answer(
+        self, credential: str | None, known: Principal | None, name: str, is_there: Callable[[], bool]
+    ) -> Admitted | None:
+        """The place; None if nobody is there any more when it is their turn."""
         principal = await self.authenticate(credential, known)
         workspace_id, slash, document_name = name.partition("/")
         if not slash:
@@ -102,14 +114,24 @@ class Admission:
         while True:
             room = self._parts.rooms.live_named(workspace_id, document_name)
             if room is None:
-                document = await ensure_document(self._parts, principal, workspace_id, document_name)
-                room = await self._parts.rooms.open(document)
+                async with self._turns:
+                    if not is_there():
+                        return None
+                    room = await self._open(principal, workspace_id, document_name)
             # Not awaited: between the room and the answer nothing may happen to either of them.
             role = access.peek_role(principal, workspace_id)
             if role is not None:
                 return Admitted(principal, workspace_id, role, room)
             if await access.role_for(principal, workspace_id) is None:
                 raise NotFound(f"There is no workspace {workspace_id!r}, or you are not a member of it.")
+
+    async def _open(self, principal: Principal, workspace_id: str, name: str) -> Room:
+        # Whoever was in line before may have opened it.
+        room = self._parts.rooms.live_named(workspace_id, name)
+        if room is None:
+            document = await ensure_document(self._parts, principal, workspace_id, name)
+            room = await self._parts.rooms.open(document)
+        return room
 
 
 def _close_code(error: OperationError) -> int:

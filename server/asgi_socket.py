@@ -225,6 +225,7 @@ class AsgiSocket:
             counted[1].release(counted[0])
         dialect, self._dialect = self._dialect, None
         if dialect is not None:
+            self._gateway.strangers.forget(self)
             dialect.closed()
 
 

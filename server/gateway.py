@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,6 +29,7 @@ from server.renewals import Renewals
 from server.request_limit import RequestLimit
 from server.settings import Settings
 from server.socket_observation import SocketObservation
+from server.strangers import Strangers
 from server.transport import Dialect, Transport
 from server.websocket import WebSocketProtocol
 from server.y_websocket import YWebSocketDialect
@@ -77,8 +77,7 @@ class Gateway:
         # Connections are looked at in turn: an equal share each second.
         self._shares: list[set[Transport]] = [set() for _ in range(max(1, int(settings.keepalive_interval)))]
         self._opened = 0
-        # Connections that have not said who they are, and until when they may take their time, the oldest first.
-        self._strangers: deque[tuple[float, Transport, Dialect]] = deque()
+        self.strangers = Strangers(settings.authentication_deadline)
         self._refusals: dict[tuple[str, int], tuple[float, int]] = {}
         self._renewals = Renewals()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,7 +123,7 @@ class Gateway:
         socket.share.add(socket)
         dialect = self._greet(socket, upgrade)
         if not dialect.is_known:
-            self._strangers.append((self.time() + self._settings.authentication_deadline, socket, dialect))
+            self.strangers.add(socket, dialect, self.time())
         return dialect
 
     def _greet(self, socket: Transport, upgrade: Upgrade) -> Dialect:
@@ -175,7 +174,9 @@ class Gateway:
         if answer is not None:
             count_and_admit(answer)
         else:
-            self.spawn(self._admission.decide(credential, known, name, count_and_admit, denied))
+            self.spawn(
+                self._admission.decide(credential, known, name, lambda: not socket.closing, count_and_admit, denied)
+            )
 
     async def authenticate(self, credential: str) -> Principal:
         """Raises NotAuthenticated."""
@@ -277,14 +278,8 @@ class Gateway:
             now = self.time()
             for socket in list(self._shares[turn]):
                 socket.check(now, self._settings.slow_reader_timeout)
-            self._part_strangers(now)
+            self.strangers.part(now)
             self._renewals.look(datetime.now(UTC))
-
-    def _part_strangers(self, now: float) -> None:
-        while self._strangers and self._strangers[0][0] <= now:
-            _, socket, dialect = self._strangers.popleft()
-            if not dialect.is_known and not socket.closing:
-                socket.close(4408, "nobody signed in in time")
 
     def pause_before_close(self, user: str, row_id: int) -> float:
         """Seconds to wait before closing a connection for what its client will send again.

@@ -38,6 +38,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     """
     logs.configure(settings.log_level, as_json=settings.log_json)
     startup.allow_open_files()
+    startup.share_heaps()
     for problem in (*tracing.find_problems(settings), *metrics_port.find_problems(settings)):
         raise startup.StartError(problem)
     # The address first: it is what is most often taken, and nothing has been opened yet.
@@ -58,6 +59,7 @@ def serve_as_worker(settings: Settings, listener: socket.socket, lifeline: Conne
     """
     # Signals of a terminal, or of whoever stops a whole group, are for the supervisor; it passes them on.
     os.setpgid(0, 0)
+    startup.share_heaps()
     logs.configure(settings.log_level, as_json=settings.log_json, worker=settings.worker_index)
     try:
         return _run(_serve_beside_others(settings, listener, lifeline))

@@ -284,6 +284,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def _leave(self) -> None:
         dialect, self.dialect = self.dialect, None
         if dialect is not None:
+            self._gateway.strangers.forget(self)
             dialect.closed()
 
     def shutdown(self) -> None:

@@ -46,7 +46,9 @@ SQLITE_PRAGMAS = (
     f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}",
     f"PRAGMA journal_size_limit = {_WAL_BYTES}",
     "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -16384",
+    # Each connection has its own, and forgets it when another has written: it need not outlast a transaction, and the
+    # operating system keeps the same pages once for all. A transaction that changes more spills to the write-ahead log.
+    "PRAGMA cache_size = -2048",
 )
 
 

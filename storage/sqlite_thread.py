@@ -70,8 +70,9 @@ class SqliteThread:
             timeout=self._busy_timeout,
             isolation_level=None,
             check_same_thread=False,
-            # Room for every shape of the statements that are used here.
-            cached_statements=256,
+            # An INSERT of many rows takes 110 KB compiled and 0.2 ms to compile: kept are the shapes that come again
+            # and again, and not all that ever came.
+            cached_statements=32,
         )
         try:
             for pragma in SQLITE_PRAGMAS:

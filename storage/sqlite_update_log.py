@@ -26,8 +26,11 @@ R = TypeVar("R")
 _MAX_ROWS = 512
 _COLUMNS = 6
 
-# Enough for every document anybody has open; remembering is only a shortcut.
-_MAX_HEADS = 100_000
+# A compiled statement keeps what it was run with last. Larger rows are therefore inserted one by one, by one statement.
+_MAX_BYTES = 64 * 1024
+
+# Enough for every document anybody has open; remembering is only a shortcut, and costs 150 bytes a document.
+_MAX_HEADS = 10_000
 
 
 class SqliteUpdateLog:
@@ -56,7 +59,7 @@ class SqliteUpdateLog:
         if numbered is None:
             return None
         heads, values = numbered
-        if not 0 < len(values) <= _MAX_ROWS * _COLUMNS:
+        if not 0 < len(values) <= _MAX_ROWS * _COLUMNS or size_of(values) > _MAX_BYTES:
             return None
         try:
             await self._finished(self.thread.run(partial(insert, values=values)))
@@ -121,6 +124,20 @@ def insert(connection: sqlite3.Connection, values: Sequence[Any]) -> None:
     connection.execute(insert_statement(len(values) // _COLUMNS), values)
 
 
+def insert_some(connection: sqlite3.Connection, values: Sequence[Any]) -> None:
+    """Inserts rows given as one flat list, of any size, in a transaction that was begun."""
+    if size_of(values) <= _MAX_BYTES:
+        insert(connection, values)
+        return
+    for start in range(0, len(values), _COLUMNS):
+        insert(connection, values[start : start + _COLUMNS])
+
+
+def size_of(values: Sequence[Any]) -> int:
+    """Bytes of the updates in a flat list of rows."""
+    return sum(map(len, values[_COLUMNS - 1 :: _COLUMNS]))
+
+
 def append_carefully(connection: sqlite3.Connection, appends: Sequence[Append]) -> dict[int, int]:
     """Appends in a transaction that reads the heads first. Raises MissingDocument."""
     wanted = {append.document_id for append in appends}
@@ -131,7 +148,7 @@ def append_carefully(connection: sqlite3.Connection, appends: Sequence[Append]) 
             raise MissingDocument(missing)
         heads, values = number(appends, known) or ({}, [])
         for start in range(0, len(values), _MAX_ROWS * _COLUMNS):
-            insert(connection, values[start : start + _MAX_ROWS * _COLUMNS])
+            insert_some(connection, values[start : start + _MAX_ROWS * _COLUMNS])
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:

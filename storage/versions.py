@@ -1,13 +1,14 @@
 """Versions: numbers of a document that somebody, or the server by itself, found worth keeping."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, literal, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.tables import versions
+from storage.tables import documents, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,16 @@ async def create(
     }
     row = (await connection.execute(plain_insert(versions).values(values).returning(*versions.c))).one()
     return Version(*row)
+
+
+async def create_automatic(connection: AsyncConnection, document_ids: Collection[int], *, at: datetime) -> None:
+    """A version of each of the documents that has updates later than its latest version, made by who wrote last."""
+    latest = select(func.max(versions.c.number)).where(versions.c.document_id == documents.c.id).scalar_subquery()
+    behind = select(
+        documents.c.id, documents.c.head, literal(True), documents.c.updated_by, literal(at, versions.c.created_at.type)
+    ).where(documents.c.id.in_(document_ids), documents.c.head > func.coalesce(latest, 0))
+    columns = ["document_id", "number", "automatic", "created_by", "created_at"]
+    await connection.execute(plain_insert(versions).from_select(columns, behind))
 
 
 async def get(connection: AsyncConnection, document_id: int, version_id: int) -> Version | None:

@@ -24,6 +24,8 @@ QUIET_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 60.0
 RETRY_SECONDS = 10.0
 TICK_SECONDS = 0.25
+# An entry is 200 bytes. What comes beyond these is found by what the database knows of it.
+MOST_WAITING = 10_000
 # In one transaction: others wait to write meanwhile.
 MANY = CATCH_UP_ROWS = 50
 
@@ -52,9 +54,8 @@ class Indexer:
         waiting = self._waiting.get(row_id)
         if waiting is not None:
             waiting.last = now
-            return
-        self._waiting[row_id] = _Waiting(now, now)
-        self._something_waits.set()
+        else:
+            self._wait(row_id, now)
 
     def node_lost(self, _: str) -> None:
         """Another node may not have had the time to index what it stored."""
@@ -111,8 +112,14 @@ class Indexer:
             self._try_later(row_ids[0])
 
     def _try_later(self, row_id: int) -> None:
-        later = self._clock() + RETRY_SECONDS - QUIET_SECONDS
-        self._waiting.setdefault(row_id, _Waiting(later, later))
+        if row_id not in self._waiting:
+            self._wait(row_id, self._clock() + RETRY_SECONDS - QUIET_SECONDS)
+
+    def _wait(self, row_id: int, since: float) -> None:
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting[row_id] = _Waiting(since, since)
+        else:
+            self._is_behind = True
         self._something_waits.set()
 
 

@@ -32,3 +32,21 @@ def test_rooms_are_freed_when_they_are_unloaded(tmp_path: Path) -> None:
             assert not list(documents)
 
     asyncio.run(scenario())
+
+
+def test_a_room_that_is_discarded_while_it_is_used_is_freed_afterwards(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_node(tmp_path) as node:
+            document = await node.document("notes")
+            async with node.rooms.use(document) as room:
+                editor = Editor(node.rooms, room, "ada")
+                await node.rooms.discard(document)
+                assert node.rooms.open_count == 0
+                editor.leave()
+                freed = weakref.ref(room)
+                del room, editor
+            await asyncio.sleep(0)
+            gc.collect()
+            assert freed() is None
+
+    asyncio.run(scenario())

@@ -3,18 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import uvicorn
 from hand_transport import HandTransport
-from node_in_process import Node, running_node
+from node_in_process import Node, listening
 from pycrdt import Doc, Map
 from raw_client import RawClient
-from uvicorn.config import HTTPProtocolType, WSProtocolType
 
 from crdt import sync
 from crdt.lib0 import read_var_bytes, write_var_string
@@ -28,26 +25,6 @@ from server.websocket import WebSocketProtocol
 NAME = "default/notes"
 PREFIX = write_var_string(NAME)
 FRAME = 50_000
-
-
-@contextlib.asynccontextmanager
-async def listening(folder: Path, *, is_stock: bool, **settings: Any) -> AsyncIterator[tuple[Node, int]]:
-    """A node on a port, with the protocol class that it has in earnest, or under a stock ASGI server."""
-    async with running_node(folder, **settings) as node:
-        gateway = node.studio.gateway
-        http, ws = cast(HTTPProtocolType, gateway.front_door), cast(WSProtocolType, gateway.websocket)
-        own = {} if is_stock else {"http": http, "ws": ws}
-        config = uvicorn.Config(node.studio.app, lifespan="off", log_config=None, **own)  # type: ignore[arg-type]
-        server = uvicorn.Server(config)
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen()
-            serving = asyncio.create_task(server.serve([listener]))
-            try:
-                yield node, listener.getsockname()[1]
-            finally:
-                server.should_exit = True
-                await serving
 
 
 class Pair:

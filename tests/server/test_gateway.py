@@ -12,9 +12,14 @@ from node_in_process import Node, running_node
 
 from crdt import sync
 from crdt.lib0 import write_var_bytes, write_var_string
-from handlers.registry import NotFound
+from handlers.collaboration.naming import ensure_document
+from handlers.parts import Parts
+from handlers.registry import NotFound, Permission, Principal
+from server import admission
+from server.admission import OPENED_AT_ONCE
 from server.hocuspocus import HocuspocusDialect
 from storage import documents
+from storage.documents import Document
 
 NAME = "default/notes"
 STEP_1 = sync.step_1(sync.EMPTY_STATE_VECTOR)
@@ -68,17 +73,6 @@ def test_h1_what_is_held_for_a_stranger_is_bounded_over_all_documents(tmp_path: 
     play(tmp_path, scenario)
 
 
-def test_who_does_not_say_who_it_is_is_sent_away(tmp_path: Path) -> None:
-    async def scenario(node: Node) -> None:
-        gateway, line = node.studio.gateway, HandTransport()
-        dialect = HocuspocusDialect(gateway, line)
-        gateway._strangers.append((gateway.time(), line, dialect))
-        gateway._part_strangers(gateway.time() + 0.1)
-        assert line.codes == [4408]
-
-    play(tmp_path, scenario)
-
-
 def test_a5_nothing_is_taken_from_the_moment_a_role_was_taken(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         line = HandTransport()
@@ -89,6 +83,38 @@ def test_a5_nothing_is_taken_from_the_moment_a_role_was_taken(tmp_path: Path) ->
         await node.settled()
         assert (await node.document("notes")).head == 0
         assert any(b"you may read this document" in data for data in line.sent)
+
+    play(tmp_path, scenario)
+
+
+def test_who_leaves_before_its_turn_has_no_document_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(node: Node) -> None:
+        gateway, lines = node.studio.gateway, [HandTransport() for _ in range(3 * OPENED_AT_ONCE)]
+        begun: list[str] = []
+        go_on = asyncio.Event()
+
+        async def slow(parts: Parts, principal: Principal, workspace_id: str, name: str) -> Document:
+            begun.append(name)
+            await go_on.wait()
+            return await ensure_document(parts, principal, workspace_id, name)
+
+        monkeypatch.setattr(admission, "ensure_document", slow)
+        token = node.token("ada")
+        principal = await gateway.authenticate(token)
+        await gateway.parts.access.require(principal, Permission.READ, "default")
+        places: list[admission.Admitted] = []
+        refused: list[admission.Denied] = []
+        for number, line in enumerate(lines):
+            gateway.admit(line, token, None, f"default/d{number}", places.append, refused.append)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(begun) == OPENED_AT_ONCE, "whoever types waits behind few newcomers"
+        for line in lines[OPENED_AT_ONCE:-1]:
+            line.closing = True
+        go_on.set()
+        await gateway.idle()
+        assert begun == [f"d{number}" for number in (*range(OPENED_AT_ONCE), len(lines) - 1)]
+        assert (len(places), refused) == (len(begun), [])
 
     play(tmp_path, scenario)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from server.settings import Settings
 from server.startup import (
+    HEAPS,
     StartError,
     address_of,
     allow_open_files,
@@ -23,6 +26,8 @@ from server.startup import (
     sqlite_file,
 )
 from storage.database import Database
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_folder_is_made_with_its_parents(tmp_path: Path) -> None:
@@ -113,6 +118,34 @@ def test_as_many_connections_as_the_system_allows() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_threads_share_what_is_free() -> None:
+    """In a process of its own, for it is for good: eight threads at once, and how many heaps glibc has then."""
+    program = """
+import ctypes, sys, threading
+from server.startup import share_heaps
+c = ctypes.CDLL(None)
+if not hasattr(c, "malloc_info"):
+    sys.exit("not glibc")
+share_heaps()
+barrier = threading.Barrier(8)
+def work():
+    barrier.wait()
+    kept = [bytes(2000) for _ in range(100)]
+    barrier.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+c.fdopen.restype = ctypes.c_void_p
+out = ctypes.c_void_p(c.fdopen(1, b"w"))
+c.malloc_info(0, out)
+c.fflush(out)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    if ended.stderr.strip() == "not glibc":
+        pytest.skip("its malloc has no heaps of threads")
+    assert 1 <= ended.stdout.count("<heap nr=") <= HEAPS, ended.stderr
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a" * 300, "..", "\u2603" * 70])

@@ -1,6 +1,8 @@
 """What SQLite's update log promises beyond the contract: what is left when it fails, and how it uses the file."""
 
+import _sqlite3
 import asyncio
+import ctypes
 import itertools
 import sqlite3
 import subprocess
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from storage import update_log
+from storage import sqlite_update_log, update_log
 from storage.database import Database
 from storage.errors import BrokenReference, Unavailable
 from storage.sqlite_update_log import SqliteUpdateLog, insert_statement, number
@@ -88,7 +90,7 @@ def test_a_refused_row_takes_the_others_with_it(sqlite_url: str) -> None:
         one, other = await make_documents(database, "one", "other")
         log = SqliteUpdateLog(database)
         await log.append([append_of(one, b"a"), append_of(other, b"x")])
-        bad = PendingUpdate("ann", 0, 1, None)  # type: ignore[arg-type]
+        bad = PendingUpdate(None, 0, 1, b"y")  # type: ignore[arg-type]
         with pytest.raises(BrokenReference):
             await log.append([append_of(one, b"b"), Append(other.id, [bad])])
         assert await log.append([append_of(one, b"b"), append_of(other, b"y")]) == {one.id: 2, other.id: 2}
@@ -163,6 +165,44 @@ def test_an_append_that_is_cancelled_keeps_other_writers_out_until_it_is_done(sq
             await task
         assert not database.write_lock.locked()
         assert await log.append([append_of(document, b"b")]) == {document.id: 2}
+
+    with_database(sqlite_url, body)
+
+
+def test_few_documents_numbers_are_remembered(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_update_log, "_MAX_HEADS", 3)
+
+    async def body(database: Database) -> None:
+        made = await make_documents(database, *(f"d{number}" for number in range(9)))
+        log = SqliteUpdateLog(database)
+        for head in range(1, 4):
+            for document in made:
+                assert await log.append([append_of(document, b"a")]) == {document.id: head}
+                assert len(log._heads) <= 4
+
+    with_database(sqlite_url, body)
+
+
+def test_what_is_kept_of_the_file_and_of_statements_is_bounded(sqlite_url: str) -> None:
+    """SQLite counts what it has for all connections of this process, so this one looks at what is added."""
+    library = ctypes.CDLL(_sqlite3.__file__)
+    if not hasattr(library, "sqlite3_memory_used"):
+        pytest.skip("this Python has SQLite built in, and its count cannot be asked for")
+    library.sqlite3_memory_used.restype = ctypes.c_longlong
+
+    async def body(database: Database) -> None:
+        (document,) = await make_documents(database, "one")
+        log = SqliteUpdateLog(database)
+        await log.append([append_of(document, b"a")])
+        before = library.sqlite3_memory_used()
+        for rows in range(1, 129):
+            await log.append([append_of(document, *[bytes(200)] * rows)])
+        for rows in range(2, 20):
+            await log.append([append_of(document, *[bytes(500_000)] * rows)])
+        await log.append([append_of(document, b"a")])
+        async with database.write() as connection:
+            await connection.exec_driver_sql("UPDATE updates SET author = 'bob'")
+        assert library.sqlite3_memory_used() - before < 8 * 2**20
 
     with_database(sqlite_url, body)
 

@@ -5,8 +5,9 @@ import pytest
 from storage import versions
 from storage.database import Database
 from storage.errors import BrokenReference
+from storage.update_log import open_update_log
 from storage.versions import Version
-from tests.storage.opened import NOW, make_documents, with_database
+from tests.storage.opened import NOW, append_of, make_documents, with_database
 
 
 def test_versions_are_made_found_renamed_and_removed(database_url: str) -> None:
@@ -58,5 +59,35 @@ def test_a_version_needs_a_document(database_url: str) -> None:
         with pytest.raises(BrokenReference):
             async with database.write() as connection:
                 await versions.create(connection, 99, 1, created_by="ann", at=NOW)
+
+    with_database(database_url, body)
+
+
+def told(version: Version | None) -> tuple[int, bool, str] | None:
+    return None if version is None else (version.number, version.automatic, version.created_by)
+
+
+def test_automatic_ones_are_made_of_what_no_version_holds(database_url: str) -> None:
+    async def body(database: Database) -> None:
+        names = ("edited", "kept", "edited since", "empty", "not asked for")
+        _, is_kept, edited_since, empty, other = made = await make_documents(database, *names)
+        log = open_update_log(database)
+        await log.append([append_of(document, b"a", b"b") for document in made if document is not empty])
+        async with database.write() as connection:
+            await versions.create(connection, is_kept.id, 2, name="mine", created_by="bob", at=NOW)
+            await versions.create(connection, edited_since.id, 1, created_by="bob", at=NOW)
+            asked = [document.id for document in made if document is not other]
+            await versions.create_automatic(connection, [*asked, 4711], at=NOW)
+        async with database.read() as connection:
+            newest = {document.name: await versions.latest(connection, document.id) for document in made}
+        assert {name: told(version) for name, version in newest.items()} == {
+            "edited": (2, True, "ann"),
+            "kept": (2, False, "bob"),
+            "edited since": (2, True, "ann"),
+            "empty": None,
+            "not asked for": None,
+        }
+        assert newest["edited"] is not None
+        assert (newest["edited"].created_at, newest["edited"].name) == (NOW, None)
 
     with_database(database_url, body)

@@ -1,12 +1,16 @@
 """A whole node inside the test's event loop, over a real SQLite database; only the transports are the test's."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.config import HTTPProtocolType, WSProtocolType
 
 from handlers.rooms import Rooms
 from server.app import Studio, running
@@ -84,3 +88,23 @@ async def running_node(folder: Path, *, tracing: Any = None, **settings: Any) ->
             yield Node(studio, database, secret)
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def listening(folder: Path, *, is_stock: bool, **settings: Any) -> AsyncIterator[tuple[Node, int]]:
+    """A node on a port, with the protocol class that it has in earnest, or under a stock ASGI server."""
+    async with running_node(folder, **settings) as node:
+        gateway = node.studio.gateway
+        http, ws = cast(HTTPProtocolType, gateway.front_door), cast(WSProtocolType, gateway.websocket)
+        own = {} if is_stock else {"http": http, "ws": ws}
+        config = uvicorn.Config(node.studio.app, lifespan="off", log_config=None, **own)  # type: ignore[arg-type]
+        server = uvicorn.Server(config)
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            serving = asyncio.create_task(server.serve([listener]))
+            try:
+                yield node, listener.getsockname()[1]
+            finally:
+                server.should_exit = True
+                await serving

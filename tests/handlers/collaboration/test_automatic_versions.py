@@ -7,6 +7,7 @@ from editor import open_editor, row_of
 from http_node import Node, play
 
 from handlers.access import Role
+from handlers.collaboration import automatic_versions
 from handlers.collaboration.automatic_versions import ACTIVE_SECONDS, LEFT_SECONDS, VersionKeeper
 from storage import versions
 
@@ -119,5 +120,44 @@ def test_a_document_that_is_gone_gets_none(tmp_path: Path, caplog: Any) -> None:
         keeper.changed(4711)
         await keeper.sweep(node.parts, 1e6)
         assert caplog.text == ""
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_too_much_to_remember_is_looked_for_again(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(automatic_versions, "MOST_EDITED", 2)
+
+    async def scenario(node: Node) -> None:
+        ada, keeper, clock = await kept(node)
+        names = ["plan", *(f"d{number}" for number in range(4))]
+        for name in names[1:]:
+            await ada.put(f"/collaboration/documents/lab/{name}/content", json={"text": "x"})
+            assert len(keeper._edited) <= 2
+        for _ in range(3):
+            await keeper.catch_up(node.parts)
+            assert len(keeper._edited) <= 2
+            clock.now += LEFT_SECONDS
+            await keeper.sweep(node.parts, clock.now)
+        for name in names:
+            items = (await ada.get(f"/collaboration/documents/lab/{name}/versions")).json()["items"]
+            assert [item["number"] for item in items] == [1], name
+
+    play(tmp_path, scenario)
+
+
+def test_versions_that_could_not_be_made_are_made_later(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
+    async def failing(*_: Any, **__: Any) -> None:
+        raise OSError("no disk")
+
+    async def scenario(node: Node) -> None:
+        ada, keeper, clock = await kept(node)
+        clock.now += LEFT_SECONDS
+        with monkeypatch.context() as patch:
+            patch.setattr(versions, "create_automatic", failing)
+            await keeper.sweep(node.parts, clock.now)
+        assert "trying again" in caplog.text
+        assert await made(ada) == []
+        await keeper.sweep(node.parts, clock.now)
+        assert await made(ada) == [(1, True, "ada")]
 
     play(tmp_path, scenario)

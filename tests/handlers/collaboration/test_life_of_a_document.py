@@ -4,7 +4,7 @@ from editor import open_editor, row_of
 from http_node import Node, play
 
 from handlers.access import Role
-from handlers.collaboration.automatic_versions import make_version
+from handlers.collaboration.automatic_versions import make_versions
 from handlers.collaboration.indexing import index
 
 DOCUMENTS = "/collaboration/documents/lab"
@@ -25,7 +25,7 @@ def test_the_life_of_a_document(database_url: str) -> None:
 
         row = await row_of(node.parts, "lab", "plan")
         assert (row.kind, row.root) == ("text", "monaco")
-        await make_version(node.parts, row.id)
+        await make_versions(node.parts, [row.id])
         named = (await bob.post(f"{HERE}/versions", json={"name": "Bob's", "at": 1})).json()
         versions = (await bob.get(f"{HERE}/versions")).json()["items"]
         assert [(version["number"], version["automatic"]) for version in versions] == [(1, False), (2, True)]

@@ -8,6 +8,7 @@ from editor import open_editor, row_of
 from http_node import Node, play, serving
 
 from handlers.access import Role
+from handlers.collaboration import indexing
 from handlers.collaboration.indexing import LONGEST_WAIT_SECONDS, Indexer, keep_index
 from storage import search
 
@@ -210,5 +211,25 @@ def test_a_document_that_is_gone_is_no_failure(tmp_path: Path, caplog: Any) -> N
         indexer.changed(4711)
         await indexer.index_due(node.parts, 1e12)
         assert caplog.text == ""
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_too_much_to_remember_is_found_in_the_database(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(indexing, "MOST_WAITING", 2)
+
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.EDITOR)
+        ada, indexer = node.client("ada"), Indexer()
+        await ada.put(f"{DOCUMENTS}/first/content", json={"text": "word"})
+        running = asyncio.create_task(indexer.run(node.parts))
+        await until_found(ada, "word", ["first"])
+        node.parts.rooms.change_listeners.append(indexer.changed)
+        names = [f"d{number}" for number in range(5)]
+        for name in names:
+            await ada.put(f"{DOCUMENTS}/{name}/content", json={"text": "word"})
+            assert len(indexer._waiting) <= 2
+        await until_found(ada, "word", [*names, "first"])
+        running.cancel()
 
     play(tmp_path, scenario)
