@@ -126,13 +126,13 @@ def test_tokens_flow_in_on_all_nodes_together(redis_url: str) -> None:
     async def scenario() -> None:
         async with nodes(redis_url, 2, 200, 10) as limits:
             began_at, count = time.monotonic(), 0
-            while time.monotonic() - began_at < 0.5:
+            # Should no tokens flow in, the deadline is the test's.
+            while count < 100:
                 for limit in limits:
                     count += await passed(limit, "ada", 1)
                 await asyncio.sleep(0.001)
-            spent = time.monotonic() - began_at
-            assert count <= 10 + 200 * spent + 1 + sum(limit.counted_here for limit in limits)
-            assert count >= 50
+                here = sum(limit.counted_here for limit in limits)
+                assert count <= 10 + 200 * (time.monotonic() - began_at) + 1 + here
 
     asyncio.run(scenario())
 

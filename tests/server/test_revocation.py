@@ -145,7 +145,7 @@ def test_a5_every_change_reaches_the_other_node(
             for user in (*users, "stays"):
                 await other.enlist(user)
             key, secret = await api_key_of(other, "keyed")
-            lifetimes, expires_at = {"expiring": timedelta(seconds=2)}, time.monotonic() + 2
+            lifetimes = {"expiring": timedelta(seconds=2)}
             issuer = ServerIssuer(other.secret, utc_now)
             editors = [
                 Editor(other, user, is_hocuspocus) for user in (*users, "stays") for is_hocuspocus in (False, True)
@@ -153,6 +153,7 @@ def test_a5_every_change_reaches_the_other_node(
             for editor in editors:
                 lifetime = lifetimes.get(editor.user, timedelta(hours=1))
                 await editor.join(secret if editor.user == "keyed" else issuer.issue(editor.user, lifetime))
+            expires_at = time.monotonic() + 2
             await do(one, "collaboration.members.remove", workspace_id="default", user_id="removed")
             await do(one, "collaboration.members.put", workspace_id="default", user_id="downgraded", role="viewer")
             await do(one, "users.deactivate", user_id="deactivated")

@@ -44,12 +44,11 @@ def test_nodes_take_from_one_bucket(redis_url: str) -> None:
 def test_no_pattern_gets_more_than_rate_and_burst(redis_url: str) -> None:
     async def scenario(one: RedisTokens, other: RedisTokens) -> None:
         began_at, taken = time.monotonic(), 0
-        while (spent := time.monotonic() - began_at) < 0.5:
+        # Until more have flowed in than could at once; should they not, the deadline is the test's.
+        while taken < BURST + RATE * 0.5:
             lots = await asyncio.gather(*(take(tokens, 3) for tokens in (one, other, one, other)))
             taken += sum(lot[0] for lot in lots)
-        spent = time.monotonic() - began_at
-        assert taken <= BURST + RATE * spent + 1
-        assert taken >= BURST + RATE * 0.25, "tokens do not flow in"
+            assert taken <= BURST + RATE * (time.monotonic() - began_at) + 1
 
     play(redis_url, scenario)
 
@@ -57,10 +56,10 @@ def test_no_pattern_gets_more_than_rate_and_burst(redis_url: str) -> None:
 def test_a_bucket_that_is_full_again_is_no_key(redis_url: str) -> None:
     async def scenario(one: RedisTokens, _: RedisTokens) -> None:
         client = redis.asyncio.from_url(redis_url)
-        await one.take("ada", 1, rate=20.0, burst=5)
+        await one.take("ada", 1, rate=0.02, burst=5)
         left = await client.pttl("here:rate:ada")
         await client.aclose()
-        assert 0 < left <= 51
+        assert 0 < left <= 50_001
 
     play(redis_url, scenario)
 
