@@ -70,8 +70,8 @@ class SqliteThread:
             timeout=self._busy_timeout,
             isolation_level=None,
             check_same_thread=False,
-            # An INSERT of 128 rows takes 110 KB compiled and 0.2 ms to compile, and there are 512 shapes of it: kept are
-            # those that come again and again, and not all that ever came.
+            # An INSERT of 128 rows takes 110 KB compiled and 0.2 ms to compile, and there are 512 shapes of it: kept
+            # are those that come again and again, and not all that ever came.
             cached_statements=32,
         )
         try:
