@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connectors.datasets import DatasetKind
 from handlers.audit_trail import record
-from handlers.catalog.access import require_dataset
 from handlers.catalog.showing import CatalogDataset, DatasetSummary, Sensitivity, Tag, shown_in_list, shown_whole
+from handlers.dataset_access import require_dataset
 from handlers.names import RowId, UserId, WorkspaceId
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import (

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analysis.lineage.edges import Edge, Influence, Kind
 from analysis.lineage.graph import LineageGraph, Link
 from analysis.lineage.names import ColumnRef
-from handlers.catalog.access import require_dataset
+from handlers.dataset_access import require_dataset
 from handlers.names import RowId
 from handlers.registry import Context, Forbidden, NotFound, Operation, Permission
 from storage import catalog, lineage_edges

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.lineage.edges import Edge, Influence, Kind
@@ -42,7 +42,7 @@ class AcceptEvents(msgspec.Struct, frozen=True, kw_only=True):
     What a job told before is replaced by what it tells now. Runs that failed or were aborted tell nothing.
     """
 
-    body: dict[str, Any] | list[Any]
+    body: dict[str, Any] | Annotated[list[dict[str, Any]], Meta(max_length=_MOST_EVENTS)]
     workspace_id: WorkspaceId = "default"
 
 
@@ -83,8 +83,6 @@ class ToldEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_
 async def accept_events(context: Context, request: AcceptEvents) -> Accepted:
     await context.parts.access.require(context.principal, Permission.WRITE, request.workspace_id)
     bodies = request.body if isinstance(request.body, list) else [request.body]
-    if len(bodies) > _MOST_EVENTS:
-        raise InvalidRequest(f"The body has {len(bodies)} events; send at most {_MOST_EVENTS} at once.")
     read = await asyncio.to_thread(_read, bodies)
     async with context.parts.database.write() as connection:
         taking = await _taking(connection, context, request.workspace_id)
@@ -101,12 +99,10 @@ async def accept_events(context: Context, request: AcceptEvents) -> Accepted:
     )
 
 
-def _read(bodies: list[Any]) -> list[tuple[AnyEvent, EventLineage]]:
+def _read(bodies: list[dict[str, Any]]) -> list[tuple[AnyEvent, EventLineage]]:
     read = []
     for at, body in enumerate(bodies):
         where = f"Event {at} of the array: " if len(bodies) > 1 else ""
-        if not isinstance(body, dict):
-            raise InvalidRequest(f"{where}It is not an object.", details={"event": at})
         try:
             event = read_event(body)
         except EventError as error:

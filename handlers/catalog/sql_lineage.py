@@ -12,8 +12,8 @@ from analysis.lineage.edges import Kind
 from analysis.lineage.names import TableName
 from handlers import view_lineage
 from handlers.audit_trail import record
-from handlers.catalog.access import require_dataset
 from handlers.catalog.showing import LineageProblem
+from handlers.dataset_access import require_dataset
 from handlers.lineage_nodes import KnownTables, Nodes
 from handlers.names import RowId, Title
 from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Operation, Permission

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import storage.analytics_tables
 import storage.backup_tables
 import storage.catalog_tables
 import storage.governance_tables
