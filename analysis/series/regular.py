@@ -1,0 +1,278 @@
+"""Series at even distances out of stamped rows: the step, repeated stamps, gaps and time zones, all of it counted."""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from analysis.columns import Array
+from analysis.series.steps import DAY, HOUR, Step, Unit, bucket_step, step_of
+
+# A grid of more steps than this, per row, is mostly holes: what lies before the last long hole is left out.
+_MOST_STEPS_A_ROW = 2.0
+# Fewer rows than this after such a hole are stray stamps.
+_LEAST_SHARE = 0.2
+
+
+class Aggregate(StrEnum):
+    """What rows of one step make together."""
+
+    MEAN = "mean"
+    SUM = "sum"
+    COUNT = "count"
+    MEDIAN = "median"
+    MIN = "min"
+    MAX = "max"
+    FIRST = "first"
+    LAST = "last"
+
+
+class Fill(StrEnum):
+    """What stands in a step without rows: AUTO is ZERO for counts and for sums of several rows, else INTERPOLATE."""
+
+    AUTO = "auto"
+    ZERO = "zero"
+    INTERPOLATE = "interpolate"
+
+
+class SeriesStatus(StrEnum):
+    OK = "ok"
+    EMPTY = "empty"
+    TOO_FEW = "too_few"
+    IRREGULAR = "irregular"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegularSeries:
+    """Values at even distances. Where `status` is not OK, `step` is None and `values` is empty.
+
+    `values` is float64 with NaN in gaps; `filled` the same without NaN, by `fill`. `stamps` is datetime64[us], in UTC,
+    or in wall time where a zone was given. `duplicates` counts rows beyond the first of a step, `gaps` steps without a
+    value, `moved` rows whose stamp was off its step's, `left_out` rows beyond a hole too long to bridge, `nulls` rows
+    without stamp or value, `daylight_saving` whether days of 23 and 25 hours were seen.
+    """
+
+    status: SeriesStatus
+    step: Step | None
+    stamps: Array
+    values: Array
+    filled: Array
+    rows: int = 0
+    nulls: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    moved: int = 0
+    left_out: int = 0
+    aggregate: Aggregate = Aggregate.MEAN
+    fill: Fill = Fill.INTERPOLATE
+    bucketed: bool = False
+    incomplete_last: bool = False
+    daylight_saving: bool = False
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def next_stamps(self, horizon: int) -> Array:
+        """datetime64[us]: the stamps of the `horizon` steps after the last."""
+        assert self.step is not None
+        last = self.step.numbers(self.stamps[-1:], nearest=True)[0]
+        return self.step.stamps(last + np.arange(1, horizon + 1))
+
+
+def regularise(
+    stamps: Array,
+    values: Array,
+    *,
+    aggregate: Aggregate = Aggregate.MEAN,
+    fill: Fill = Fill.AUTO,
+    step: Step | None = None,
+    zone: str | None = None,
+) -> RegularSeries:
+    """The series of rows in any order: `stamps` datetime64 (NaT: none), `values` float64 (NaN: none), one each a row.
+
+    The step is found unless given. `zone` names the time zone whose days and hours are meant where stamps are in UTC.
+    Never raises for bad data: see `status`. Raises ValueError for a zone that is not known.
+    """
+    rows = len(stamps)
+    known = ~np.isnat(stamps) & np.isfinite(values)
+    times, numbers = stamps[known].astype("datetime64[us]"), values[known].astype(np.float64)
+    if zone is not None:
+        times = wall_times(times, zone)
+    order = np.argsort(times, kind="stable")
+    times, numbers = times[order], numbers[order]
+    if not times.size:
+        return _none(SeriesStatus.EMPTY, rows, rows)
+    found, bucketed = _step(times, step)
+    if found is None:
+        few = np.unique(times).size < 3
+        return _none(SeriesStatus.TOO_FEW if few else SeriesStatus.IRREGULAR, rows, rows - times.size)
+    return _on_grid(times, numbers, found, bucketed, aggregate, fill, rows)
+
+
+def wall_times(stamps: Array, zone: str) -> Array:
+    """Stamps in UTC (datetime64[us]) as clocks of that zone show them. Raises ValueError for an unknown zone."""
+    try:
+        where = zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {zone!r}; zones are named like Europe/Berlin") from None
+    # Offsets change on the quarter of an hour at the finest.
+    quarters, places = np.unique(stamps.astype("datetime64[us]").astype(np.int64) // (HOUR // 4), return_inverse=True)
+    moments = (quarters * (HOUR // 4)).astype("datetime64[us]").tolist()
+    offsets = np.array([_offset(where, moment) for moment in moments], dtype=np.int64)
+    return np.asarray(stamps + offsets[places])
+
+
+def _offset(where: zoneinfo.ZoneInfo, moment: object) -> int:
+    if not isinstance(moment, datetime.datetime):  # beyond the year 9999
+        return 0
+    offset = where.utcoffset(moment.replace(tzinfo=datetime.UTC).astimezone(where).replace(fold=0))
+    return round(offset.total_seconds() * 1_000_000) if offset else 0
+
+
+def interpolated(values: Array) -> Array:
+    """The values with NaN replaced along straight lines, and by the nearest value at the ends."""
+    missing = np.isnan(values)
+    if not missing.any() or missing.all():
+        return np.zeros_like(values) if missing.any() else values
+    places = np.arange(len(values))
+    return np.asarray(np.interp(places, places[~missing], values[~missing]))
+
+
+def _none(status: SeriesStatus, rows: int, nulls: int) -> RegularSeries:
+    no_values = np.empty(0)
+    return RegularSeries(status, None, np.empty(0, "datetime64[us]"), no_values, no_values, rows, nulls)
+
+
+def _step(times: Array, wanted: Step | None) -> tuple[Step | None, bool]:
+    if wanted is not None:
+        return wanted, True
+    distinct = np.unique(times)
+    found = step_of(distinct)
+    if found is not None:
+        return found[0], False
+    return bucket_step(distinct), True
+
+
+def _on_grid(
+    times: Array, values: Array, step: Step, bucketed: bool, aggregate: Aggregate, fill: Fill, rows: int
+) -> RegularSeries:
+    numbers = step.numbers(times, nearest=not bucketed)
+    nulls, kept = rows - len(times), _dense_stretch(numbers)
+    left_out = len(times) - (kept.stop - kept.start)
+    times, values, numbers = times[kept], values[kept], numbers[kept]
+    incomplete = bucketed and _is_incomplete(times, numbers, step)
+    if incomplete:
+        whole = numbers < numbers[-1]
+        times, values, numbers = times[whole], values[whole], numbers[whole]
+    firsts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1])
+    grid = np.full(int(numbers[-1] - numbers[0]) + 1, np.nan)
+    grid[numbers[firsts] - numbers[0]] = _aggregated(values, firsts, aggregate)
+    stamps = step.stamps(np.arange(numbers[0], numbers[-1] + 1))
+    duplicates = len(values) - len(firsts)
+    filling = _filling(fill, aggregate, duplicates, len(firsts))
+    filled = np.nan_to_num(grid, nan=0.0) if filling is Fill.ZERO else interpolated(grid)
+    off = np.abs((times - stamps[numbers - numbers[0]]).astype(np.int64))
+    return RegularSeries(
+        SeriesStatus.OK,
+        step,
+        stamps,
+        grid,
+        filled,
+        rows,
+        nulls,
+        duplicates,
+        len(grid) - len(firsts),
+        0 if bucketed else int(np.count_nonzero(off)),
+        left_out,
+        aggregate,
+        filling,
+        bucketed,
+        bool(incomplete),
+        _saw_daylight_saving(times, step, off),
+    )
+
+
+def _dense_stretch(numbers: Array) -> slice:
+    """Which of the sorted step numbers to keep: all, unless most of the grid were holes.
+
+    Then what is before the longest hole is left out, or what is after it where that is next to nothing (a date far in
+    the future that stands for none).
+    """
+    start, stop = 0, len(numbers)
+    while True:
+        kept = numbers[start:stop]
+        holes = np.diff(kept)
+        distinct = 1 + np.count_nonzero(holes)
+        if int(kept[-1] - kept[0]) + 1 <= max(_MOST_STEPS_A_ROW * distinct, distinct + 10):
+            return slice(start, stop)
+        before = int(np.argmax(holes)) + 1
+        if len(kept) - before < _LEAST_SHARE * len(kept):
+            stop = start + before
+        else:
+            start += before
+
+
+def _is_incomplete(times: Array, numbers: Array, step: Step) -> bool:
+    """Whether the last step of moments is cut short: it ends well after the last moment, unlike steps before it."""
+    if numbers[-1] == numbers[0]:
+        return False
+    starts = step.stamps(numbers).astype(np.int64)
+    ends = step.stamps(numbers + 1).astype(np.int64)
+    shares = (times.astype(np.int64) - starts) / np.maximum(ends - starts, 1)
+    lasts = np.flatnonzero(np.diff(numbers))  # the last moment of each step but the last
+    return bool(shares[-1] < min(0.9, float(np.quantile(shares[lasts], 0.05)) - 1e-9))
+
+
+def _aggregated(values: Array, firsts: Array, aggregate: Aggregate) -> Array:
+    counts = np.diff(np.concatenate([firsts, [len(values)]]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        match aggregate:
+            case Aggregate.COUNT:
+                made = counts.astype(np.float64)
+            case Aggregate.SUM:
+                made = np.add.reduceat(values, firsts)
+            case Aggregate.MIN:
+                made = np.minimum.reduceat(values, firsts)
+            case Aggregate.MAX:
+                made = np.maximum.reduceat(values, firsts)
+            case Aggregate.FIRST:
+                made = values[firsts]
+            case Aggregate.LAST:
+                made = values[firsts + counts - 1]
+            case Aggregate.MEAN:
+                made = values[firsts] if len(values) == len(firsts) else np.add.reduceat(values, firsts) / counts
+            case Aggregate.MEDIAN:
+                made = _medians(values, firsts, counts)
+    return np.where(np.isfinite(made), made, np.nan)
+
+
+def _medians(values: Array, firsts: Array, counts: Array) -> Array:
+    groups = np.repeat(np.arange(len(firsts)), counts)
+    ordered = values[np.lexsort((values, groups))]
+    return np.asarray(0.5 * (ordered[firsts + (counts - 1) // 2] + ordered[firsts + counts // 2]))
+
+
+def _filling(fill: Fill, aggregate: Aggregate, duplicates: int, steps: int) -> Fill:
+    if fill is not Fill.AUTO:
+        return fill
+    is_total = aggregate is Aggregate.COUNT or (aggregate is Aggregate.SUM and duplicates > 0.1 * steps)
+    return Fill.ZERO if is_total else Fill.INTERPOLATE
+
+
+def _saw_daylight_saving(times: Array, step: Step, off: Array) -> bool:
+    """Days an hour off, or, of hours and finer, one hour doubled and one missing at the same time of some days."""
+    if step.unit in (Unit.DAY, Unit.WEEK, Unit.BUSINESS_DAY):
+        return bool(off.size and (off == HOUR).mean() > 0.1 and set(np.unique(off).tolist()) <= {0, HOUR})
+    if step.unit not in (Unit.HOUR, Unit.MINUTE, Unit.SECOND) or step.microseconds > HOUR or len(times) < 3:
+        return False
+    distances = np.diff(times.astype(np.int64))
+    doubled = np.flatnonzero(distances == 0)
+    missing = np.flatnonzero(distances == HOUR + int(step.microseconds))
+    if not doubled.size or not missing.size or doubled.size > HOUR / step.microseconds * (1 + len(times) * 1e-3):
+        return False
+    hours = (times.astype(np.int64) % DAY) // HOUR
+    return bool(np.all(hours[doubled] <= 3) and np.any(hours[missing + 1] <= 4))
