@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -34,10 +35,27 @@ async def execute(operation: Operation, context: Context, parameters: Mapping[st
     `parameters` are the request's fields as JSON-like values. Raises OperationError; whatever else comes
     out is a fault of the server. Who may not is told so before the parameters are looked at closely.
     """
+    with noting_refusals(operation, context, parameters):
+        request = await admit(operation, context, parameters)
+        value = await operation.handler(context, request)
+    if operation.audited:
+        dataset_id = parameters.get("dataset_id")
+        subject = None if dataset_id is None else f"dataset:{dataset_id}"
+        context.parts.changes.done(operation.name, workspace_of(operation, parameters), subject)
+    return value
+
+
+async def admit(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> msgspec.Struct:
+    """The request struct, if the context's principal may ask for it. Raises OperationError."""
+    await _authorise(operation, context, parameters)
+    return validate(operation, parameters)
+
+
+@contextlib.contextmanager
+def noting_refusals(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> Iterator[None]:
+    """Refusals go into the audit trail, and a database that cannot be used becomes Unavailable."""
     try:
-        await _authorise(operation, context, parameters)
-        request = validate(operation, parameters)
-        return await operation.handler(context, request)
+        yield
     except (NotAuthenticated, Forbidden) as refusal:
         _note_refusal(operation, context, parameters, refusal)
         raise
@@ -58,7 +76,31 @@ def validate(operation: Operation, parameters: Mapping[str, Any]) -> msgspec.Str
     try:
         return msgspec.convert(dict(parameters), operation.request)
     except msgspec.ValidationError as error:
+        return _validate_anew(operation, parameters, error)
+
+
+def _validate_anew(
+    operation: Operation, parameters: Mapping[str, Any], error: msgspec.ValidationError
+) -> msgspec.Struct:
+    """JSON has one kind of number, and 1.0 is the integer 1: looked at only where the request did not fit as it was."""
+    try:
+        return msgspec.convert(_with_whole_numbers(dict(parameters)), operation.request)
+    except msgspec.ValidationError as still:
+        raise invalid(still) from None
+    except RecursionError:
         raise invalid(error) from None
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _with_whole_numbers(each) for name, each in value.items()}
+        case list():
+            return [_with_whole_numbers(each) for each in value]
+        case _:
+            return value
 
 
 def _refuse_nul(operation: Operation, parameters: Mapping[str, Any]) -> None:
@@ -91,17 +133,23 @@ def invalid(error: msgspec.ValidationError) -> InvalidRequest:
 @functools.cache
 def _default_workspace_of(request: type[msgspec.Struct]) -> object:
     """The workspace that a request is about where it names none; no text if it has to name one."""
-    return next(field.default for field in msgspec.structs.fields(request) if field.name == "workspace_id")
+    return next((field.default for field in msgspec.structs.fields(request) if field.name == "workspace_id"), None)
 
 
 async def _authorise(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> None:
     workspace_id = None
     if operation.permission in WORKSPACE_PERMISSIONS:
-        workspace_id = parameters.get("workspace_id", _default_workspace_of(operation.request))
-        if not isinstance(workspace_id, str):
+        workspace_id = workspace_of(operation, parameters)
+        if workspace_id is None:
             await context.parts.access.require(context.principal, Permission.SIGNED_IN)
             raise InvalidRequest("workspace_id: Expected `str`.", details={"parameter": "workspace_id"})
     await context.parts.access.require(context.principal, operation.permission, workspace_id)
+
+
+def workspace_of(operation: Operation, parameters: Mapping[str, Any]) -> str | None:
+    """The workspace that the parameters name, or that stands for none named; None where there is no such."""
+    workspace_id = parameters.get("workspace_id", _default_workspace_of(operation.request))
+    return workspace_id if isinstance(workspace_id, str) else None
 
 
 def _note_refusal(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib import metadata
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 import msgspec
 from msgspec import UNSET, UnsetType, structs
@@ -21,7 +21,7 @@ from handlers.registry import (
     Permission,
     errors_of,
 )
-from server.parameters import BODY, CONTENT_TYPE, field_types, has_list, takes_bytes
+from server.parameters import BODY, CONTENT_TYPE, field_types, has_list, takes_bytes, without
 from server.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, Problem, request_id_of
 from server.representation import JSON, MESSAGEPACK, NDJSON, OCTETS, UnsupportedMediaType
 
@@ -96,32 +96,23 @@ class _Schemas:
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._types: list[Any] = [Problem]
         for operation in operations:
-            self._types.extend(_without_unset(annotation) for annotation in field_types(operation.request).values())
+            self._types.extend(without(annotation, UnsetType) for annotation in field_types(operation.request).values())
             self._types.extend(result for result in operation.results if result not in _NO_SCHEMA)
         found, self.components = msgspec.json.schema_components(self._types, ref_template=_REFERENCE)
-        # Types need not be hashable, but each is its own object in the list.
-        self._found = dict(zip(map(repr, self._types), found, strict=True))
+        # Types need not be hashable, and two of one name look alike: those that look alike are compared.
+        self._found: dict[str, list[tuple[Any, Json]]] = {}
+        for type_, schema in zip(self._types, found, strict=True):
+            self._found.setdefault(repr(type_), []).append((type_, schema))
 
     def of(self, annotation: Any) -> Json:
         """The schema of a type that was among the operations', or a reference to it."""
-        return dict(self._found[repr(_without_unset(annotation))])
+        wanted = without(annotation, UnsetType)
+        return dict(next(schema for type_, schema in self._found[repr(wanted)] if type_ == wanted))
 
     def name(self, name: str, schema: Json) -> Json:
         """Puts a schema under a name of its own and answers with the reference."""
         self.components[name] = schema
         return {"$ref": _REFERENCE.format(name=name)}
-
-
-def _without_unset(annotation: Any) -> Any:
-    """A field that may be left out is optional in its struct; by itself it has the type of what may be given."""
-    arguments = get_args(annotation)
-    if UnsetType not in arguments:
-        return annotation
-    kept = [argument for argument in arguments if argument is not UnsetType]
-    union = kept[0]
-    for argument in kept[1:]:
-        union = union | argument
-    return union
 
 
 def _describe(operation: Operation, schemas: _Schemas) -> Json:
@@ -171,7 +162,7 @@ def _parameters(operation: Operation, schemas: _Schemas) -> list[Json]:
 
 
 def _parameter(field: structs.FieldInfo, where: str, schemas: _Schemas) -> Json:
-    schema = _not_null(_field_schema(field, schemas))
+    schema = _without_nul(_not_null(_field_schema(field, schemas)))
     parameter: Json = {"name": field.encode_name, "in": where, "required": where == "path" or field.required}
     if description := schema.pop("description", None):
         parameter["description"] = description
@@ -185,6 +176,14 @@ def _not_null(schema: Json) -> Json:
     """A parameter in an address is there or not; it cannot be null."""
     choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
     return dict(choices[0]) if len(choices) == 1 else schema
+
+
+def _without_nul(schema: Json) -> Json:
+    """A text in an address holds no U+0000; where another pattern says what it may hold, that says so."""
+    if schema.get("type") == "array":
+        return {**schema, "items": _without_nul(schema["items"])}
+    is_free = schema.get("type") == "string" and not schema.keys() & {"pattern", "format", "enum"}
+    return {**schema, "pattern": r"^[^\u0000]*$"} if is_free else schema
 
 
 def _field_schema(field: structs.FieldInfo, schemas: _Schemas) -> Json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import inspect, structs
@@ -38,12 +40,22 @@ def takes_bytes(annotation: Any) -> bool:
     return any(isinstance(member, inspect.BytesType) for member in members)
 
 
+def without(annotation: Any, *left_out: Any) -> Any:
+    """A union without these of its members; what is no union of them is as it was."""
+    members = get_args(annotation)
+    if not set(left_out).intersection(member for member in members if isinstance(member, type)):
+        return annotation
+    return functools.reduce(operator.or_, (member for member in members if member not in left_out))
+
+
 class RequestShape:
     """How one operation's request is put together; worked out once, when the routes are built."""
 
     def __init__(self, operation: Operation) -> None:
         self._name = operation.name
         self._types = field_types(operation.request)
+        # In an address a parameter is there or not: the text "null" is no absence of it.
+        self._types_in_address = {name: without(type_, type(None)) for name, type_ in self._types.items()}
         self._lists = frozenset(name for name, annotation in self._types.items() if has_list(annotation))
         self._raw_body = BODY in self._types and takes_bytes(self._types[BODY])
         self._whole_body = BODY in self._types and not self._raw_body
@@ -86,10 +98,9 @@ class RequestShape:
 
     def _convert(self, name: str, text: str | list[str]) -> Any:
         """Text as the plain value that a body would hold, so that all are checked alike afterwards."""
-        annotation = self._types.get(name)
-        if annotation is None:
+        if name not in self._types:
             return text  # unknown: refused with the others of its kind by the dispatcher
         try:
-            return msgspec.to_builtins(msgspec.convert(text, annotation, strict=False))
+            return msgspec.to_builtins(msgspec.convert(text, self._types_in_address[name], strict=False))
         except msgspec.ValidationError as error:
             raise InvalidRequest(f"{name}: {error}.", details={"parameter": name}) from None

@@ -220,5 +220,6 @@ OPERATIONS = (
         Permission.SIGNED_IN,
         "Get a report as a page or as a table.",
         errors=(Conflict, Forbidden),
+        media_types=tuple(_TYPES.values()),
     ),
 )

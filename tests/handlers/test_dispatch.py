@@ -8,7 +8,7 @@ import pytest
 from http_node import Node, play
 
 from handlers.access import Role
-from handlers.dispatch import execute, find
+from handlers.dispatch import execute, find, validate
 from handlers.registry import (
     Context,
     Forbidden,
@@ -138,3 +138,19 @@ def test_an_operation_is_found_by_its_name() -> None:
     with pytest.raises(NotFound) as unknown:
         find(table, "asks.drop")
     assert unknown.value.code == "unknown_operation"
+
+
+def test_one_point_nought_is_a_whole_number() -> None:
+    asked = validate(operation(), {"workspace_id": "lab", "times": 3.0, "parts": [{"a": 2.0, "b": 1}]})
+    assert asked == Ask(workspace_id="lab", times=3, parts=[{"a": 2, "b": 1}])
+    assert repr(asked) == "Ask(workspace_id='lab', times=3, parts=[{'a': 2, 'b': 1}])"
+
+
+def test_no_other_number_becomes_one() -> None:
+    deep: Any = 1.0
+    for _ in range(2000):
+        deep = [deep]
+    for times in (3.5, float("inf"), float("nan"), -1.0, "3.0", deep):
+        with pytest.raises(InvalidRequest) as caught:
+            validate(operation(), {"workspace_id": "lab", "times": times})
+        assert caught.value.details == {"parameter": "times"}

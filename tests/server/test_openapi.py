@@ -1,5 +1,6 @@
 """The OpenAPI document is valid, complete, and true of what is sent and answered."""
 
+import enum
 import json
 import re
 from collections.abc import Iterator
@@ -136,7 +137,9 @@ def test_odd_requests_and_results_are_described() -> None:
     get, put = api["paths"]["/odd/{name}"]["get"], api["paths"]["/odd/{name}"]["put"]
     parameters = {parameter["name"]: parameter for parameter in get["parameters"]}
     assert parameters["tags"]["explode"] is True
-    assert parameters["text"]["schema"] == {"type": "string"}
+    # A text in an address holds no U+0000, and says so.
+    assert parameters["text"]["schema"] == {"type": "string", "pattern": r"^[^\u0000]*$"}
+    assert parameters["tags"]["schema"]["items"] == {"type": "string", "pattern": r"^[^\u0000]*$"}
     assert parameters["size"]["schema"]["default"] == 4
     assert set(get["responses"]["200"]["content"]) == {
         "application/json",
@@ -152,6 +155,36 @@ def test_odd_requests_and_results_are_described() -> None:
     assert set(api["components"]["schemas"]["odd.put.body"]["properties"]) == {"tags", "text", "size"}
     assert {"200", "204"} <= set(put["responses"])
     assert "application/x-ndjson" in api["paths"]["/odd"]["get"]["responses"]["200"]["content"]
+
+
+class Orchard:
+    class Kind(enum.Enum):
+        APPLE = "apple"
+        PEAR = "pear"
+
+
+class Mine:
+    class Kind(enum.Enum):
+        IRON = "iron"
+
+
+def test_two_types_of_one_name_are_told_apart() -> None:
+    pick = msgspec.defstruct("Pick", [("kind", Orchard.Kind)])
+    melt = msgspec.defstruct("Melt", [("kind", Mine.Kind)])
+    api = build_openapi(
+        (
+            Operation("fruit.pick", pick, None, odd, "POST /fruit", Permission.PUBLIC, "Pick."),
+            Operation("metal.melt", melt, None, odd, "POST /metal", Permission.PUBLIC, "Melt."),
+        )
+    )
+    schemas = api["components"]["schemas"]
+
+    def kinds(name: str) -> list[str]:
+        reference = schemas[f"{name}.body"]["properties"]["kind"]["$ref"]
+        found: list[str] = schemas[reference.removeprefix("#/components/schemas/")]["enum"]
+        return found
+
+    assert (kinds("fruit.pick"), kinds("metal.melt")) == (["apple", "pear"], ["iron"])
 
 
 # What is said is what is sent

@@ -28,6 +28,13 @@ class Everything(msgspec.Struct, kw_only=True):
     text: str = ""
 
 
+class Perhaps(msgspec.Struct, kw_only=True):
+    number: int | None = None
+    flag: bool | None = None
+    text: str | None = None
+    colours: list[Colour] | None = None
+
+
 class Upload(msgspec.Struct, kw_only=True):
     text: str | None = None
     body: bytes | None = None
@@ -120,3 +127,15 @@ def test_a_body_of_fields_is_an_object() -> None:
 def test_raw_bytes_need_somewhere_to_go() -> None:
     with pytest.raises(UnsupportedMediaType):
         shape(Patch).from_body(b"\0", "application/octet-stream")
+
+
+@pytest.mark.parametrize("name", ["number", "flag", "colours"])
+def test_the_word_null_in_an_address_is_no_absence(name: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        shape(Perhaps, "GET").from_query([(name, "null")])
+    assert caught.value.details == {"parameter": name}
+
+
+def test_the_word_null_is_a_text_like_any_other() -> None:
+    assert shape(Perhaps, "GET").from_query([("text", "null")]) == {"text": "null"}
+    assert shape(Perhaps, "GET").from_query([("number", "3"), ("colours", "red")]) == {"number": 3, "colours": ["red"]}

@@ -191,7 +191,8 @@ def test_events_that_are_none_change_nothing(tmp_path: Path) -> None:
         good = job("a", [{"namespace": "n", "name": "i"}], [{"namespace": "n", "name": "o"}])
         for body, words in (
             ([good, {"eventTime": "2026-01-01T00:00:00Z"}], "Event 1 of the array: It has neither"),
-            ([good, 7], "Event 1 of the array: It is not an object"),
+            ([good, 7], "body[1]: Expected `object`, got `int`"),
+            ([good] * 1_001, "body: Expected `array` of length <= 1000"),
             ({**good, "eventTime": "yesterday"}, "eventTime"),
             ("text", "body"),
         ):
