@@ -130,6 +130,7 @@ async def discover(
             digest = lineage.digest if lineage is not None else state.lineage_digest
             await catalog.note_discovery(connection, source.id, at=at, lineage_digest=digest)
             await catalog_search.reindex(connection, [*stored.added, *stored.changed, *stored.returned])
+        parts.changes.tell("catalog", source.workspace_id)
         return _told(source, at, looked, stored, version, number, edges)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from handlers.feed_events import BEGINNING, Batch, Position, position_of, why_not
-from handlers.registry import OperationError, Principal
+from handlers.registry import OperationError, Permission, Principal
 from storage.feeds import Feed
 
 
@@ -63,6 +63,11 @@ class Watch:
     @property
     def is_over(self) -> bool:
         return self.state is State.OVER
+
+    @property
+    def permission(self) -> Permission:
+        """What has to be allowed to its watcher."""
+        return Permission.SIGNED_IN if self.workspace_id is None else Permission.READ
 
     @property
     def has_everything(self) -> bool:

@@ -82,7 +82,8 @@ class LiveFeeds:
         self._look_seconds = look_seconds
         self._tick_seconds = tick_seconds
         self._channels: dict[str, tuple[FeedChannel, Ear]] = {}
-        self._watches = Watches()
+        self._watches: Watches[Watch] = Watches()
+        self._listeners: list[Callable[[str, Batch], None]] = []
         self._behind: dict[str, FeedChannel] = {}
         # How far the feeds went to which something came while there was no bus to say so, the latest last.
         self._unsaid: dict[str, Position] = {}
@@ -112,6 +113,12 @@ class LiveFeeds:
         if not self._bus.is_connected:
             self._keep_unsaid(name, Position(batch.epoch, batch.last))
         self._bus.publish(bus_channel_of(name), hint_of(batch))
+        for listener in self._listeners:
+            listener(name, batch)
+
+    def on_committed(self, listener: Callable[[str, Batch], None]) -> None:
+        """Calls `listener` with the name of a feed and what this node has stored in it. It must not block or raise."""
+        self._listeners.append(listener)
 
     def _keep_unsaid(self, name: str, position: Position) -> None:
         self._unsaid.pop(name, None)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handlers.changes import Changes
 from handlers.outgoing import OutgoingHttp
 from handlers.outgoing_mail import OutgoingMail
 from handlers.source_readers import SourceReaders
@@ -79,3 +80,4 @@ class Parts:
     outgoing: Outgoing = field(default_factory=Outgoing)
     readers: SourceReaders = field(default_factory=SourceReaders)
     backups: BackupOptions = field(default_factory=BackupOptions)
+    changes: Changes = field(default_factory=Changes)

@@ -155,13 +155,32 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Watched:
+    """That an operation's answer can be watched, and what makes it stale.
+
+    `topics` are those of `handlers.changes` that it is made of, in the request's workspace; `subject` narrows them to
+    a part, as `dataset:12`, where changes say which. Members called as in `passing`, at any depth, tell when it was
+    made: alone they are no change. It is made anew each `refresh_seconds` whatever is told, for what the clock changes.
+
+    One answer serves all who may ask, and is made for nobody in particular (`Context.principal` is None), unless it
+    `is_personal`: an operation whose handler looks at who asks has to say so.
+    """
+
+    topics: frozenset[str]
+    passing: frozenset[str] = frozenset({"as_of"})
+    refresh_seconds: float = 60.0
+    is_personal: bool = False
+    subject: Callable[[Any], str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One thing a client can ask for.
 
     `request` holds path, query and body parameters together. A field named `body` is the whole body: of
     type `bytes` it takes a body that is neither JSON nor MessagePack, of any other type the decoded body.
     `result` is the type of what `handler` returns: a struct, `Page[...]`, `Binary`, a union of these, or None.
-    `media_types` are those that a `Binary` may have.
+    `media_types` are those that a `Binary` may have. `watched` says that the answer can be watched.
     `errors` are the errors it may raise besides those that `errors_of` derives. `audited` says that it
     changes state and so leaves an audit row (default: the method is not GET).
     """
@@ -177,6 +196,7 @@ class Operation:
     audited: bool | None = None
     errors: tuple[type[OperationError], ...] = ()
     media_types: tuple[str, ...] = ("application/octet-stream",)
+    watched: Watched | None = None
 
     def __post_init__(self) -> None:
         match = _ROUTE.match(self.route)
@@ -190,6 +210,8 @@ class Operation:
             raise ValueError(f"{self.name}: {self.request.__name__} has no field {sorted(missing)}")
         if self.audited is None:
             object.__setattr__(self, "audited", self.method != "GET")
+        if self.watched is not None and self.audited:
+            raise ValueError(f"{self.name}: what changes something cannot be watched")
 
     @property
     def method(self) -> str:

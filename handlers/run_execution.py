@@ -158,6 +158,7 @@ class Execution:
 
         attempt.close()
         await _patiently(end)
+        self.parts.changes.tell("runs", attempt.workspace_id)
 
     def closed(self, attempt: _Attempt) -> None:
         """The attempt is over, one way or another."""

@@ -20,6 +20,7 @@ from crdt.awareness import Awareness
 from handlers.access import Access
 from handlers.audit_trail import AuditTrail
 from handlers.catalogue import JOBS, OPERATIONS, services
+from handlers.changes import Changes
 from handlers.durable_runs import DurableRuns
 from handlers.live_feeds import LiveFeeds
 from handlers.parts import BackupOptions, Limits, Parts
@@ -96,6 +97,8 @@ async def running(
     audit = AuditTrail(database, utc_now)
     rooms = _make_rooms(settings, database, workers, bus if has_others else None, tracing)
     feeds = LiveFeeds(database, bus, access, utc_now)
+    changes = Changes(bus)
+    feeds.on_committed(changes.committed)
     this_node = ThisNode(
         bus.node_id,
         settings,
@@ -125,6 +128,7 @@ async def running(
         _limits(settings),
         outgoing,
         backups=BackupOptions(settings.postgres_tools, settings.backups_kept),
+        changes=changes,
     )
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)
@@ -138,7 +142,11 @@ async def running(
             group.create_task(gateway.run(), name="gateway"),
         ]
         instruments.readiness.essential = essential
-        own_services = (lambda _: audit.run(), lambda _: instruments.loop_lag.run())
+        own_services = (
+            lambda _: audit.run(),
+            lambda _: instruments.loop_lag.run(),
+            lambda _: gateway.answers.run(),
+        )
         beside = [group.create_task(keep_running(work, parts)) for work in (*own_services, *services())]
         try:
             yield studio
@@ -147,6 +155,7 @@ async def running(
             await store_everything(rooms, gateway.departure)
             # The last commits are told to others, too.
             nodes.leave()
+            changes.close()
             await bus.close()
             for task in (*essential, *beside):
                 task.cancel()

@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from handlers.access import Change, allows
 from handlers.large_states import LargeStates
+from handlers.live_answers import LiveAnswers
 from handlers.parts import Parts, Workers
 from handlers.registry import Operation, OperationError, Permission, Principal
 from server.admission import Admission, Admitted, Denied
@@ -60,6 +61,7 @@ class Gateway:
         self.parts = parts
         self.rooms = parts.rooms
         self.operations = {operation.name: operation for operation in operations}
+        self.answers = LiveAnswers(self.operations, parts, lambda: datetime.now(UTC))
         self.max_frame_bytes = settings.max_frame_bytes
         self.max_send_buffer_bytes = settings.max_send_buffer_bytes
         self.max_document_bytes = settings.max_document_bytes

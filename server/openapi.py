@@ -129,6 +129,8 @@ def _describe(operation: Operation, schemas: _Schemas) -> Json:
         described["requestBody"] = body
     if description := _own_doc(operation.request):
         described["description"] = description
+    if operation.watched is not None:
+        described["x-watched"] = True
     if operation.permission is Permission.PUBLIC:
         described["security"] = []
     return described

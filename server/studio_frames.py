@@ -1,4 +1,4 @@
-"""The Studio's own frames on ``/ws``: requests and results, and watched feeds, beside the documents.
+"""The Studio's own frames on ``/ws``: requests and results, and watches, beside the documents.
 
 They ride under an address that no document can have, with types that stock clients ignore; their bodies are one
 MessagePack map each. PROTOCOL.md has the table.
@@ -14,8 +14,8 @@ import msgspec
 from crdt.lib0 import MalformedError, read_varuint, write_var_string, write_varuint
 from handlers.dispatch import execute
 from handlers.registry import Context, InvalidRequest, NotFound, Operation, OperationError, Principal, RateLimited
-from server.feed_frames import UNWATCH, WATCH, FeedFrames
 from server.socket_observation import NOWHERE, Outcome
+from server.watch_frames import FROM_CLIENTS, WatchFrames
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -48,13 +48,13 @@ _hellos = msgspec.msgpack.Decoder(Hello)
 class StudioChannel:
     """The operations of one connection. Requests run side by side; answers carry their ids."""
 
-    __slots__ = ("_dialect", "_feeds", "_gateway", "_in_flight", "_open", "_socket", "_turns")
+    __slots__ = ("_dialect", "_gateway", "_in_flight", "_open", "_socket", "_turns", "_watches")
 
     def __init__(self, gateway: "Gateway", socket: "Transport", dialect: "HocuspocusDialect") -> None:
         self._gateway = gateway
         self._socket = socket
         self._dialect = dialect
-        self._feeds = FeedFrames(gateway, socket, dialect, self._send)
+        self._watches = WatchFrames(gateway, socket, dialect, self._send)
         self._in_flight = 0
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._open = True
@@ -68,10 +68,10 @@ class StudioChannel:
             elif kind == HELLO:
                 # What comes after it waits for it.
                 self._dialect.signing_in = self._gateway.spawn(self._sign_in(_hellos.decode(message[at:]).token))
-            elif kind in (WATCH, UNWATCH):
-                self._feeds.receive(kind, message[at:])
+            elif kind in FROM_CLIENTS:
+                self._watches.receive(kind, message[at:])
             else:
-                allowed = f"{HELLO}, {REQUEST}, {WATCH} and {UNWATCH}"
+                allowed = ", ".join(map(str, (HELLO, REQUEST, *FROM_CLIENTS)))
                 self._fail(None, InvalidRequest(f"clients send frames of type {allowed}, not {kind}"))
         except OperationError as error:
             self._fail(None, error)
@@ -155,12 +155,12 @@ class StudioChannel:
 
     def renewed(self, principal: Principal) -> None:
         """The connection's credential has taken the place of an earlier one."""
-        self._feeds.renewed(principal)
+        self._watches.renewed(principal)
 
     def resume(self) -> None:
         """The socket takes what it is sent again."""
-        self._feeds.resume()
+        self._watches.resume()
 
     def closed(self) -> None:
         self._open = False
-        self._feeds.closed()
+        self._watches.closed()

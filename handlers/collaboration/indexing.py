@@ -141,6 +141,8 @@ async def index(parts: Parts, row_ids: Sequence[int]) -> None:
         for row_id, document in (await documents.get_by_ids(connection, read.keys())).items():
             words, number = read[row_id]
             await search.index(connection, row_id, document.workspace_id, document.title, words.text, number=number)
+    for workspace_id in {document.workspace_id for document in found.values()}:
+        parts.changes.tell("documents", workspace_id)
 
 
 async def _words(parts: Parts, document: Document) -> tuple[Words, int]:

@@ -11,7 +11,7 @@ from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.names import RowId, WorkspaceId
-from handlers.registry import Context, Instant, Operation, Permission
+from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_compliance as facts
 
 MOST_FAILING = 50
@@ -158,5 +158,6 @@ OPERATIONS = (
         "GET /dashboard/compliance",
         Permission.READ,
         "Get how far rules of compliance hold, with evidence.",
+        watched=Watched(frozenset({"data_sources", "catalog", "scans", "documents", "backups"})),
     ),
 )

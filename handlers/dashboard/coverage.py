@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from handlers.names import WorkspaceId
-from handlers.registry import Context, Instant, Operation, Permission
+from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_metadata as facts
 
 
@@ -92,5 +92,6 @@ OPERATIONS = (
         "GET /dashboard/metadata",
         Permission.READ,
         "Get how much of the catalog is described.",
+        watched=Watched(frozenset({"data_sources", "catalog", "scans", "documents"})),
     ),
 )

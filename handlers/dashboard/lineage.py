@@ -6,7 +6,7 @@ import msgspec
 
 from analysis.lineage.shape import shape_of
 from handlers.names import RowId, WorkspaceId
-from handlers.registry import Context, Instant, Operation, Permission
+from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_lineage as facts
 
 # More than a workspace of tens of thousands of datasets has, and a worker's few seconds.
@@ -114,5 +114,6 @@ OPERATIONS = (
         "GET /dashboard/lineage",
         Permission.READ,
         "Get the shape of a workspace's lineage.",
+        watched=Watched(frozenset({"data_sources", "catalog"})),
     ),
 )

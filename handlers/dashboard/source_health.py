@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.names import RowId, WorkspaceId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
-from handlers.registry import Context, Instant, Operation, Page, Permission
+from handlers.registry import Context, Instant, Operation, Page, Permission, Watched
 from storage import dashboard_sources as facts
 from storage import data_sources
 from storage.data_sources import DataSource
@@ -117,5 +117,6 @@ OPERATIONS = (
         "GET /dashboard/data-sources",
         Permission.READ,
         "List how each data source is.",
+        watched=Watched(frozenset({"data_sources", "catalog", "scans"}), passing=frozenset({"as_of", "age_seconds"})),
     ),
 )

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.names import WorkspaceId
-from handlers.registry import Context, Instant, Operation, Permission
+from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_summary as facts
 
 ACTIVE = timedelta(hours=24)
@@ -244,5 +244,9 @@ OPERATIONS = (
         "GET /dashboard/summary",
         Permission.READ,
         "Get a workspace in numbers.",
+        watched=Watched(
+            frozenset({"data_sources", "catalog", "scans", "documents", "members", "schedules", "runs"}),
+            passing=frozenset({"as_of", "since"}),
+        ),
     ),
 )

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from handlers.names import WorkspaceId
-from handlers.registry import Context, Instant, Operation, Permission
+from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_trends as facts
 
 MOST_DAYS = 366
@@ -113,5 +113,6 @@ OPERATIONS = (
         "GET /dashboard/trends",
         Permission.READ,
         "Get a workspace day by day.",
+        watched=Watched(frozenset({"data_sources", "scans", "documents"})),
     ),
 )

@@ -71,6 +71,7 @@ async def _fire(parts: Parts, schedule: Schedule, now: datetime) -> None:
         if run_id is not None:
             await _add_run(parts, connection, schedule, run_id, due_at)
     parts.runs.tell()
+    parts.changes.tell("schedules", schedule.workspace_id)
 
 
 async def _is_free(connection: AsyncConnection, schedule: Schedule, due_at: datetime) -> bool:
