@@ -17,6 +17,8 @@ from analysis.columns import Array
 _MOST_END_PLACES = 300
 # Convolutions of more multiplications than this go through the Fourier transform.
 _MOST_DIRECT = 30_000_000
+# Below this share of its parts a determinant is rounding: the window has one place only.
+_FLAT = 1e-9
 
 
 def smoothed(values: Array, span: int, weights: Array | None = None, *, beyond: int = 0) -> Array:
@@ -26,20 +28,51 @@ def smoothed(values: Array, span: int, weights: Array | None = None, *, beyond: 
     where the weight is 0). Where all weights of a window vanish, the answer is the column's weighted mean. Shape
     (n + 2 * beyond, k).
     """
-    n = len(values)
-    given = np.ones_like(values) if weights is None else weights
-    weighted = np.where(given > 0, values, 0.0) * given
-    span = max(3, span | 1)
+    n, span = len(values), max(3, span | 1)
+    if weights is None:
+        return _plain(values, n, span, beyond)
+    weighted = np.where(weights > 0, values, 0.0) * weights
     if span >= n:
         places = np.arange(-beyond, n + beyond)
-        return _solved(*_window_sums(given, weighted, places, _full_kernel(n, span, beyond)), given, weighted)
-    half = span // 2
-    middle = _middle(given, weighted, span, plain=weights is None)
-    head = _end(given[:span], weighted[:span], span, beyond)
-    tail = _end(given[-span:][::-1], weighted[-span:][::-1], span, beyond)[::-1]
-    made = np.concatenate([head, middle, tail])
-    assert len(made) == n + 2 * beyond, (len(made), n, half)
-    return made
+        return _solved(*_window_sums(weights, weighted, places, _full_kernel(n, span, beyond)), weights, weighted)
+    middle = _middle(weights, weighted, span)
+    head = _end(weights[:span], weighted[:span], span, beyond)
+    tail = _end(weights[-span:][::-1], weighted[-span:][::-1], span, beyond)[::-1]
+    return np.concatenate([head, middle, tail])
+
+
+def _plain(values: Array, n: int, span: int, beyond: int) -> Array:
+    """Where all weights are 1, smoothing is the same linear map for all series of a length."""
+    if span >= n:
+        return np.asarray(_whole_operator(n, span, beyond) @ values)
+    # The regression's slope does not matter in the middle of a symmetric window.
+    middle = _convolved(values, _kernel(span) / _kernel(span).sum())
+    operator = _end_operator(span, beyond)
+    head, tail = operator @ values[:span], (operator @ values[-span:][::-1])[::-1]
+    return np.concatenate([_drawn(head, span, beyond), middle, _drawn(tail[::-1], span, beyond)[::-1]])
+
+
+@lru_cache(maxsize=32)
+def _end_operator(span: int, beyond: int) -> Array:
+    places, kernel = _end_kernel(span, beyond)
+    return _operator(places, kernel)
+
+
+@lru_cache(maxsize=64)
+def _whole_operator(n: int, span: int, beyond: int) -> Array:
+    return _operator(np.arange(-beyond, n + beyond), _full_kernel(n, span, beyond))
+
+
+def _operator(places: Array, kernel: Array) -> Array:
+    """What each value counts at each place; rows add up to 1."""
+    offsets = np.arange(kernel.shape[1])[None, :] - places[:, None]
+    first = kernel * offsets
+    s0, s1, s2 = kernel.sum(axis=1), first.sum(axis=1), (first * offsets).sum(axis=1)
+    determinant = s0 * s2 - s1 * s1
+    flat = determinant <= _FLAT * np.maximum(s0 * s2, 1e-300)
+    safe = np.where(flat, 1.0, determinant)
+    line = (s2[:, None] * kernel - s1[:, None] * first) / safe[:, None]
+    return np.asarray(np.where(flat[:, None], kernel / np.maximum(s0, 1e-300)[:, None], line))
 
 
 @lru_cache(maxsize=64)
@@ -53,11 +86,9 @@ def _tricube(distances: Array) -> Array:
     return np.asarray(np.clip(1 - np.clip(distances, 0, 1) ** 3, 0, None) ** 3)
 
 
-def _middle(given: Array, weighted: Array, span: int, *, plain: bool) -> Array:
+def _middle(given: Array, weighted: Array, span: int) -> Array:
     """The places whose window lies inside."""
     kernel, offsets = _kernel(span), np.arange(span) - span // 2
-    if plain:  # the regression's slope does not matter in the middle of a symmetric window
-        return _convolved(weighted, kernel / kernel.sum())
     sums = [_convolved(given, kernel * offsets**power) for power in range(3)]
     totals = [_convolved(weighted, kernel * offsets**power) for power in range(2)]
     return _solved(sums[0], sums[1], sums[2], totals[0], totals[1], given, weighted)
@@ -94,10 +125,15 @@ def _end_kernel(span: int, beyond: int) -> tuple[Array, Array]:
 def _end(given: Array, weighted: Array, span: int, beyond: int) -> Array:
     """The places before the middle: the first half of a window, and `beyond`."""
     places, kernel = _end_kernel(span, beyond)
-    made = _solved(*_window_sums(given, weighted, places, kernel), given, weighted)
+    return _drawn(_solved(*_window_sums(given, weighted, places, kernel), given, weighted), span, beyond)
+
+
+def _drawn(made: Array, span: int, beyond: int) -> Array:
+    """The places that were skipped, on straight lines."""
     wanted = np.arange(-beyond, span // 2)
-    if len(places) == len(wanted):
+    if len(made) == len(wanted):
         return made
+    places, _ = _end_kernel(span, beyond)
     return np.stack([np.interp(wanted, places, made[:, column]) for column in range(made.shape[1])], axis=1)
 
 
@@ -119,7 +155,7 @@ def _window_sums(
 def _solved(s0: Array, s1: Array, s2: Array, t0: Array, t1: Array, given: Array, weighted: Array) -> Array:
     """The regression's value at offset 0."""
     determinant = s0 * s2 - s1 * s1
-    flat = determinant <= 1e-9 * np.maximum(s0 * s2, 1e-300)
+    flat = determinant <= _FLAT * np.maximum(s0 * s2, 1e-300)
     with np.errstate(divide="ignore", invalid="ignore"):
         line = (s2 * t0 - s1 * t1) / determinant
         level = t0 / s0
