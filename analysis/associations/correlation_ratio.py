@@ -1,0 +1,131 @@
+"""How much of a number's spread a category explains: the correlation ratio, with the test of Kruskal and Wallis."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.associations import intervals
+from analysis.columns import Array
+
+# Rows from which the spread of the estimate is computed; the estimate itself is of all rows.
+INFLUENCE_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Of a column of numbers by a category's levels, over the rows that have both: counts, sums, and the sum of squares
+    of all of them. Levels without rows are left out. Numbers may be shifted and scaled: no measure depends on it."""
+
+    counts: Array
+    sums: Array
+    square: float
+
+    @property
+    def n(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def total(self) -> float:
+        """Sum of squared distances from the mean."""
+        return max(self.square - float(self.sums.sum()) ** 2 / self.n, 0.0)
+
+    @property
+    def between(self) -> float:
+        """Sum of squared distances of the groups' means from the mean."""
+        parts = float(np.sum(self.sums**2 / self.counts))
+        return min(max(parts - float(self.sums.sum()) ** 2 / self.n, 0.0), self.total)
+
+    @property
+    def varies(self) -> bool:
+        """False where the numbers differ by no more than rounding."""
+        return self.n > 0 and self.total > 1e-12 * self.square
+
+
+def groups_of(values: Array, codes: Array, levels: int, shift: float = 0.0) -> Groups:
+    """`values` float64, NaN where null; `codes` from 1 on, 0 where null."""
+    valid = ~np.isnan(values) & (codes > 0)
+    x, g = values[valid] - shift, codes[valid].astype(np.intp)
+    counts = np.bincount(g, minlength=levels + 1)[1:]
+    sums = np.bincount(g, weights=x, minlength=levels + 1)[1:]
+    there = counts > 0
+    return Groups(counts[there], sums[there], float(np.dot(x, x)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`effect` is the square root of epsilon square (Kelley 1935), with its interval. `f_p` is of the F test."""
+
+    effect: float
+    low: float
+    high: float
+    eta_squared: float
+    epsilon_squared: float
+    omega_squared: float
+    f_p: float
+
+
+def correlation_ratio(groups: Groups, deviation: float, level: float) -> Ratio | None:
+    """None where there are no two groups or not more rows than groups. `deviation` as `influence_deviation` tells."""
+    n, k = groups.n, len(groups.counts)
+    if k < 2 or n <= k or not groups.varies:
+        return None
+    total, between = groups.total, groups.between
+    within = max(total - between, 0.0) / (n - k)
+    eta2 = between / total
+    explained = between - (k - 1) * within
+    epsilon2, omega2 = explained / total, explained / (total + within)
+    statistic = between / (k - 1) / within if within > 0 else math.inf
+    effect = math.sqrt(max(epsilon2, 0.0))
+    low, high = _interval(statistic, effect, (n, k), deviation, level)
+    return Ratio(effect, min(low, effect), max(high, effect), eta2, epsilon2, omega2, _f_test(statistic, k - 1, n - k))
+
+
+def _interval(f: float, effect: float, size: tuple[int, int], deviation: float, level: float) -> tuple[float, float]:
+    """Near no effect from the noncentral F, far from it from what single rows add; the wider of both."""
+    n, k = size
+    if not math.isfinite(f):
+        return 1.0, 1.0
+    bounds = intervals.noncentral_f(f, k - 1, n - k, level)
+    near = tuple(math.sqrt(bound / (bound + n)) for bound in bounds)
+    if 0 < effect < 1 and (k - 1) * f > (k - 1) + 4 * math.sqrt(2 * (k - 1)):
+        error = deviation / (2 * effect) / (1 - effect**2) / math.sqrt(n)
+        low, high = intervals.fisher_z(effect, error, level)
+        near = intervals.wider((near[0], near[1]), (float(low), float(high)))
+    return intervals.within(near[0], near[1])
+
+
+def _f_test(statistic: float, numerator: int, denominator: int) -> float:
+    from scipy.special import fdtrc  # noqa: PLC0415 - loaded when an analysis runs, not when the server starts
+
+    return float(fdtrc(numerator, denominator, statistic)) if math.isfinite(statistic) else 0.0
+
+
+def influence_deviation(values: Array, codes: Array) -> float:
+    """Standard deviation of a row's influence on eta square, whatever the distribution in the groups.
+
+    Of some rows as `groups_of` takes them. The influence of a row in a group whose mean is d from the mean, itself e
+    from its group's, is ((1 - eta2) (d^2 + 2 d e) - eta2 e^2) / variance.
+    """
+    valid = ~np.isnan(values) & (codes > 0)
+    x, g = values[valid], codes[valid].astype(np.intp)
+    if len(x) < 2:
+        return 0.0
+    x = x - x.mean()
+    variance = float(np.mean(x**2))
+    counts = np.maximum(np.bincount(g), 1)
+    d = (np.bincount(g, weights=x) / counts)[g]
+    e = x - d
+    eta2 = float(np.mean(d**2)) / variance if variance else 0.0
+    return float(np.std((1 - eta2) * (d**2 + 2 * d * e) - eta2 * e**2)) / variance if variance else 0.0
+
+
+def kruskal_wallis(groups: Groups) -> tuple[float, float] | None:
+    """H, corrected for ties, and p, of groups of ranks; None where no test can be made."""
+    n, k = groups.n, len(groups.counts)
+    if k < 2 or n <= k or not groups.varies:
+        return None
+    statistic = (n - 1) * groups.between / groups.total
+    return statistic, float(intervals.chi_square_test(statistic, k - 1))
