@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from connectors.backup_contents import Contents, Piece, Tell, refuse_existing, require_room, telling_disk
-from connectors.duckdb_engine import new_connection, telling
+from connectors.duckdb_engine import new_connection
+from connectors.duckdb_errors import telling
 from connectors.settings import SourceLimits
 from connectors.sql_text import quoted
 

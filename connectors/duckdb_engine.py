@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Any, TypeVar
 import duckdb
 
 from connectors import errors
-from connectors.arrow_stream import ArrowError, ArrowStream
+from connectors.arrow_stream import ArrowStream
 from connectors.datasets import Column, ColumnBatch, QueryResult
-from connectors.network import one_line
+from connectors.duckdb_errors import telling
 from connectors.plain_values import plain_rows
 from connectors.settings import SourceLimits
 from connectors.threads import InterruptibleThread
@@ -159,35 +158,3 @@ def part_of(batch: ColumnBatch, start: int, stop: int, *, truncated: bool) -> Co
         for name, values in batch.columns.items()
     }
     return ColumnBatch(columns, stop - start, truncated)
-
-
-@contextlib.contextmanager
-def telling() -> Iterator[None]:
-    """Raises a ConnectorError for what DuckDB raises inside the block."""
-    try:
-        yield
-    except (duckdb.Error, ArrowError) as error:
-        raise told(error) from error
-
-
-def sentence_of(error: Exception) -> str:
-    """What DuckDB says, without the kind of error before it and the statement after it."""
-    text = one_line(error).partition(" LINE 1:")[0]
-    return re.sub(r"^([A-Z][A-Za-z]*|INTERRUPT)( [A-Z][a-z]+)* Error: ", "", text)[:500]
-
-
-def told(error: Exception) -> errors.ConnectorError:
-    text = sentence_of(error)
-    match error:
-        case duckdb.InterruptException():
-            return errors.StatementTimeout("it was stopped")
-        case duckdb.OutOfMemoryException():
-            return errors.OutOfMemory(f"it needs more memory than a statement may have: {text}")
-        case duckdb.PermissionException():
-            return errors.RightsMissing(f"only the source itself may be read: {text}")
-        case _ if "read-only mode" in text or "configuration has been locked" in text:
-            return errors.NotReadOnly(f"the source is only read: {text}")
-        case duckdb.IOException() | duckdb.InvalidInputException() | duckdb.SerializationException():
-            return errors.WrongFormat(text)
-        case _:
-            return errors.StatementFailed(text)

@@ -31,7 +31,8 @@ from connectors.datasets import (
     UniqueKey,
     Watermark,
 )
-from connectors.duckdb_engine import Engine, lock_up, new_connection, telling
+from connectors.duckdb_engine import Engine, lock_up, new_connection
+from connectors.duckdb_errors import sentence_of, telling
 from connectors.duckdb_reading import count_of, highest_of, rows_of
 from connectors.duckdb_types import meaning_of
 from connectors.file_stamp import stamp_of
@@ -255,7 +256,7 @@ def _open_database(path: Path, settings: SourceSettings) -> duckdb.DuckDBPyConne
             raise errors.Unreachable(f"another program has {str(settings.path)!r} open to write") from None
         raise errors.WrongFormat(f"{str(settings.path)!r} is a broken DuckDB database, or of another version") from None
     except duckdb.Error as error:
-        raise errors.WrongFormat(f"{str(settings.path)!r} cannot be opened: {error}") from None
+        raise errors.WrongFormat(f"{str(settings.path)!r} cannot be opened: {sentence_of(error)}") from None
     with telling():
         lock_up(connection)
     return connection

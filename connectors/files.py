@@ -27,7 +27,8 @@ from connectors.datasets import (
     Sample,
     Watermark,
 )
-from connectors.duckdb_engine import Engine, lock_up, new_connection, sentence_of
+from connectors.duckdb_engine import Engine, lock_up, new_connection
+from connectors.duckdb_errors import sentence_of
 from connectors.duckdb_reading import columns_of, count_of, highest_of, rows_of
 from connectors.file_listing import SHEET, FileEntry, dataset_of, find, find_all, mentioned
 from connectors.formats import Format
@@ -211,8 +212,8 @@ def _what_is_wrong(
             connection.execute(f"SELECT count(*) FROM {source}").fetchall()  # noqa: S608 - quoted
         except duckdb.Error as more_exact:
             worst = more_exact
-    text = sentence_of(worst).replace(location, entry.name).partition(" Possible ")[0]
-    if "not utf-8" in text.lower():
+    text = sentence_of(worst)
+    if "not UTF-8" in text:
         return f"{entry.name!r} is not UTF-8; save it as UTF-8"
     return f"{entry.name!r} cannot be read as {entry.format}: {text[:300]}"
 

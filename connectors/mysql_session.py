@@ -15,6 +15,7 @@ from asyncmy import cursors
 from asyncmy import errors as driver
 
 from connectors import errors
+from connectors.concealing import without_values
 from connectors.network import network_error, one_line
 from connectors.settings import SourceSettings
 from connectors.tls import context_for
@@ -216,6 +217,10 @@ def told(error: Exception, settings: SourceSettings) -> errors.ConnectorError:
         return network_error(error.__cause__, where, settings, "MySQL")
     code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     text = one_line(Exception(error.args[1])) if len(error.args) > 1 else one_line(error)
+    if code == _SIGNALLED:
+        text = "a routine of the source raised an error; its words may hold values of rows and are not shown"
+    elif code not in _WITHOUT_ROWS:
+        text = without_values(text)
     meaning = next((meaning for codes, meaning in _MEANINGS if code in codes), errors.StatementFailed)
     return meaning(_SENTENCES.get(meaning, "{text}").format(where=where, settings=settings, text=text))
 
@@ -231,6 +236,12 @@ _MEANINGS: tuple[tuple[frozenset[int], type[errors.ConnectorError]], ...] = (
     (frozenset({1146}), errors.DatasetNotFound),
     (frozenset({0, 1053, 1927, 2006, 2013}), errors.SourceLost),
 )
+_SIGNALLED = 1644
+# Errors about the statement, names in it, or the server: what they quote is no value of a row.
+_WITHOUT_ROWS = frozenset().union(*(codes for codes, _ in _MEANINGS)) | {
+    1030, 1033, 1046, 1051, 1052, 1054, 1055, 1064, 1066, 1109, 1140, 1194, 1195, 1222, 1235, 1241, 1242, 1248, 1267,
+    1305, 1356, 1412, 1449, 1462, 1932,
+}  # fmt: skip
 _SENTENCES: dict[type[errors.ConnectorError], str] = {
     errors.LoginRefused: "{where} does not let the user {settings.user!r} in: {text}",
     errors.DatabaseNotFound: "{where} has no database {settings.database!r} for the user {settings.user!r}",

@@ -11,6 +11,7 @@ import asyncpg  # type: ignore[import-untyped]
 from asyncpg import exceptions
 
 from connectors import errors
+from connectors.concealing import without_values
 from connectors.network import network_error, one_line
 from connectors.settings import SourceSettings
 from connectors.tls import context_for
@@ -18,6 +19,10 @@ from connectors.tls import context_for
 PORT = 5432
 # Waiting for a lock holds back others that wait behind us.
 _LOCK_MS = 5000
+
+# By SQLSTATE: what is about rights, views that stand in a circle, and the state, resources and features of the server.
+_STATES_WITHOUT_ROWS = frozenset({"42501", "42P17"})
+_CLASSES_WITHOUT_ROWS = frozenset({"0A", "25", "53", "54", "55", "57"})
 
 _RAISED = (
     asyncpg.PostgresError,
@@ -98,7 +103,7 @@ def told(error: Exception, settings: SourceSettings) -> errors.ConnectorError:
         case exceptions.InsufficientPrivilegeError():
             return errors.RightsMissing(f"the user {settings.user!r} may not: {one_line(error)}")
         case exceptions.UndefinedTableError() | exceptions.InvalidSchemaNameError():
-            return errors.DatasetNotFound(one_line(error))
+            return errors.DatasetNotFound(_sentence_of(error))
         case exceptions.OutOfMemoryError():
             return errors.OutOfMemory(one_line(error))
         case (
@@ -108,8 +113,19 @@ def told(error: Exception, settings: SourceSettings) -> errors.ConnectorError:
         case exceptions.PostgresConnectionError():
             return _lost(error, where)
         case asyncpg.PostgresError():
-            return errors.StatementFailed(one_line(error))
+            return errors.StatementFailed(_sentence_of(error))
     return _of_network(error, settings, where)
+
+
+def _sentence_of(error: Any) -> str:
+    """What the server says, without values: `invalid input syntax for type integer: "..."` quotes what a row holds."""
+    state = error.sqlstate or ""
+    if state.startswith("P0"):
+        return "a function of the source raised an error; its words may hold values of rows and are not shown"
+    # An error with a position was found in the statement's text, before any row was read.
+    if error.position is not None or state in _STATES_WITHOUT_ROWS or state[:2] in _CLASSES_WITHOUT_ROWS:
+        return one_line(error)
+    return without_values(error.message or type(error).__name__)
 
 
 def _lost(error: Exception, where: str) -> errors.ConnectorError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from connectors import errors
+from connectors.concealing import without_values
 from connectors.network import one_line
 from connectors.settings import SourceLimits
 from connectors.threads import InterruptibleThread
@@ -24,6 +26,11 @@ _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE
 # They look at the schema; all others could change how the session works.
 _ALLOWED_PRAGMAS = frozenset({"table_xinfo", "table_info", "foreign_key_list", "index_list", "index_info"})
 _BANNED_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
+# What it says of a statement's text and of names in it. Others may quote a value, as "JSON path error near" does.
+_WITHOUT_ROWS = re.compile(
+    r"no such (table|column|function|module|collation)|near \"|ambiguous column|view \S+ is circularly defined"
+    r"|wrong number of arguments|not authorized|misuse of |no tables specified|unsafe use of|too many "
+)
 
 
 class Session:
@@ -132,4 +139,4 @@ def told(error: sqlite3.Error) -> errors.ConnectorError:
         return errors.OutOfMemory(text)
     if "one statement at a time" in text:
         return errors.NotReadOnly("only one statement is allowed")
-    return errors.StatementFailed(text)
+    return errors.StatementFailed(text if _WITHOUT_ROWS.match(text) else without_values(text))

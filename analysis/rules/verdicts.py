@@ -91,7 +91,9 @@ def sql_value_judged(rule: Rule, value: Any) -> RuleResult:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        return not_evaluated(rule, f"the query answered {value!r}, and a number was expected")
+        # What it is stays untold: the query may bring any value of any row.
+        what = "no value" if value is None else f"a value of the type {type(value).__name__}"
+        return not_evaluated(rule, f"the query answered {what}, and a number was expected")
     if math.isnan(number):
         return not_evaluated(rule, "the query answered NaN, and a number was expected")
     holds = _COMPARISONS[condition.compare](number, condition.value)

@@ -122,7 +122,7 @@ def holed_parquet(path: Path) -> None:
         ("a.csv", bytes(range(256)) * 50, "not CSV; it holds bytes that are not text"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "UTF-16"),
         ("a.csv", "größe,b\n1,ü\n".encode("latin-1"), "not UTF-8"),
-        ("a.csv", b"a,b\n1,2\n3\n4,5\n", "Line: 3"),
+        ("a.csv", b"a,b\n1,2\n3\n4,5\n", "line 3: it has 1 cells"),
         ("a.csv", b"\x89PNG\r\n\x1a\n", "an image"),
         ("a.csv.gz", b"a,b\n1,2\n", "gzip"),
         ("a.jsonl", b'{"a": 1}\n{"a": \n', "Malformed JSON"),

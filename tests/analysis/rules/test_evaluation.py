@@ -228,6 +228,8 @@ def test_queries_are_judged_by_what_they_brought() -> None:
     assert sql_value_judged(number, Decimal("5.1")).reason == "the query answered 5.1, and <= 5 was expected"
     for answer in (None, "many", math.nan):
         assert sql_value_judged(number, answer).verdict == "not_evaluated"
+    # Verdicts are read by people who may not read rows.
+    assert "078-05-1120" not in sql_value_judged(number, "078-05-1120").reason
     with pytest.raises(RuleError, match="is no query"):
         sql_value_judged(rule(RowCount()), 1)
     with pytest.raises(RuleError, match="needs `compare` and `value`"):
