@@ -71,12 +71,15 @@ class DurableRuns:
         if unknown:
             raise InvalidRequest(
                 f"arguments: the job {job.name!r} takes no {unknown[0]!r}; it takes {', '.join(known) or 'nothing'}.",
+                code="bad_arguments",
                 details={"parameter": "arguments", "known": list(known)},
             )
         try:
             return msgspec.to_builtins(msgspec.convert(dict(arguments), job.arguments), str_keys=True)
         except msgspec.ValidationError as error:
-            raise InvalidRequest(f"arguments: {error}.", details={"parameter": "arguments"}) from None
+            raise InvalidRequest(
+                f"arguments: {error}.", code="bad_arguments", details={"parameter": "arguments"}
+            ) from None
 
     async def add(
         self,

@@ -1,7 +1,8 @@
 """Schedules whose time has come are run: each due time once, however many nodes look.
 
 A due time belongs to whoever moves the schedule on from it, in the transaction that makes the run. So it makes no
-difference which node looks first, whether their clocks agree, or at which moment one dies.
+difference which node looks first, whether their clocks agree, or at which moment one dies. Whether whoever saved the
+schedule still may run its job is asked then, too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.parts import Parts
 from handlers.registry import InvalidRequest
+from handlers.schedules.authority import end_refused, refusal_of
 from handlers.schedules.timing import next_time
 from storage import runs, schedules
 from storage.errors import StorageError
@@ -64,12 +66,15 @@ async def _fire(parts: Parts, schedule: Schedule, now: datetime) -> None:
     due_at = schedule.next_run_at
     assert due_at is not None
     following, is_run = _moved_on(schedule, due_at, now)
-    async with parts.database.write() as connection:
+    why_not = await refusal_of(parts, schedule) if is_run else None
+    async with parts.feeds.writing() as (connection, outbox):
         run_id = run_id_of(schedule, due_at) if is_run and await _is_free(connection, schedule, due_at) else None
         if not await schedules.advance(connection, schedule, next_run_at=following, last_run_id=run_id):
             return  # another node has it, or somebody changed the schedule
         if run_id is not None:
             await _add_run(parts, connection, schedule, run_id, due_at)
+            if why_not is not None:
+                await end_refused(connection, outbox, schedule, run_id, why_not, at=now)
     parts.runs.tell()
     parts.changes.tell("schedules", schedule.workspace_id)
 

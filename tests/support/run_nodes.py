@@ -11,9 +11,11 @@ from typing import Any
 
 from http_node import Node, executing
 from run_jobs import JOBS
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.access import Role
 from handlers.durable_runs import DurableRuns
-from storage import runs, workspaces
+from storage import members, runs, users, workspaces
 from storage.bus.memory_bus import MemoryBus
 from storage.database import Database
 from storage.runs import Run
@@ -74,7 +76,7 @@ async def asking(url: str, folder: Path) -> AsyncIterator[DurableRuns]:
     database = await Database.open(url)
     try:
         async with database.write() as connection:
-            await workspaces.ensure(connection, "lab", created_by="admin", at=datetime.now(UTC))
+            await _make_lab(connection)
         yield DurableRuns(database, MemoryBus("asker"), JOBS, lambda: datetime.now(UTC), folder=folder)
     finally:
         await database.close()
@@ -85,8 +87,16 @@ async def working(url: str, folder: Path, **how: Any) -> AsyncIterator[Node]:
     """A node that executes runs in the workspace `lab`."""
     async with executing(url, jobs=JOBS, folder=folder, **how) as node:
         async with node.parts.database.write() as connection:
-            await workspaces.ensure(connection, "lab", created_by="admin", at=datetime.now(UTC))
+            await _make_lab(connection)
         yield node
+
+
+async def _make_lab(connection: AsyncConnection) -> None:
+    """In which `ada` may run things."""
+    now = datetime.now(UTC)
+    await workspaces.ensure(connection, "lab", created_by="admin", at=now)
+    await users.ensure(connection, "ada", at=now)
+    await members.put(connection, "lab", "ada", Role.EDITOR, added_by="admin", at=now)
 
 
 async def start(asker: DurableRuns, run_id: str, job: str, **arguments: Any) -> Run:

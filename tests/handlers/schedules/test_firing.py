@@ -11,14 +11,14 @@ from run_jobs import JOBS
 
 from handlers.access import Role
 from handlers.schedules.firing import LOOK_SECONDS, MISSED, run_due
-from storage import runs, schedules, workspaces
+from storage import members, runs, schedules, users, workspaces
 from storage.schedules import Plan, Schedule
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-async def make(node: Node, **changes: Any) -> Schedule:
+async def make(node: Node, *, by: str = "ada", **changes: Any) -> Schedule:
     """Each minute, first at 9:01."""
     values: dict[str, Any] = {
         "title": "each minute",
@@ -33,7 +33,7 @@ async def make(node: Node, **changes: Any) -> Schedule:
     }
     async with node.parts.database.write() as connection:
         return await schedules.create(
-            connection, "lab", Plan(**values | changes), next_run_at=START + MINUTE, by="ada", at=START
+            connection, "lab", Plan(**values | changes), next_run_at=START + MINUTE, by=by, at=START
         )
 
 
@@ -184,5 +184,77 @@ def test_a_zone_that_is_gone_stops_it_and_nothing_else(tmp_path: Path, caplog: p
         assert await due_times(node) == ["09:01:00", "09:01:00"]
         assert (await again(node, lost)).next_run_at is None
         assert f"the schedule {lost.id} is not run any more" in caplog.text
+
+    play(tmp_path, scenario)
+
+
+# Whoever it runs for
+
+
+async def change_role(node: Node, user: str, role: Role | None) -> None:
+    async with node.parts.database.write() as connection:
+        if role is None:
+            await members.remove(connection, "lab", user)
+        else:
+            await users.ensure(connection, user, at=START)
+            await members.put(connection, "lab", user, role, added_by="admin", at=START)
+    node.parts.access.invalidate("lab", user)
+
+
+async def told(node: Node, user: str) -> list[Any]:
+    answer = await node.client(user).get("/notifications")
+    return [event["data"] for event in answer.json()["items"] if event["type"] == "schedule.refused"]
+
+
+async def refused_runs(node: Node) -> dict[str, str | None]:
+    """Why each run failed, by its id; None for one that waits."""
+    async with node.parts.database.read() as connection:
+        found = await runs.list_of(connection, workspace_id="lab", limit=100)
+        waiting = await runs.waiting(connection, limit=100)
+    assert all((run.error_code is None) == (run.id in waiting) for run in found)
+    return {run.id.rpartition("T")[2]: run.error_message for run in found}
+
+
+def test_who_may_not_any_more_runs_nothing_and_the_managers_are_told_once(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        await change_role(node, "olga", Role.OWNER)
+        await change_role(node, "max", Role.ADMIN)
+        schedule = await make(node)
+        await look(node, START + MINUTE)
+        await change_role(node, "ada", Role.VIEWER)
+        await look(node, START + 2 * MINUTE)
+        await change_role(node, "ada", None)
+        await look(node, START + 3 * MINUTE)
+        found = await refused_runs(node)
+        assert found["09:01:00Z"] is None
+        assert "is viewer in the workspace, and editor is needed" in (found["09:02:00Z"] or "")
+        assert "is no member of the workspace any more" in (found["09:03:00Z"] or "")
+        for manager in ("olga", "max"):
+            [notice] = await told(node, manager)
+            assert (notice["schedule_id"], notice["author"], notice["title"]) == (schedule.id, "ada", "each minute")
+            assert notice["message"] == found["09:02:00Z"]
+        assert await told(node, "ada") == []
+        # Somebody who may takes it over.
+        answer = await node.client("max").patch(f"/schedules/{schedule.id}", json={"title": "mine now"})
+        assert answer.status_code == 200, answer.text
+        await look(node, START + 4 * MINUTE)
+        assert (await refused_runs(node))["09:04:00Z"] is None
+
+    play(database_url, scenario)
+
+
+def test_the_schedule_of_a_deactivated_administrator_is_not_run(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        schedule = await make(node, by="root")
+        await node.make_user("root", is_admin=True)
+        await look(node, START + MINUTE)
+        async with node.parts.database.write() as connection:
+            await users.change(connection, "root", is_active=False)
+        node.parts.access.invalidate(user_id="root")
+        await look(node, START + 2 * MINUTE)
+        found = await refused_runs(node)
+        assert found["09:01:00Z"] is None
+        assert "is deactivated" in (found["09:02:00Z"] or "")
+        assert (await again(node, schedule)).next_run_at == START + 3 * MINUTE
 
     play(tmp_path, scenario)
