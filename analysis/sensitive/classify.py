@@ -24,6 +24,7 @@ from analysis.sensitive.findings import Finding, NameEvidence, ValueEvidence
 from analysis.sensitive.health_types import HEALTH_TYPES
 from analysis.sensitive.identity_types import IDENTITY_TYPES
 from analysis.sensitive.masking import masked
+from analysis.sensitive.passage_types import PASSAGE_TYPES
 from analysis.sensitive.secret_types import SECRET_TYPES
 
 DETECTORS: tuple[Detector, ...] = (
@@ -32,6 +33,7 @@ DETECTORS: tuple[Detector, ...] = (
     *IDENTITY_TYPES,
     *HEALTH_TYPES,
     *CONTACT_TYPES,
+    *PASSAGE_TYPES,
 )
 
 SAMPLE = 1000
@@ -46,6 +48,9 @@ _BY_NAME = {"strong": 0.7}
 # Of the share that a real column has: with less than that, a column contains values of the type and is not of it.
 _IS_FROM = 0.6
 _CONTAINS_FROM = 0.1
+# Of a check that next to no other value passes one in a hundred is enough: what a column contains, its profile hides.
+_RARE_RATE = 1e-3
+_RARE_CONTAINS_FROM = 0.01
 _SURE_RATE = 0.025
 _CONTAINS_TAIL = -6.0  # log10 of the chance that base-rate values would pass so often
 _EXAMPLES = 3
@@ -153,7 +158,8 @@ def _contains(detector: Detector, evidence: NameEvidence, found: ValueEvidence) 
     """Whether some of the values are of the type beyond chance, as cards among the lines of a note."""
     if detector.base_rate > _SURE_RATE or detector.most_evidence < 3 or evidence.says == "against":
         return False  # its check is too weak to tell a few values from chance
-    enough = found.share >= _CONTAINS_FROM and found.share >= 3 * detector.base_rate
+    least = _RARE_CONTAINS_FROM if detector.base_rate <= _RARE_RATE else _CONTAINS_FROM
+    enough = found.share >= least and found.share >= 3 * detector.base_rate
     return enough and found.matched >= 3 and log10_tail(found.tested, found.matched, found.base_rate) < _CONTAINS_TAIL
 
 

@@ -6,6 +6,7 @@ import string
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -134,6 +135,36 @@ def test_some_cards_among_other_values_are_contained() -> None:
         f"paid with {number}, thanks" if n % 3 == 0 else f"call back at {n} tomorrow" for n, number in enumerate(CARDS)
     ]
     assert [(found.type, found.verdict) for found in findings_of("note", notes)] == [("card_in_text", "contains")]
+
+
+@pytest.mark.parametrize(
+    ("passage", "expected"),
+    [
+        ("call back at u{n}@example.com", "email_in_text"),
+        ("https://example.com/?mail=u{n}%40example.com&x=1", "email_in_text"),
+        ("sent to DE89 3704 0044 0532 0130 00, order {n}", "iban_in_text"),
+        ("the caller, 078-05-1{n:03}, asked for it", "us_ssn_in_text"),
+        ("ring +1 212 555 0{n:03} after five", "phone_in_text"),
+    ],
+)
+def test_what_stands_among_other_words_is_found(passage: str, expected: str) -> None:
+    texts = [passage.format(n=n) if n % 30 == 0 else f"nothing to say of {n}" for n in range(600)]
+    found = only("note", texts)
+    assert (found.type, found.verdict) == (expected, "contains")
+    assert not any("555" in one or "u30" in one for one in found.examples)
+
+
+def test_documents_that_name_people_are_found() -> None:
+    documents = [f'{{"id": {n}, "who": {{"mail": "u{n}@example.com"}}}}' for n in range(200)]
+    column = replace(column_of("payload", documents), kind=Kind.JSON)
+    [found] = classify_column(column)
+    assert (found.type, found.verdict) == ("email_in_text", "is")
+
+
+def test_what_only_looks_like_an_address_is_none() -> None:
+    for text in ("git@github.com:lab/thing{n}.git", "img/logo{n}@2x.png", "restart getty@tty{n}.service", "react{n}@18.2.0",
+                 "order 12-345-6789{n}", "+{n} points", "at 10.0.0.{n} since noon"):  # fmt: skip
+        assert findings_of("note", [text.format(n=n) for n in range(300)]) == [], text
 
 
 def test_nine_digits_need_a_name_to_be_social_security_numbers() -> None:
