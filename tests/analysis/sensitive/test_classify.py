@@ -162,8 +162,8 @@ def test_documents_that_name_people_are_found() -> None:
 
 
 def test_what_only_looks_like_an_address_is_none() -> None:
-    for text in ("git@github.com:lab/thing{n}.git", "img/logo{n}@2x.png", "restart getty@tty{n}.service", "react{n}@18.2.0",
-                 "order 12-345-6789{n}", "+{n} points", "at 10.0.0.{n} since noon"):  # fmt: skip
+    for text in ("git@github.com:lab/thing{n}.git", "img/logo{n}@2x.png", "restart getty@tty{n}.service",
+                 "react{n}@18.2.0", "order 12-345-6789{n}", "+{n} points", "at 10.0.0.{n} since noon"):  # fmt: skip
         assert findings_of("note", [text.format(n=n) for n in range(300)]) == [], text
 
 
