@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers.analytics import correlations, relationships
 from handlers.backups import operations as backup_operations
 from handlers.backups import status as backup_status
 from handlers.catalog import datasets as catalog_datasets
@@ -89,6 +90,8 @@ OPERATIONS = (
     *coverage.OPERATIONS,
     *compliance.OPERATIONS,
     *dashboard_lineage.OPERATIONS,
+    *correlations.OPERATIONS,
+    *relationships.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (

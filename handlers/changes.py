@@ -39,7 +39,7 @@ _TOPICS = {
     "workspaces": "members",
 }
 # Operations and events that leave all answers as they are.
-_NO_CHANGE = frozenset({"scan.progress"})
+_NO_CHANGE = frozenset({"analytics.progress", "scan.progress"})
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):

@@ -247,7 +247,7 @@ class LiveAnswers:
         channel.refresh_at = ended + self._refresh_seconds(channel.operation)
 
     def _context(self, channel: AnswerChannel) -> Context:
-        return Context(channel.principal, self._parts, f"watch-{channel.operation.name}", self._now)
+        return Context(channel.principal, self._parts, f"watch-{channel.operation.name}", self._now, is_watched=True)
 
     def _refresh_seconds(self, operation: Operation) -> float:
         assert operation.watched is not None

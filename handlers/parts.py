@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handlers.changes import Changes
+from handlers.computations import Computations
 from handlers.outgoing import OutgoingHttp
 from handlers.outgoing_mail import OutgoingMail
 from handlers.source_readers import SourceReaders
@@ -81,3 +82,4 @@ class Parts:
     readers: SourceReaders = field(default_factory=SourceReaders)
     backups: BackupOptions = field(default_factory=BackupOptions)
     changes: Changes = field(default_factory=Changes)
+    computations: Computations = field(default_factory=Computations)

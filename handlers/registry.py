@@ -125,12 +125,16 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All a handler is given besides its request. `now` answers with an aware UTC time."""
+    """All a handler is given besides its request. `now` answers with an aware UTC time.
+
+    `is_watched`: the answer is for whoever watches it. It is asked for again, so that nothing is worth waiting for.
+    """
 
     principal: Principal | None
     parts: Parts
     request_id: str
     now: Callable[[], datetime]
+    is_watched: bool = False
 
     @property
     def user(self) -> Principal:
@@ -181,6 +185,7 @@ class Operation:
     type `bytes` it takes a body that is neither JSON nor MessagePack, of any other type the decoded body.
     `result` is the type of what `handler` returns: a struct, `Page[...]`, `Binary`, a union of these, or None.
     `media_types` are those that a `Binary` may have. `watched` says that the answer can be watched.
+    `stops_with_caller`: its work is cancelled when the connection of whoever asked is gone.
     `errors` are the errors it may raise besides those that `errors_of` derives. `audited` says that it
     changes state and so leaves an audit row (default: the method is not GET).
     """
@@ -197,6 +202,7 @@ class Operation:
     errors: tuple[type[OperationError], ...] = ()
     media_types: tuple[str, ...] = ("application/octet-stream",)
     watched: Watched | None = None
+    stops_with_caller: bool = False
 
     def __post_init__(self) -> None:
         match = _ROUTE.match(self.route)

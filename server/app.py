@@ -159,6 +159,7 @@ async def running(
             await bus.close()
             for task in (*essential, *beside):
                 task.cancel()
+            await parts.computations.close()
             await asyncio.gather(sources.close(), parts.readers.close())
             await close_audit(audit, gateway.departure)
             await workers.close()

@@ -6,8 +6,9 @@ do what, and what is done, is decided behind `handlers.dispatch.execute`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, get_origin
 
@@ -132,7 +133,8 @@ class _Endpoint:
         streamed = media_type == NDJSON and get_origin(operation.result) is Page and shape.has_cursor
         if streamed and shape.has_limit:
             parameters.setdefault("limit", MAX_ITEMS)
-        result = await execute(operation, context, parameters)
+        executing = execute(operation, context, parameters)
+        result = await (_until_gone(request, executing) if operation.stops_with_caller else executing)
         headers = {**_HEADERS, REQUEST_ID_HEADER: request_id}
         if streamed:
             lines = _lines(operation, context, parameters, result)
@@ -171,6 +173,26 @@ class _Endpoint:
             content = await read_body(request, self._parts.limits.body_bytes)
             body = shape.from_body(content, media_type_of(request))
         return {**body, **query, **path}
+
+
+async def _until_gone(request: Request, work: Coroutine[Any, Any, Any]) -> Any:
+    """What the work answers; cancelled when the client goes away, whose body has been read. Raises ClientDisconnect."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _allowance_headers(request: Request) -> dict[str, str]:

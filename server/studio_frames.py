@@ -48,7 +48,7 @@ _hellos = msgspec.msgpack.Decoder(Hello)
 class StudioChannel:
     """The operations of one connection. Requests run side by side; answers carry their ids."""
 
-    __slots__ = ("_dialect", "_gateway", "_in_flight", "_open", "_socket", "_turns", "_watches")
+    __slots__ = ("_dialect", "_gateway", "_in_flight", "_open", "_socket", "_stoppable", "_turns", "_watches")
 
     def __init__(self, gateway: "Gateway", socket: "Transport", dialect: "HocuspocusDialect") -> None:
         self._gateway = gateway
@@ -58,6 +58,8 @@ class StudioChannel:
         self._in_flight = 0
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
         self._open = True
+        # Whose answers nobody is left to take once this is closed; few, and on most connections none.
+        self._stoppable: tuple[asyncio.Task[None], ...] = ()
 
     def receive(self, message: bytes) -> None:
         """A frame's bytes after the address."""
@@ -84,7 +86,14 @@ class StudioChannel:
             self._fail(request.id, limit)
             return
         self._in_flight += 1
-        self._gateway.spawn(self._run(request))
+        task = self._gateway.spawn(self._run(request))
+        operation = self._gateway.operations.get(request.operation)
+        if operation is not None and operation.stops_with_caller:
+            self._stoppable = (*self._stoppable, task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._stoppable = tuple(other for other in self._stoppable if other is not task)
 
     async def _run(self, request: Request) -> None:
         async with self._turns:
@@ -163,4 +172,6 @@ class StudioChannel:
 
     def closed(self) -> None:
         self._open = False
+        for task in self._stoppable:
+            task.cancel()
         self._watches.closed()

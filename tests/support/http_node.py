@@ -137,6 +137,7 @@ async def serving(
         await node.parts.audit.close()
     finally:
         if node is not None:
+            await node.parts.computations.close()
             await node.parts.sources.close()
             await node.parts.readers.close()
         await workers.close()

@@ -1,0 +1,178 @@
+"""One question of one dataset, answered where its rows are read. Runs in a reader."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from analysis.frames import Frame, Role
+from connectors.connector import Connector
+from connectors.datasets import DatasetRef, Description
+from connectors.errors import ConnectorError
+from handlers.analytics import correlating, relating
+from handlers.analytics.computed import AnswerState, Computed, Failure
+from handlers.analytics.hiding import hidden, sensitive_columns
+from handlers.analytics.loading import LOADING_SHARE, Loaded, load
+from handlers.analytics.stopping import Course, OutOfTime, Stopped
+from handlers.analytics.tasks import AnalysisKind, ColumnRead, Ran, Task
+from handlers.source_readers import Tell
+
+logger = logging.getLogger(__name__)
+
+# Of the progress that is told; the rest is computing.
+LOADING = 0.4
+# Of other datasets; what compares them works with sketches of their values.
+MOST_RELATED_ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a kind of analysis is done.
+
+    `compute` takes what was loaded, by label, and answers with a result, on a thread. `shows_levels`, `shows_numbers`:
+    its result may tell values of categories, and of numbers and times. `at_source` may answer without reading rows;
+    else it answers with notes.
+    """
+
+    compute: Callable[[Mapping[str, Frame], Task, Callable[[float, str], None], Callable[[], None]], Any]
+    shows_levels: bool = True
+    shows_numbers: bool = True
+    at_source: Callable[[Connector, Description, Task, Course], Awaitable[Computed[Any] | list[str]]] | None = None
+
+
+WAYS: Mapping[AnalysisKind, Way] = {
+    AnalysisKind.CORRELATIONS: Way(
+        correlating.compute, shows_levels=False, shows_numbers=False, at_source=correlating.at_source
+    ),
+    AnalysisKind.RELATIONSHIPS: Way(relating.compute, shows_levels=False, shows_numbers=False),
+}
+
+
+async def answer(connector: Connector, tell: Tell, task: Task) -> bytes:
+    """The Computed as JSON. Raises ConnectorError where nothing could be read."""
+    return msgspec.json.encode(await analyse(connector, tell, task))
+
+
+async def analyse(connector: Connector, tell: Tell, task: Task) -> Computed[Any]:
+    course, way = Course(task.seconds, tell), WAYS[task.kind]
+    course.tell(0.0, f"describing {task.dataset}")
+    description = await connector.describe(DatasetRef(task.schema_name, task.name))
+    notes: list[str] = []
+    if way.at_source is not None:
+        found = await way.at_source(connector, description, task, course)
+        if isinstance(found, Computed):
+            return found
+        notes += found
+    loaded = await load(connector, task, description, tell=_rows_told(course, task))
+    others = {f"{schema}.{name}" if schema else name: (schema, name) for schema, name in task.related}
+    frames = {task.dataset: loaded.frame}
+    for label, (schema, name) in others.items():
+        frames.update(await _related(connector, task, course, label, DatasetRef(schema, name), loaded, notes))
+    return await _computed(way, task, course, loaded, frames, notes)
+
+
+async def _related(
+    connector: Connector, task: Task, course: Course, label: str, ref: DatasetRef, loaded: Loaded, notes: list[str]
+) -> dict[str, Frame]:
+    """Another dataset of the source; what is wrong with it is noted, and takes nothing from the rest."""
+    if course.left < (1 - LOADING_SHARE) * task.seconds:
+        notes.append(f"There was no time to read {label}.")
+        return {}
+    course.tell(None, f"reading {label}")
+    rows = min(task.rows or MOST_RELATED_ROWS, MOST_RELATED_ROWS)
+    share = (course.left - (1 - LOADING_SHARE) * task.seconds) / LOADING_SHARE
+    one = msgspec.structs.replace(task, dataset=label, columns=None, rows=rows, seconds=max(share, 0.1))
+    try:
+        found = await load(connector, one, await connector.describe(ref), tell=_rows_told(course, one))
+    except ConnectorError as error:
+        notes.append(f"{label} was left out: {str(error).rstrip('.')}.")
+        return {}
+    loaded.ran += found.ran
+    notes += [f"{label}: {note}" for note in found.notes]
+    return {label: found.frame}
+
+
+async def _computed(
+    way: Way, task: Task, course: Course, loaded: Loaded, frames: dict[str, Frame], notes: list[str]
+) -> Computed[Any]:
+    began = time.monotonic()
+    why: dict[str, str] = {}
+
+    def work() -> Any:
+        if way.shows_levels or way.shows_numbers:
+            why.update(sensitive_columns(loaded.frame, task.hidden))
+            frames[task.dataset] = hidden(loaded.frame, why, keep_numbers=not way.shows_numbers)
+        return way.compute(frames, task, course.part(LOADING), course.check)
+
+    result: Any = None
+    error: Failure | None = None
+    try:
+        result = await course.compute(work)
+    except OutOfTime:
+        message = f"It was not computed within {task.seconds:g} s; ask for fewer columns or rows, or give it more time."
+        error = Failure(code="out_of_time", message=message)
+    except (Stopped, MemoryError):
+        raise
+    except Exception as fault:
+        # Whatever it is, the rest of the answer stands; its text might tell a value.
+        logger.exception("%s of %s could not be computed", task.kind.value, task.dataset)
+        message = f"The server failed to compute it ({type(fault).__name__}); it is in its log."
+        error = Failure(code="analysis_failed", message=message)
+    ran = Ran(
+        what=f"{task.kind.value} were computed",
+        where="server",
+        seconds=round(time.monotonic() - began, 3),
+        rows=loaded.rows.read,
+    )
+    is_partial = loaded.rows.method == "first rows"
+    state = AnswerState.FAILED if error else AnswerState.PARTIAL if is_partial else AnswerState.DONE
+    return Computed(
+        state=state,
+        rows=loaded.rows,
+        columns=_columns(loaded.frame, why),
+        ran=[*loaded.ran, ran],
+        notes=[*notes, *loaded.notes],
+        result=result,
+        error=error,
+        lasts=error is None and not loaded.is_broken,
+    )
+
+
+def _rows_told(course: Course, task: Task) -> Callable[[int, int | None], None]:
+    def tell(rows: int, total: int | None) -> None:
+        share = LOADING * min(1.0, rows / total) if total else None
+        course.tell(share, f"read {rows} rows of {task.dataset}")
+
+    return tell
+
+
+def _columns(frame: Frame, why: Mapping[str, str]) -> list[ColumnRead]:
+    return [_column(frame, place, why.get(name)) for place, name in enumerate(frame.names)]
+
+
+def _column(frame: Frame, place: int, why: str | None) -> ColumnRead:
+    column = frame.columns[place]
+    status, note = "ok", None
+    if column.nulls == frame.rows:
+        status, note = "empty", "no row has a value"
+    elif why is not None:
+        status, note = "hidden", f"values are not shown, as the column may hold: {why}"
+    elif column.role is Role.OTHER:
+        status, note = "not_analysed", f"only whether there is a value is looked at in {column.kind.value} columns"
+    return ColumnRead(
+        name=column.name,
+        original=column.original,
+        role=column.role.value,
+        kind=column.kind.value,
+        nulls=column.nulls,
+        infinities=column.infinities,
+        misfits=column.misfits,
+        cut=column.cut,
+        status=status,
+        note=note,
+    )

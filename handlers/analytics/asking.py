@@ -1,0 +1,272 @@
+"""From a question to its answer: kept, stored, being computed by somebody, or computed now."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from handlers.analytics import events
+from handlers.analytics.answers import Analysis, Progress, completed
+from handlers.analytics.computed import AnswerState, Computed
+from handlers.analytics.findings import findings_of
+from handlers.analytics.grounds import Ground
+from handlers.analytics.questions import Question, asked, options_of
+from handlers.analytics.result_types import RESULTS
+from handlers.analytics.tasks import AnalysisKind, Task
+from handlers.analytics.versions import Version, digest_of, version_of
+from handlers.computations import Progress as Course
+from handlers.computations import Underway
+from handlers.parts import Parts
+from handlers.registry import Context, OperationError, Unavailable
+from handlers.source_access import answering_for_source
+from handlers.source_readers import ReaderLostError, Tell
+from storage import analytics
+from storage.catalog import Dataset
+
+logger = logging.getLogger(__name__)
+
+# A typed answer takes about so many times the bytes of its JSON.
+_IN_MEMORY = 4
+
+Related = tuple[Dataset, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question of certain content: `key` names the question, `stamp` the content and how it may be told."""
+
+    kind: AnalysisKind
+    question: Question
+    ground: Ground
+    version: Version
+    related: Related
+    key: str
+    stamp: str
+
+    @property
+    def empty(self) -> Analysis[Any]:
+        """Its answer, before there is one."""
+        dataset = self.ground.dataset
+        return Analysis(
+            kind=self.kind,
+            dataset_id=dataset.id,
+            dataset=dataset.full_name,
+            workspace_id=dataset.workspace_id,
+            state=AnswerState.COMPUTING,
+            cached=False,
+            is_outdated=False,
+            version=self.version,
+            feed=events.feed_name(dataset.id),
+        )
+
+
+async def answer(
+    context: Context,
+    kind: AnalysisKind,
+    question: Question,
+    ground: Ground,
+    *,
+    related: Related = (),
+) -> Analysis[Any]:
+    """The answer, or that it is being computed. `related` are other datasets of the source. Raises OperationError."""
+    version = await version_of(context.parts, ground.source, ground.dataset)
+    if related:
+        version = await _with_others(context.parts, version, ground, related)
+    it = _asked(kind, question, ground, version, related)
+    found = await _found(context.parts, it)
+    if found is None:
+        found = await _computed(context, it)
+    return _with_verdicts(found, ground)
+
+
+async def _with_others(parts: Parts, version: Version, ground: Ground, related: Related) -> Version:
+    """The content of all of them. What is wrong with another one takes nothing from the answer."""
+    values: list[str | None] = [version.value]
+    for dataset in related:
+        try:
+            values.append((await version_of(parts, ground.source, dataset)).value)
+        except OperationError as error:
+            values.append(error.code)
+    return msgspec.structs.replace(version, value=digest_of(*values))
+
+
+def _with_verdicts(found: Analysis[Any], ground: Ground) -> Analysis[Any]:
+    """The answer with what was said of those findings that are in it."""
+    if not ground.verdicts:
+        return found
+    prints = findings_of(found).keys()
+    said = [verdict for verdict in ground.verdicts if verdict.fingerprint in prints]
+    return msgspec.structs.replace(found, verdicts=said)
+
+
+def _asked(kind: AnalysisKind, question: Question, ground: Ground, version: Version, related: Related) -> Asked:
+    key = digest_of(kind.value, ground.dataset.id, asked(question))
+    stamp = digest_of(
+        version.method,
+        version.value,
+        ground.source.updated_at.isoformat(),
+        ground.dataset.changed_at.isoformat(),
+        sorted(ground.hidden.items()),
+        [dataset.id for dataset in related],
+    )
+    return Asked(kind, question, ground, version, related, key, stamp)
+
+
+# What is there
+
+
+async def _found(parts: Parts, it: Asked) -> Analysis[Any] | None:
+    """The answer that this node or another has computed."""
+    kept = parts.computations.kept.get((it.key, it.stamp))
+    if isinstance(kept, Analysis):
+        return msgspec.structs.replace(kept, cached=True)
+    async with parts.database.read() as connection:
+        row = await analytics.latest(connection, it.ground.dataset.id, it.key, it.stamp)
+    if row is None:
+        return None
+    stored = await asyncio.to_thread(decode, it.kind, row[1])
+    return _keep(parts, it, msgspec.structs.replace(stored, result_id=row[0].id, cached=True), len(row[1]))
+
+
+def _keep(parts: Parts, it: Asked, found: Analysis[Any], size: int) -> Analysis[Any]:
+    parts.computations.kept.put((it.key, it.stamp), found, _IN_MEMORY * size)
+    # What a watcher is shown while the next one is computed.
+    parts.computations.kept.put(("last", it.key), found, 200)
+    return found
+
+
+def decode(kind: AnalysisKind, body: bytes) -> Analysis[Any]:
+    found: Analysis[Any] = _decoder(kind).decode(body)
+    return found
+
+
+@functools.cache
+def _decoder(kind: AnalysisKind) -> msgspec.json.Decoder[Any]:
+    generic: Any = Analysis
+    return msgspec.json.Decoder(generic[RESULTS[kind]])
+
+
+@functools.cache
+def _computed_decoder(kind: AnalysisKind) -> msgspec.json.Decoder[Any]:
+    generic: Any = Computed
+    return msgspec.json.Decoder(generic[RESULTS[kind]])
+
+
+# What is not
+
+
+async def _computed(context: Context, it: Asked) -> Analysis[Any]:
+    parts, user = context.parts, context.user.user_id
+
+    async def start(course: Course) -> Analysis[Any]:
+        return await _compute(context, it, course, user)
+
+    # Who watches is told when it is there.
+    wait = 0.0 if context.is_watched else it.question.wait
+    try:
+        return await parts.computations.get((it.key, it.stamp), start, wait=wait)
+    except Underway as going:
+        progress = Progress(share=going.progress.share, note=going.progress.note, seconds=round(going.seconds, 1))
+        last = parts.computations.kept.get(("last", it.key)) if context.is_watched else None
+        if isinstance(last, Analysis):
+            return msgspec.structs.replace(last, cached=True, is_outdated=True, progress=progress)
+        return msgspec.structs.replace(it.empty, progress=progress)
+
+
+async def _compute(context: Context, it: Asked, course: Course, user: str) -> Analysis[Any]:
+    parts, ground, began = context.parts, it.ground, time.monotonic()
+    task = _task(it)
+    teller = events.Teller(parts, ground.dataset, task, it.key, course)
+    try:
+        body = await _read(parts, ground, task, teller.tell)
+    finally:
+        await teller.close()
+        # Whoever watches looks again, whatever came of it.
+        asyncio.get_running_loop().call_soon(_tell_watchers, parts, ground)
+    computed: Computed[Any] = await asyncio.to_thread(_computed_decoder(it.kind).decode, body)
+    found = completed(it.empty, computed, time.monotonic() - began, context.now())
+    if not computed.lasts:
+        return found
+    return await _stored(parts, it, found, user)
+
+
+async def _read(parts: Parts, ground: Ground, task: Task, tell: Tell) -> bytes:
+    source = ground.source
+    with answering_for_source():
+        settings = parts.sources.settings_of(source)
+        try:
+            async with parts.readers.reader(source.id, source.updated_at, source.kind, settings) as reader:
+                return await reader.run(answer_in_reader, task, tell=tell)
+        except ReaderLostError:
+            raise Unavailable(
+                "The process that computed it died, of too little memory most often; ask for fewer rows or columns.",
+                code="reader_lost",
+            ) from None
+
+
+async def answer_in_reader(connector: Any, tell: Tell, task: Task) -> bytes:
+    """Runs in a reader, which alone loads what computes."""
+    from handlers.analytics import analysing  # noqa: PLC0415 - numpy, scipy, the analyses
+
+    return await analysing.answer(connector, tell, task)
+
+
+async def _stored(parts: Parts, it: Asked, found: Analysis[Any], user: str) -> Analysis[Any]:
+    dataset, body = it.ground.dataset, msgspec.json.encode(found)
+    assert found.computed_at is not None
+    prints = findings_of(found)
+    async with parts.feeds.writing() as (connection, outbox):
+        result_id = await analytics.put(
+            connection,
+            workspace_id=dataset.workspace_id,
+            dataset_id=dataset.id,
+            kind=it.kind.value,
+            key=it.key,
+            version=it.stamp,
+            parameters=msgspec.json.encode(asked(it.question)).decode(),
+            state=found.state.value,
+            findings=len(prints),
+            seconds=found.seconds or 0.0,
+            body=body,
+            created_by=user,
+            at=found.computed_at,
+        )
+        told: Mapping[str, Any] = {
+            "kind": it.kind.value,
+            "key": it.key,
+            "result_id": result_id,
+            "state": found.state.value,
+            "findings": len(prints),
+        }
+        events.add_finished(outbox, dataset, dict(told), user)
+    found = msgspec.structs.replace(found, result_id=result_id)
+    _keep(parts, it, found, len(body))
+    return found
+
+
+def _tell_watchers(parts: Parts, ground: Ground) -> None:
+    parts.changes.tell(events.TOPIC, ground.dataset.workspace_id, events.subject_of(ground.dataset.id))
+
+
+def _task(it: Asked) -> Task:
+    dataset, question = it.ground.dataset, it.question
+    return Task(
+        kind=it.kind,
+        dataset=dataset.full_name,
+        schema_name=dataset.schema or None,
+        name=dataset.name,
+        columns=tuple(question.columns) if question.columns else None,
+        rows=question.rows,
+        seed=question.seed,
+        seconds=question.seconds,
+        hidden=it.ground.hidden,
+        options=options_of(question),
+        related=tuple((each.schema or None, each.name) for each in it.related),
+    )

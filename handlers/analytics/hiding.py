@@ -1,0 +1,84 @@
+"""Columns whose values must not be told: found by what a scan or people said of them, or by a look at them here.
+
+Counts and coefficients over them stay; what would tell a value is hidden. Runs in a reader.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.columns import TEMPORAL, Column, Kind, objects
+from analysis.frames import Frame, FrameColumn, Role
+from analysis.sensitive.classify import classify_column, classify_name
+from analysis.sensitive.masking import masked
+
+# A classification looks at a thousand different values.
+LOOKED_AT = 4_000
+# On a table of thousands of columns most are told by their names.
+SECONDS = 3.0
+NOT_LOOKED_AT = "it could not be looked at in time whether it holds sensitive values"
+
+
+def sensitive_columns(frame: Frame, known: Mapping[str, str], *, seconds: float = SECONDS) -> dict[str, str]:
+    """Why, by column, for those whose values are hidden. `known` says it of some beforehand."""
+    found: dict[str, str] = {}
+    deadline = time.monotonic() + seconds
+    for column in frame.columns:
+        why = known.get(column.original) or _looked_at(column, in_time=time.monotonic() < deadline)
+        if why is not None:
+            found[column.name] = why
+    return found
+
+
+def hidden(frame: Frame, why: Mapping[str, str], *, keep_numbers: bool) -> Frame:
+    """The frame with the values of these columns hidden.
+
+    Texts become their shape with a number, so that equal ones stay equal. Numbers and times stay where only
+    coefficients come of them (`keep_numbers`), and else only whether they are there.
+    """
+    return replace(frame, columns=tuple(_hidden(column, why, keep_numbers) for column in frame.columns))
+
+
+def _hidden(column: FrameColumn, why: Mapping[str, str], keep_numbers: bool) -> FrameColumn:
+    if column.name not in why or column.role is Role.OTHER:
+        return column
+    if column.role is Role.CATEGORY:
+        levels = [] if column.levels is None else column.levels.tolist()
+        return replace(column, levels=objects([f"{masked(text)} #{number}" for number, text in enumerate(levels, 1)]))
+    if keep_numbers:
+        return column
+    return replace(column, role=Role.OTHER, values=column.present, exact=None)
+
+
+def _looked_at(column: FrameColumn, *, in_time: bool) -> str | None:
+    if column.role is Role.OTHER or column.kind is Kind.BOOLEAN:
+        return None
+    if not in_time:
+        named = classify_name(column.original, column.kind)
+        if named:
+            return named[0].title
+        return NOT_LOOKED_AT if column.role is Role.CATEGORY else None
+    findings = classify_column(_as_column(column))
+    return ", ".join(dict.fromkeys(finding.title for finding in findings)) or None
+
+
+def _as_column(column: FrameColumn) -> Column:
+    """Some of the column's values, the different ones of texts, as a classification takes them."""
+    if column.role is Role.CATEGORY:
+        values = objects([] if column.levels is None else column.levels[:LOOKED_AT].tolist())
+    else:
+        present = column.values[column.present]
+        step = max(1, len(present) // LOOKED_AT)
+        values = present[::step][:LOOKED_AT]
+    if column.kind is Kind.INTEGER:
+        values = (column.exact[column.present][::step][:LOOKED_AT] if column.exact is not None else values).astype(
+            np.int64
+        )
+    kind = Kind.FLOAT if column.kind is Kind.DECIMAL else column.kind
+    if column.role is Role.TIME and kind not in TEMPORAL:
+        kind = Kind.TIMESTAMP
+    return Column(column.original, kind, values, rows=len(column), nulls=column.nulls, aware=column.aware)

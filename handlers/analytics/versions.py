@@ -1,0 +1,59 @@
+"""Which content of a dataset an answer is about: asked of the source at most once in some seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import msgspec
+
+from connectors.datasets import ChangeMarker, ChangeMethod, DatasetRef
+from handlers.analytics.tasks import ANSWERS_VERSION
+from handlers.parts import Parts
+from handlers.source_access import answering_for_source
+from storage.catalog import Dataset
+from storage.data_sources import DataSource
+
+# Who asks again within this gets the same answer without a look at the source.
+MARKER_SECONDS = 5.0
+# Where a source cannot tell changes, an answer holds for this long.
+BLIND_SECONDS = 60.0
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """The content that was looked at, by how the source tells changes.
+
+    `method` none: the source cannot tell, and answers are given again for a minute. `blind_to` says what the method
+    does not see.
+    """
+
+    method: str
+    value: str | None
+    blind_to: str | None
+
+
+async def version_of(parts: Parts, source: DataSource, dataset: Dataset) -> Version:
+    """Raises OperationError for what is wrong with the source."""
+    key = ("marker", dataset.id, source.updated_at)
+    kept = parts.computations.kept.get(key, max_age=MARKER_SECONDS)
+    if isinstance(kept, Version):
+        return kept
+    with answering_for_source():
+        async with parts.sources.use(source.id) as connector:
+            marker = await connector.change_marker(DatasetRef(dataset.schema or None, dataset.name))
+    version = _version(marker)
+    parts.computations.kept.put(key, version, 500)
+    return version
+
+
+def _version(marker: ChangeMarker) -> Version:
+    if marker.value is None:
+        # The same for everybody who asks within the same minute.
+        period = str(int(time.time() // BLIND_SECONDS))
+        return Version(method=ChangeMethod.NONE.value, value=period, blind_to=marker.blind_to)
+    return Version(method=marker.method.value, value=marker.value, blind_to=marker.blind_to)
+
+
+def digest_of(*parts: object) -> str:
+    """A short name for what these are."""
+    return hashlib.sha256(msgspec.json.encode([ANSWERS_VERSION, *parts])).hexdigest()[:32]
