@@ -45,6 +45,8 @@ RESUMED_AT_ONCE = 1000
 
 # What DBOS warns of whenever a run is cancelled, moved or parked as it should be.
 _EXPECTED = ("Asyncio task cancelled", "is no longer owned", "was cancelled during execution")
+# One that is cancelled as its function returns waits for its own outcome, and is told that there is none.
+_EXPECTED_ERRORS = (error.DBOSAwaitedWorkflowCancelledError, error.DBOSWorkflowCancelledError)
 
 _taken = threading.Lock()
 
@@ -186,4 +188,5 @@ def _send_log_to_ours() -> None:
 
 def _is_unexpected(record: logging.LogRecord) -> bool:
     message = record.getMessage()
-    return not any(phrase in message for phrase in _EXPECTED)
+    cause = record.exc_info[1] if record.exc_info else None
+    return not isinstance(cause, _EXPECTED_ERRORS) and not any(phrase in message for phrase in _EXPECTED)

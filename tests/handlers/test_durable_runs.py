@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -15,7 +16,7 @@ from run_nodes import asking, run_when, start, until, working
 
 from handlers import run_engine
 from handlers.registry import Conflict, InvalidRequest
-from storage import runs
+from storage import durable_place, runs
 from storage.database import Database
 from storage.runs import Progress
 
@@ -338,3 +339,58 @@ def test_what_an_attempt_says_that_was_taken_over_does_not_count(database_url: s
             assert (run.state, run.done, run.node_id) == (runs.SUCCEEDED, 3, "two")
 
     asyncio.run(scenario())
+
+
+class _Records(logging.Handler):
+    """What is logged, as text; `raised` is set once the engine had an exception to log, whether or not it was."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+        self.raised = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(f"{record.levelname} {record.getMessage()} {record.exc_info and record.exc_info[1]}")
+
+    def see(self, record: logging.LogRecord) -> bool:
+        """As the first filter of a logger: all pass."""
+        if record.exc_info:
+            self.raised.set()
+        return True
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_the_log_tells_of_failures_and_not_of_what_was_cancelled(
+    sqlite_url: str, tmp_path: Path, is_cancelled: bool
+) -> None:
+    engine, records = run_engine.Engine("one"), _Records()
+
+    async def execute(run_id: str) -> None:
+        """Ends at the very moment at which it is cancelled, or fails."""
+        if not is_cancelled:
+            raise ValueError("no such thing")
+        # A thread that knows nothing of the run that it cancels.
+        cancelling = threading.Thread(target=engine.cancel, args=(run_id,))
+        cancelling.start()
+        cancelling.join()
+
+    async def prepared() -> str:
+        database = await Database.open(sqlite_url)
+        await database.migrate()
+        try:
+            return await asyncio.to_thread(durable_place.prepare, database)
+        finally:
+            await database.close()
+
+    logging.getLogger().addHandler(records)
+    engine.start(asyncio.run(prepared()), execute)
+    logging.getLogger("dbos").filters.insert(0, records.see)
+    try:
+        engine.enqueue("r")
+        assert records.raised.wait(30)
+    finally:
+        engine.stop()
+        logging.getLogger("dbos").removeFilter(records.see)
+        logging.getLogger().removeHandler(records)
+    assert bool(records.texts) == (not is_cancelled), records.texts
+    assert all("no such thing" in text for text in records.texts)
