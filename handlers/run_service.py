@@ -1,7 +1,7 @@
 """What executes durable runs in a process: the engine's life, what is handed to it, and what is kept of it.
 
 The engine is started with the first run that there is to execute: an installation that runs nothing pays one small
-query a second for it, and not the half second and the threads of the engine.
+query each few seconds for it, and not the half second and the threads of the engine.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from handlers.changes import Changed
 from handlers.jobs import StepFailed
 from handlers.run_execution import Execution, failed
 from handlers.run_takeover import Takeover
@@ -35,6 +36,8 @@ Call = Callable[..., Awaitable[Any]]
 
 # Without a hint: how soon a started run is noticed, and a cancelled one by whoever executes it.
 LOOK_SECONDS = 1.0
+# Without the engine: nothing runs here that somebody could cancel.
+IDLE_LOOK_SECONDS = 5.0
 BUSY_LOOK_SECONDS = 0.25
 AT_ONCE = 200
 # The server waits for the engine on these: while it starts, is handed runs, takes over.
@@ -85,6 +88,18 @@ class RunService:
         return self._running is not None
 
     async def run(self, parts: Parts) -> None:
+        leave = parts.changes.listen(self._hear)
+        try:
+            await self._look_for_ever(parts)
+        finally:
+            leave()
+
+    def _hear(self, changed: Changed) -> None:
+        # Most words of runs are about those that run: whoever executes them knows already.
+        if self._running is None and changed.topic in (None, "runs"):
+            self._news.set()
+
+    async def _look_for_ever(self, parts: Parts) -> None:
         while not self._closes:
             self._news.clear()
             try:
@@ -97,7 +112,9 @@ class RunService:
                     await self._news.wait()
 
     def _pause(self) -> float:
-        return BUSY_LOOK_SECONDS if self._running and self._running.execution.active else LOOK_SECONDS
+        if self._running is None:
+            return IDLE_LOOK_SECONDS
+        return BUSY_LOOK_SECONDS if self._running.execution.active else LOOK_SECONDS
 
     async def close(self, seconds: float) -> None:
         self._closes = True

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.attention import Attention, attention
 from handlers.event_patterns import matches
 from handlers.feed_names import inbox_of, short
 from handlers.integrations.backoff import DISABLE_AFTER, MAX_ATTEMPTS, pause
@@ -32,6 +33,7 @@ from storage.integrations import Integration, Lease
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
+IDLE_LOOK_SECONDS = 5.0
 TRIM_SECONDS = 600.0
 # Several times what one attempt may take: a holder that is alive never loses it.
 LEASE = timedelta(seconds=60)
@@ -68,22 +70,30 @@ class Deliverer:
         self._holder = holder or parts.bus.node_id
         self._sender = Sender(parts.outgoing.http, parts.outgoing.mail, parts.sources.sealer)
         self._attending: dict[int, asyncio.Task[None]] = {}
+        self._has_some = True
 
     async def run(self) -> None:
         """Looks and trims until it is cancelled; what is under way is cancelled with it, and sent again by others."""
-        trimmed = time.monotonic()
         try:
-            while True:
-                try:
-                    await self.look()
-                    if time.monotonic() - trimmed >= TRIM_SECONDS:
-                        trimmed = time.monotonic()
-                        await self.trim()
-                except StorageError as error:
-                    logger.warning("integrations cannot be looked at, trying again: %s", error)
-                await asyncio.sleep(LOOK_SECONDS)
+            with attention(self._parts.changes, "integrations") as news:
+                await self._look_for_ever(news)
         finally:
             await self._stop()
+
+    async def _look_for_ever(self, news: Attention) -> None:
+        trimmed = time.monotonic()
+        while True:
+            pause = LOOK_SECONDS
+            try:
+                await self.look()
+                # With none there is nothing to look for, until somebody makes one.
+                pause = LOOK_SECONDS if self._has_some else IDLE_LOOK_SECONDS
+                if time.monotonic() - trimmed >= TRIM_SECONDS:
+                    trimmed = time.monotonic()
+                    await self.trim()
+            except StorageError as error:
+                logger.warning("integrations cannot be looked at, trying again: %s", error)
+            await news.wait(pause)
 
     async def look(self) -> None:
         """Starts on integrations that have something due and that nobody attends to."""
@@ -99,6 +109,7 @@ class Deliverer:
         now = self._now()
         async with self._parts.database.read() as connection:
             known = {each.id: each for each in await integrations.unattended(connection, at=now)}
+            self._has_some = bool(known or self._attending)
             if not known:
                 return []
             waiting = await integrations.due_at(connection, list(known))

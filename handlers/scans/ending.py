@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.attention import attention
 from handlers.outbox import Outbox
 from handlers.parts import Parts
 from handlers.scans.events import add_ended
@@ -19,7 +20,9 @@ from storage.scans import Scan
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0
+# Without a word of a run or a scan, of which an ended one gives several at once.
+LOOK_SECONDS = 10.0
+PAUSE_SECONDS = 1.0
 AT_ONCE = 100
 _LOST = ScanError(code="lost", message="Nobody goes on with this scan: its run is gone.")
 
@@ -61,9 +64,11 @@ def _as_run(scan: Scan, run: runs.Run | None) -> tuple[str, ScanError | None]:
 
 async def keep_scans(parts: Parts) -> None:
     """The service: scans that nobody goes on with are ended, until it is cancelled."""
-    while True:
-        try:
-            await end_abandoned(parts)
-        except StorageError as error:
-            logger.warning("scans cannot be looked at, trying again: %s", error)
-        await asyncio.sleep(LOOK_SECONDS)
+    with attention(parts.changes, "runs", "scans") as news:
+        while True:
+            try:
+                await end_abandoned(parts)
+            except StorageError as error:
+                logger.warning("scans cannot be looked at, trying again: %s", error)
+            await asyncio.sleep(PAUSE_SECONDS)
+            await news.wait(LOOK_SECONDS)

@@ -7,7 +7,6 @@ schedule still may run its job is asked then, too.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.attention import attention
 from handlers.parts import Parts
 from handlers.registry import InvalidRequest
 from handlers.schedules.authority import end_refused, refusal_of
@@ -25,7 +25,9 @@ from storage.schedules import Schedule
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 1.0
+# Without a word of a schedule that somebody changed.
+LOOK_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 AT_ONCE = 100
 # A due time that is older was missed: nobody looked, most likely because no node ran.
 MISSED = timedelta(seconds=60)
@@ -38,13 +40,14 @@ def run_id_of(schedule: Schedule, due_at: datetime) -> str:
 
 async def keep_schedules(parts: Parts) -> None:
     """The service: schedules are run until it is cancelled."""
-    while True:
-        pause = LOOK_SECONDS
-        try:
-            pause = await run_due(parts)
-        except StorageError as error:
-            logger.warning("schedules cannot be looked at, trying again: %s", error)
-        await asyncio.sleep(pause)
+    with attention(parts.changes, "schedules", "members") as news:
+        while True:
+            pause = RETRY_SECONDS
+            try:
+                pause = await run_due(parts)
+            except StorageError as error:
+                logger.warning("schedules cannot be looked at, trying again: %s", error)
+            await news.wait(pause)
 
 
 async def run_due(parts: Parts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float:

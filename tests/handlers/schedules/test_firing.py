@@ -10,12 +10,15 @@ from http_node import Node, serving
 from run_jobs import JOBS
 
 from handlers.access import Role
+from handlers.attention import attention
+from handlers.schedules import firing
 from handlers.schedules.firing import LOOK_SECONDS, MISSED, run_due
 from storage import members, runs, schedules, users, workspaces
 from storage.schedules import Plan, Schedule
 
 START = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+DEADLINE = 10.0
 
 
 async def make(node: Node, *, by: str = "ada", **changes: Any) -> Schedule:
@@ -256,5 +259,33 @@ def test_the_schedule_of_a_deactivated_administrator_is_not_run(tmp_path: Path) 
         assert found["09:01:00Z"] is None
         assert "is deactivated" in (found["09:02:00Z"] or "")
         assert (await again(node, schedule)).next_run_at == START + 3 * MINUTE
+
+    play(tmp_path, scenario)
+
+
+def test_one_that_is_made_while_nothing_is_due_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(firing, "LOOK_SECONDS", 1_000.0)
+
+    async def made_and_run(node: Node, title: str) -> None:
+        body = {"workspace_id": "lab", "title": title, "job": "count", "arguments": {"gate": None, "steps": 1}}
+        # By the node's clock it is due in March: long ago.
+        made = await node.client("ada").post("/schedules", json={**body, "every_seconds": 3600, "missed": "run_once"})
+        assert made.status_code == 201, made.text
+        here = f"/schedules/{made.json()['id']}"
+        with attention(node.parts.changes, "schedules") as news:
+            async with asyncio.timeout(DEADLINE):
+                while (await node.client("ada").get(here)).json()["last_run"] is None:
+                    await news.wait(1.0)
+
+    async def scenario(node: Node) -> None:
+        service = asyncio.create_task(firing.keep_schedules(node.parts))
+        try:
+            await made_and_run(node, "first")
+            # By now it waits for as long as it would without a word.
+            await made_and_run(node, "second")
+        finally:
+            service.cancel()
 
     play(tmp_path, scenario)
