@@ -13,6 +13,8 @@ from analysis.columns import Array
 
 # Cochran's rule for the chi-square distribution of a table: at least 80 % of the cells expect 5, and none less than 1.
 EXPECTED, SHARE, LEAST = 5.0, 0.8, 1.0
+# The likelihood ratio comes near that distribution more slowly.
+LEAST_OF_LIKELIHOOD = 20.0
 # With fewer permutations as extreme as what was found, their counted share says too little of the tail.
 COUNTED = 10
 
@@ -43,9 +45,9 @@ class Table:
         """Counts under independence."""
         return np.asarray(np.outer(self.counts.sum(axis=1), self.counts.sum(axis=0)) / self.n)
 
-    def is_filled(self) -> bool:
+    def is_filled(self, least: float = LEAST) -> bool:
         expected = self.expected()
-        return bool(np.mean(expected >= EXPECTED) >= SHARE and expected.min() >= LEAST)
+        return bool(np.mean(expected >= EXPECTED) >= SHARE and expected.min() >= least)
 
 
 def table_of(a: Array, b: Array, levels_a: int, levels_b: int) -> Table:
@@ -174,12 +176,17 @@ def _lift(p: Array) -> Array:
         return np.where(p > 0, np.log(p / p.sum(axis=1, keepdims=True) / p.sum(axis=0)), 0.0)
 
 
+def likelihood_ratio(counts: Array) -> Array:
+    """The G statistic of tables (..., r, c)."""
+    return np.asarray(2 * counts.sum(axis=(-2, -1)) * information(counts))
+
+
 def independence(
     table: Table, statistic: Callable[[Array], Array], permutations: int, random: np.random.Generator
 ) -> tuple[float, str]:
-    """p of a statistic of tables, and the test. `statistic` is to be n * something with a chi-square limit."""
+    """p, and the test it is of. `statistic` is `chi_square` or `likelihood_ratio`."""
     found = float(statistic(table.counts))
-    if table.is_filled():
+    if table.is_filled(LEAST if statistic is chi_square else LEAST_OF_LIKELIHOOD):
         return float(intervals.chi_square_test(found, table.freedom)), "chi-square"
     if table.shape == (2, 2):
         return _fisher(table), "Fisher's exact"

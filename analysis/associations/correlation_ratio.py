@@ -16,16 +16,22 @@ INFLUENCE_ROWS = 20_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """Of a column of numbers by a category's levels, over the rows that have both: counts, sums, and the sum of squares
-    of all of them. Levels without rows are left out. Numbers may be shifted and scaled: no measure depends on it."""
+    """Of a column of numbers by a category's levels, over the rows that have both: counts, sums, sums of squares.
+
+    Levels without rows are left out. Numbers may be shifted and scaled: no measure depends on it.
+    """
 
     counts: Array
     sums: Array
-    square: float
+    squares: Array
 
     @property
     def n(self) -> int:
         return int(self.counts.sum())
+
+    @property
+    def square(self) -> float:
+        return float(self.squares.sum())
 
     @property
     def total(self) -> float:
@@ -50,8 +56,9 @@ def groups_of(values: Array, codes: Array, levels: int, shift: float = 0.0) -> G
     x, g = values[valid] - shift, codes[valid].astype(np.intp)
     counts = np.bincount(g, minlength=levels + 1)[1:]
     sums = np.bincount(g, weights=x, minlength=levels + 1)[1:]
+    squares = np.bincount(g, weights=x * x, minlength=levels + 1)[1:]
     there = counts > 0
-    return Groups(counts[there], sums[there], float(np.dot(x, x)))
+    return Groups(counts[there], sums[there], squares[there])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +86,39 @@ def correlation_ratio(groups: Groups, deviation: float, level: float) -> Ratio |
     epsilon2, omega2 = explained / total, explained / (total + within)
     statistic = between / (k - 1) / within if within > 0 else math.inf
     effect = math.sqrt(max(epsilon2, 0.0))
-    low, high = _interval(statistic, effect, (n, k), deviation, level)
+    low, high = _interval(groups, effect, deviation, level) if within > 0 else (1.0, 1.0)
     return Ratio(effect, min(low, effect), max(high, effect), eta2, epsilon2, omega2, _f_test(statistic, k - 1, n - k))
 
 
-def _interval(f: float, effect: float, size: tuple[int, int], deviation: float, level: float) -> tuple[float, float]:
-    """Near no effect from the noncentral F, far from it from what single rows add; the wider of both."""
-    n, k = size
-    if not math.isfinite(f):
-        return 1.0, 1.0
-    bounds = intervals.noncentral_f(f, k - 1, n - k, level)
-    near = tuple(math.sqrt(bound / (bound + n)) for bound in bounds)
-    if 0 < effect < 1 and (k - 1) * f > (k - 1) + 4 * math.sqrt(2 * (k - 1)):
+def _interval(groups: Groups, effect: float, deviation: float, level: float) -> tuple[float, float]:
+    """Near no effect from a noncentral F, far from it from what single rows add; the wider of both.
+
+    The F is Brown and Forsythe's (1974), with Mehrotra's degrees of freedom (1997): groups may be spread differently.
+    """
+    n, share = groups.n, groups.counts / groups.n
+    variances = _variances(groups)
+    parts = (1 - share) * variances
+    noise, mean = float(parts.sum()), float(np.sum(share * variances))
+    squares = float(np.sum(variances**2)) + mean**2 - 2 * float(np.sum(share * variances**2))
+    numerator = noise**2 / squares
+    denominator = noise**2 / float(np.sum(parts**2 / np.maximum(groups.counts - 1, 1)))
+    f = groups.between / noise
+    bounds = intervals.noncentral_f(f, numerator, denominator, level)
+    explained = [bound * noise / numerator for bound in bounds]
+    near = tuple(math.sqrt(part / (part + n * mean)) for part in explained)
+    if 0 < effect < 1 and numerator * f > numerator + 4 * math.sqrt(2 * numerator):
         error = deviation / (2 * effect) / (1 - effect**2) / math.sqrt(n)
         low, high = intervals.fisher_z(effect, error, level)
         near = intervals.wider((near[0], near[1]), (float(low), float(high)))
     return intervals.within(near[0], near[1])
+
+
+def _variances(groups: Groups) -> Array:
+    """Of each group; where one has a single row, that of all groups."""
+    counts = groups.counts
+    within = np.maximum(groups.squares - groups.sums**2 / counts, 0.0)
+    pooled = (groups.total - groups.between) / (groups.n - len(counts))
+    return np.where(counts > 1, within / np.maximum(counts - 1, 1), pooled)
 
 
 def _f_test(statistic: float, numerator: int, denominator: int) -> float:

@@ -26,7 +26,7 @@ def grouped(
     size = max(min(rows, _MOST_ROWS, _BLOCK_BYTES // (8 * max(len(numbers), 1))), 1)
     counts = {(i, g): np.zeros(len(categories[g].counts)) for g, members in wanted.items() for i in members}
     sums = {pair: np.zeros(len(held)) for pair, held in counts.items()}
-    squares = dict.fromkeys(counts, 0.0)
+    squares = {pair: np.zeros(len(held)) for pair, held in counts.items()}
     block = np.empty((len(numbers), size))
     for start in range(0, rows, size):
         check()
@@ -39,16 +39,15 @@ def grouped(
         squared = values * values
         for g, members in wanted.items():
             codes = categories[g].codes[start : start + values.shape[1]].astype(np.intp)
-            valued = (codes > 0).astype(np.float64)
             levels = len(categories[g].counts)
             every = np.bincount(codes, minlength=levels)
             for i in members:
                 counts[i, g] += every - np.bincount(codes[gaps[i]], minlength=levels) if len(gaps[i]) else every
                 sums[i, g] += np.bincount(codes, weights=values[i], minlength=levels)
-                squares[i, g] += float(np.dot(squared[i], valued))
+                squares[i, g] += np.bincount(codes, weights=squared[i], minlength=levels)
     return {pair: _groups(counts[pair], sums[pair], squares[pair]) for pair in counts}
 
 
-def _groups(counts: Array, sums: Array, square: float) -> Groups:
+def _groups(counts: Array, sums: Array, squares: Array) -> Groups:
     there = counts[1:] > 0
-    return Groups(counts[1:][there], sums[1:][there], square)
+    return Groups(counts[1:][there], sums[1:][there], squares[1:][there])

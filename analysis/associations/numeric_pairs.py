@@ -20,6 +20,7 @@ RERANKED_CELLS = 100_000_000
 # Matrix products of all columns beat sums of single pairs where at least this share of the pairs is wanted.
 DENSE = 0.1
 NEARLY_ONE = 1 - 1e-9
+_AT_ONCE = 2**21  # numbers of a batch of pairs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +97,37 @@ def _own_ranks(codes: Array, distinct: int) -> Array:
     counts = np.bincount(codes, minlength=distinct)
     counts[0] = 0
     return centred_ranks(counts)[codes]
+
+
+def spread_of_pearson(columns: Sequence[Numbers], a: Array, b: Array, rows: Array, check: Callable[[], None]) -> Array:
+    """How many times larger the standard error of each Pearson correlation is than where both columns are normal.
+
+    At least 1. From the influence of these rows: z_a z_b - r (z_a^2 + z_b^2) / 2. Long tails make it several times.
+    """
+    standard = np.array([_standardised(column.values[rows]) for column in columns])
+    factors = np.ones(len(a))
+    step = max(_AT_ONCE // max(len(rows), 1), 1)
+    for start in range(0, len(a), step):
+        check()
+        x, y = standard[a[start : start + step]], standard[b[start : start + step]]
+        product = x * y
+        n = np.maximum(np.count_nonzero(~np.isnan(product), axis=1), 1)
+        r = np.clip(np.nansum(product, axis=1) / n, -0.999, 0.999)
+        influence = product - r[:, None] / 2 * (x * x + y * y)
+        centre = np.nansum(influence, axis=1) / n
+        variance = np.nansum((influence - centre[:, None]) ** 2, axis=1) / n
+        factors[start : start + step] = np.sqrt(variance) / (1 - r * r)
+    return np.maximum(np.nan_to_num(factors, nan=1.0), 1.0)
+
+
+def _standardised(values: Array) -> Array:
+    there = values[~np.isnan(values)]
+    if not len(there) or np.all(there == there[0]):
+        return np.full(len(values), np.nan)
+    largest = float(np.max(np.abs(there)))
+    scaled = there / largest
+    deviation = float(scaled.std())
+    return np.asarray((values / largest - scaled.mean()) / deviation) if deviation > 0 else np.full(len(values), np.nan)
 
 
 def relation(a: Numbers, b: Numbers) -> Relation | None:

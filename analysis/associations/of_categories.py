@@ -51,18 +51,13 @@ def _of_two(work: Work, of: tuple[int, int], a: Categories, b: Categories, metho
     figures = {"theils_u_b_given_a": forward.value, "theils_u_a_given_b": backward.value}
     if method is Method.THEILS_U:
         effect: Effect | None = max(forward, backward, key=lambda found: found.value)
-        statistic = _likelihood
+        statistic = contingency.likelihood_ratio
     else:
         effect, statistic = contingency.cramers_v(table, level), contingency.chi_square
     if effect is None:
         return replace(pair, status=Status.TOO_FEW)
     p, test = contingency.independence(table, statistic, options.permutations, work.random(5, *of))
     return _certain(replace(_measured(pair, effect, p, test), figures=figures, remarks=capping(a, b)), a, b)
-
-
-def _likelihood(counts: Array) -> Array:
-    """The G statistic."""
-    return np.asarray(2 * counts.sum(axis=(-2, -1)) * contingency.information(counts))
 
 
 def _started(work: Work, of: tuple[int, int], table: Table, method: Method) -> tuple[Pair, Status]:
@@ -135,7 +130,9 @@ def _information_of(work: Work, of: tuple[int, int]) -> Pair:
     if status is not Status.OK:
         return pair
     effect = contingency.information_as_correlation(table, work.options.level)
-    p, test = contingency.independence(table, _likelihood, work.options.permutations, work.random(6, *of))
+    p, test = contingency.independence(
+        table, contingency.likelihood_ratio, work.options.permutations, work.random(6, *of)
+    )
     figures = {"nats": max(contingency.corrected_information(table), 0.0)}
     return replace(_measured(pair, effect, p, test), figures=figures, remarks=capping(*columns))
 

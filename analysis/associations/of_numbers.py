@@ -17,6 +17,8 @@ from analysis.columns import Array
 
 # A relation that holds in fewer rows may be chance.
 FEWEST_CERTAIN = 10
+# From which the standard error of Pearson's correlation is computed; the correlation itself is of all rows.
+SPREAD_ROWS = 10_000
 # Pairs up to which `auto` looks for what is not monotone, and on how many rows.
 XI_PAIRS, XI_ROWS = 2_000, 5_000
 WEAK, XI_SHOWS, XI_SURE = 0.1, 0.1, 1e-6
@@ -47,7 +49,8 @@ def _correlated(
         main = numeric_pairs.spearman(columns, *own, work.check)
     assert main is not None
     named = Method.PEARSON if method is Method.PEARSON else Method.SPEARMAN
-    low, high = _interval(main, named, work.options.level)
+    spread = 1.0 if named is not Method.PEARSON else _spread(work, columns, own)
+    low, high = _interval(main, named, work.options.level, spread)
     p = intervals.t_test(main.r, main.n)
     guards = _guards(work, columns, own, (low, high), main, named)
     pairs = []
@@ -83,10 +86,14 @@ def _status(n: int, r: float) -> Status:
     return Status.CONSTANT if np.isnan(r) else Status.OK
 
 
-def _interval(found: Correlations, method: Method, level: float) -> tuple[Array, Array]:
+def _spread(work: Work, columns: Sequence[Numbers], own: tuple[Array, Array]) -> Array:
+    return numeric_pairs.spread_of_pearson(columns, *own, work.picked(SPREAD_ROWS), work.check)
+
+
+def _interval(found: Correlations, method: Method, level: float, spread: Array | float = 1.0) -> tuple[Array, Array]:
     n = np.maximum(found.n, FEWEST_ROWS)
     if method is Method.PEARSON:
-        return intervals.fisher_z(found.r, intervals.pearson_error(found.r, n), level)
+        return intervals.fisher_z(found.r, spread * intervals.pearson_error(found.r, n), level)
     # Ranks in the same order in a few rows are no certainty: half a step to the next lower coefficient is allowed for.
     most = 1 - 6 / (n**3 - n)
     inner = np.clip(found.r, -most, most)
@@ -138,7 +145,8 @@ def _guards(
     if method is not Method.PEARSON:
         work.rank(steps)
     found = compute(steps, *own, work.check)
-    low, high = _interval(found, method, work.options.level)
+    spread = numeric_pairs.spread_of_pearson(steps, *own, np.arange(min(len(steps[0].values), SPREAD_ROWS)), work.check)
+    low, high = _interval(found, method, work.options.level, spread if method is Method.PEARSON else 1.0)
     is_clock = np.array([column.told.name == work.clock.name for column in columns])
     guards = {}
     for place in np.flatnonzero((found.n >= FEWEST_ROWS) & ~np.isnan(found.r) & ~(is_clock[own[0]] | is_clock[own[1]])):

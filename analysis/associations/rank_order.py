@@ -36,8 +36,16 @@ def kendall(x: Array, y: Array, level: float) -> Ordered | None:
     n = len(x)
     # No rows in between tell +-1 from a little less: half a discordant pair is allowed for.
     inner = np.float64(np.clip(tau, -1 + 2 / (n * (n - 1)), 1 - 2 / (n * (n - 1))))
-    low, high = intervals.fisher_z(inner, intervals.kendall_error(inner, n), level)
+    error = max(float(intervals.kendall_error(inner, n)), _error_by_p(tau, p))
+    low, high = intervals.fisher_z(inner, error, level)
     return Ordered(tau, min(float(low), tau), max(float(high), tau), p)
+
+
+def _error_by_p(tau: float, p: float) -> float:
+    """The standard error that made this p of tau: ties make it larger than the formula for the interval allows for."""
+    from scipy.special import ndtri  # noqa: PLC0415
+
+    return abs(tau / float(ndtri(p / 2))) if 1e-300 < p < 1 else 0.0
 
 
 def xi(x: Array, y: Array, level: float, random: np.random.Generator) -> Ordered | None:
