@@ -126,8 +126,14 @@ def _cycle_smoothed(y: Array, weights: Array | None, period: int, span: int) -> 
         sums, counts = (table * mask).sum(axis=0), mask.sum(axis=0)
         means = np.where(counts > 0, sums / np.maximum(counts, 1e-300), 0.0)
         return np.tile(means, cycles + 2)[: n + 2 * period]
-    whole = n // period * period == n and weights is None
-    made = smoothed(table, span, None if whole else mask, beyond=1)
+    if weights is not None:
+        made = smoothed(table, span, mask, beyond=1)
+        return made.reshape(-1)[: n + 2 * period]
+    full = n - (cycles - 1) * period  # phases that the last cycle still has; the others end a cycle earlier
+    made = np.zeros((cycles + 2, period))
+    made[:, :full] = smoothed(table[:, :full], span, beyond=1)
+    if full < period:
+        made[:-1, full:] = smoothed(table[:-1, full:], span, beyond=1)
     return made.reshape(-1)[: n + 2 * period]
 
 

@@ -115,10 +115,9 @@ def regularise(
 
 def wall_times(stamps: Array, zone: str) -> Array:
     """Stamps in UTC (datetime64[us]) as clocks of that zone show them. Raises ValueError for an unknown zone."""
-    try:
-        where = zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {zone!r}; zones are named like Europe/Berlin") from None
+    where = _zone(zone)
+    if where is None:
+        raise ValueError(f"there is no time zone {zone!r}; zones are named like Europe/Berlin")
     # Offsets change on the quarter of an hour at the finest.
     quarters, places = np.unique(stamps.astype("datetime64[us]").astype(np.int64) // (HOUR // 4), return_inverse=True)
     moments = (quarters * (HOUR // 4)).astype("datetime64[us]").tolist()
@@ -126,10 +125,22 @@ def wall_times(stamps: Array, zone: str) -> Array:
     return np.asarray(stamps + offsets[places])
 
 
+def known_zone(zone: str) -> bool:
+    """Whether there is a time zone of that name."""
+    return _zone(zone) is not None
+
+
+def _zone(zone: str) -> zoneinfo.ZoneInfo | None:
+    try:
+        return zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
 def _offset(where: zoneinfo.ZoneInfo, moment: object) -> int:
     if not isinstance(moment, datetime.datetime):  # beyond the year 9999
         return 0
-    offset = where.utcoffset(moment.replace(tzinfo=datetime.UTC).astimezone(where).replace(fold=0))
+    offset = where.utcoffset(moment.replace(tzinfo=datetime.UTC).astimezone(where))
     return round(offset.total_seconds() * 1_000_000) if offset else 0
 
 
@@ -210,7 +221,7 @@ def _dense_stretch(numbers: Array) -> slice:
         if int(kept[-1] - kept[0]) + 1 <= max(_MOST_STEPS_A_ROW * distinct, distinct + 10):
             return slice(start, stop)
         before = int(np.argmax(holes)) + 1
-        if len(kept) - before < _LEAST_SHARE * len(kept):
+        if len(kept) - before < min(before, _LEAST_SHARE * len(kept) + 2):
             stop = start + before
         else:
             start += before

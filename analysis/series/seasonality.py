@@ -153,7 +153,7 @@ def harmonic_p_value(series: Array, period: int, known: Sequence[int] = ()) -> f
     period has, too, are left out.
     """
     cycles = len(series) // period
-    if cycles < LEAST_CYCLES:
+    if cycles < 2:
         return 1.0
     last = series[-cycles * period :]
     slope = (last[-1] - last[0]) / max(1, len(last) - 1)
