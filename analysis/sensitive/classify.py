@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.columns import TEMPORAL, Column, Kind
-from analysis.sensitive.column_names import evidence_of
+from analysis.sensitive.column_names import evidence_of, places_among
 from analysis.sensitive.contact_types import CONTACT_TYPES
 from analysis.sensitive.detectors import Detector
 from analysis.sensitive.financial_types import FINANCIAL_TYPES
@@ -64,12 +64,21 @@ class _Candidate:
     matched: frozenset[int]
 
 
-def classify_column(column: Column, *, seed: int = 0, sample: int = SAMPLE) -> list[Finding]:
-    """The findings of a column, the most certain first. `seed` decides which values are looked at."""
+def classify_column(
+    column: Column, *, beside: Iterable[str] = (), seed: int = 0, sample: int = SAMPLE
+) -> list[Finding]:
+    """The findings of a column, the most certain first. `seed` decides which values are looked at.
+
+    `beside` are the names around it, of its table and the table's columns: where they tell of places and of no people,
+    as in a table of airports, coordinates are no personal data.
+    """
+    is_of_places = bool(places_among(beside))
     values = _sampled(column, random.Random(seed), sample)  # noqa: S311 - a sample, no secret
     rows = column.rows - column.nulls
     found = []
     for detector in DETECTORS:
+        if is_of_places and detector.of_places:
+            continue
         if column.kind in detector.kinds and (values or detector.check is None):
             candidate = _judged(detector, column.name, values, rows)
             if candidate is not None:

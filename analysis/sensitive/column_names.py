@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from analysis.sensitive.findings import NameEvidence
@@ -12,6 +13,9 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
 
 # A column named with one of these is about the thing, and does not hold it: email_verified, phone_count, name_type.
 _AGAINST = words("not_the_thing")
+# Among names of these, where something is is no matter of a person: iata, elevation. Of those it is: customer, birth.
+_OF_PLACES = words("of_places")
+_OF_PEOPLE = words("of_people")
 
 # Words written as one that people also write apart; read apart they match the phrases of the types.
 _JOINED = {
@@ -96,6 +100,15 @@ def evidence_of(name: str, strong: tuple[str, ...], weak: tuple[str, ...]) -> Na
                 found = "against" if against else says
                 return NameEvidence(says=found, words=list(matched), against=against)  # type: ignore[arg-type]
     return NameEvidence(says="nothing", words=[], against=[])
+
+
+def places_among(names: Iterable[str]) -> tuple[str, ...]:
+    """The words that say that a table's rows are places, out of the names of its columns and its own.
+
+    None where a word says that they are of people: where a customer's station is tells of the customer.
+    """
+    own = {word for name in names for word in words_of(name)}
+    return () if own & _OF_PEOPLE else tuple(sorted(own & _OF_PLACES))
 
 
 def _place_of(phrase: tuple[str, ...], own: tuple[str, ...]) -> int | None:

@@ -369,6 +369,7 @@ CONTACT_TYPES = (
         check=_is_coordinates,
         base_rate=0.01,
         most_evidence=4.0,
+        of_places=True,
     ),
     Detector(
         "latitude",
@@ -380,6 +381,7 @@ CONTACT_TYPES = (
         base_rate=0.4,
         most_evidence=0.5,
         needs_name=True,
+        of_places=True,
     ),
     Detector(
         "longitude",
@@ -391,5 +393,6 @@ CONTACT_TYPES = (
         base_rate=0.4,
         most_evidence=0.5,
         needs_name=True,
+        of_places=True,
     ),
 )

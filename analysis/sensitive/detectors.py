@@ -24,7 +24,8 @@ class Detector:
     `strong` and `weak` are phrases of words that stand side by side in a column's name. `check` tells a value of the
     type, None where values cannot tell. `base_rate` is the share of random values of the same shape that pass it,
     `typical` the share in a real column. `most_evidence` bounds, as a power of ten, what values alone may say: little
-    for a check that ordinary numbers pass. Where `needs_name`, values without a name that fits say nothing.
+    for a check that ordinary numbers pass. Where `needs_name`, values without a name that fits say nothing. What is
+    `of_places` says where something is: among columns that make the rows places, it is nobody's.
     """
 
     type: str
@@ -38,6 +39,7 @@ class Detector:
     typical: float = 0.95
     most_evidence: float = MOST_EVIDENCE
     needs_name: bool = False
+    of_places: bool = False
 
 
 def shaped(pattern: str, valid: Callable[[str], bool] | None = None, flags: int = 0) -> Callable[[str], bool]:

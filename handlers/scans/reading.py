@@ -199,7 +199,8 @@ class Reading:
         tell(Progress(rows=self._rows, rows_per_second=speed, percent=percent))
 
     def _findings(self) -> dict[str, list[Finding]]:
-        return {column.name: classify_column(column) for column in self._samples.columns()}
+        around = (self._description.dataset.ref.name, *(column.name for column in self._description.columns))
+        return {column.name: classify_column(column, beside=around) for column in self._samples.columns()}
 
     def _profiled(self, findings: dict[str, list[Finding]]) -> list[Body]:
         table, limit = self.profile, _measures(self._description)[1]

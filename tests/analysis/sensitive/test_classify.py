@@ -239,3 +239,28 @@ def test_the_tail_is_an_upper_bound() -> None:
     assert log10_tail(100, 2, 0.02) == 0.0
     assert log10_tail(10, 10, 0.1) == pytest.approx(-10)
     assert -8 < log10_tail(100, 20, 0.05) < -5
+
+
+@pytest.mark.parametrize(
+    ("beside", "is_told"),
+    [
+        ((), True),
+        (("airports", "iata", "name", "city", "state", "country", "latitude"), False),
+        (("WeatherStations", "id", "latitude"), False),
+        # Towns and names do not make it places: people live in towns and have names.
+        (("visits", "name", "city", "country", "latitude"), True),
+        (("riders", "home_station", "latitude"), True),
+        (("airports", "iata", "owner_email", "latitude"), True),
+    ],
+)
+def test_where_a_place_is_is_not_personal(beside: tuple[str, ...], is_told: bool) -> None:
+    chance = random.Random(7)
+    for name, limit, kind in (("latitude", 90, "latitude"), ("long", 180, "longitude")):
+        column = column_of(name, [chance.uniform(-limit, limit) for _ in range(300)])
+        assert [finding.type for finding in classify_column(column, beside=beside)] == [kind] * is_told
+
+
+def test_what_else_stands_beside_places_is_told_as_ever() -> None:
+    chance = random.Random(8)
+    column = column_of("contact", [email(chance) for _ in range(100)])
+    assert [finding.type for finding in classify_column(column, beside=("airports", "iata"))] == ["email"]

@@ -182,3 +182,23 @@ def test_a_broken_view_fails_alone(engine_url: str, tmp_path: Path) -> None:
             assert error["message"].count("\n") == 0
 
     scan_with(engine_url, tmp_path, scenario)
+
+
+def test_where_airports_are_is_nobodys_and_where_customers_are_is_theirs(engine_url: str, tmp_path: Path) -> None:
+    async def scenario(scanner: Scanner) -> None:
+        places = [(f"A{key}", key / 4 - 60, key / 2 - 90) for key in range(300)]
+        columns = "(code TEXT, latitude REAL, longitude REAL)"
+        path = write_sqlite(
+            tmp_path / "places.sqlite3",
+            f"CREATE TABLE airports {columns}",
+            f"CREATE TABLE customers {columns}",
+            rows=[(f"INSERT INTO {table} VALUES (?, ?, ?)", places) for table in ("airports", "customers")],
+        )
+        scan = await scanner.scan(await scanner.source("places", "sqlite", path=str(path)), parts=["classification"])
+        found = await scanner.results(scan["id"], kind="classification")
+        assert {(one["dataset"], one["column"]) for one in found} == {
+            ("customers", "latitude"),
+            ("customers", "longitude"),
+        }
+
+    scan_with(engine_url, tmp_path, scenario)
