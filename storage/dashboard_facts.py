@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     JSON,
     BigInteger,
     Column,
@@ -99,6 +100,15 @@ def last_reads(connection: AsyncConnection, workspace_id: str, part: str | None 
 
     A dataset of which the catalog says that it is gone does not count.
     """
+    return _last_reads(connection, workspace_id, part).subquery()
+
+
+def last_reads_once(connection: AsyncConnection, workspace_id: str, part: str | None = None) -> CTE:
+    """`last_reads`, for statements that look at them more than once: databases find them once."""
+    return _last_reads(connection, workspace_id, part).cte("reads")
+
+
+def _last_reads(connection: AsyncConnection, workspace_id: str, part: str | None) -> Select[Any]:
     newest = func.row_number().over(
         partition_by=(scans.c.source_id, scan_datasets.c.schema_name, scan_datasets.c.name),
         order_by=scans.c.id.desc(),
@@ -117,7 +127,7 @@ def last_reads(connection: AsyncConnection, workspace_id: str, part: str | None 
     )
     is_gone = catalog_datasets.c.missing_since.is_not(None)
     gone = exists(select(catalog_datasets.c.id).where(same_dataset(ranked), is_gone))
-    return select(ranked).where(ranked.c.place == 1, ~gone).subquery()
+    return select(ranked).where(ranked.c.place == 1, ~gone)
 
 
 def same_dataset(reads: Subquery, datasets: FromClause = catalog_datasets) -> ColumnElement[bool]:
@@ -132,7 +142,14 @@ def datasets_of(reads: Subquery) -> Select[Any]:
     return select(READ.c.id).select_from(READ.join(reads, same_dataset(reads, READ)))
 
 
-def found_in(reads: Subquery, kind: str) -> ColumnElement[bool]:
+def of_catalog(reads: Subquery) -> Select[Any]:
+    """The rows of `last_reads` with the id of the catalog's dataset."""
+    joined = READ.join(reads, same_dataset(reads, READ))
+    columns = READ.c.id.label("dataset_id"), reads.c.scan_id, reads.c.ordinal, reads.c.read_at
+    return select(*columns).select_from(joined)
+
+
+def found_in(reads: FromClause, kind: str) -> ColumnElement[bool]:
     """Whether a result of this kind is of a row of `last_reads`."""
     same = (scan_results.c.scan_id == reads.c.scan_id) & (scan_results.c.ordinal == reads.c.ordinal)
     return same & (scan_results.c.kind == kind)

@@ -1,19 +1,16 @@
 """How much there is in a workspace, and what was found of it last: each question one statement."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import BigInteger, case, cast, func, literal, null, select, type_coerce, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.catalog_tables import catalog_columns, catalog_datasets, catalog_sources
 from storage.dashboard_facts import (
     CLASSIFICATION,
     QUALITY,
-    READ,
     as_integer,
-    datasets_of,
     found_in,
     how_many,
     is_live,
@@ -21,7 +18,9 @@ from storage.dashboard_facts import (
     json_text,
     json_true,
     last_reads,
+    last_reads_once,
     live_sources,
+    of_catalog,
 )
 from storage.governance_tables import data_sources
 from storage.run_tables import runs, schedules
@@ -117,23 +116,33 @@ async def catalogued(connection: AsyncConnection, workspace_id: str) -> Catalogu
 
 async def rows_known(connection: AsyncConnection, workspace_id: str) -> Rows:
     """A count is taken from the newest reading of a dataset, if that was of all its rows."""
-    reads = last_reads(connection, workspace_id)
+    reads = of_catalog(last_reads(connection, workspace_id)).subquery()
     same = (scan_datasets.c.scan_id == reads.c.scan_id) & (scan_datasets.c.ordinal == reads.c.ordinal)
-    exact = json_true(connection, scan_datasets.c.outcome, "is_exact")
-    ids = datasets_of(reads).join(scan_datasets, same).where(exact)
-    counted = ids.with_only_columns(
-        as_integer(func.sum(json_number(connection, scan_datasets.c.outcome, "rows"))),
-        func.count(),
-        func.min(reads.c.read_at, type_=Instant()),
-        func.max(reads.c.read_at, type_=Instant()),
-    ).where(READ.c.missing_since.is_(None))
-    rows, datasets, oldest, newest = (await connection.execute(counted)).one()
+    rows = json_number(connection, scan_datasets.c.outcome, "rows")
+    counted = (
+        select(reads.c.dataset_id, cast(null(), BigInteger), rows, reads.c.read_at)
+        .select_from(reads.join(scan_datasets, same))
+        .where(json_true(connection, scan_datasets.c.outcome, "is_exact"))
+    )
     estimate = catalog_datasets.c.estimated_rows
-    others = select(
-        as_integer(func.sum(estimate)), how_many(estimate.is_not(None)), how_many(estimate.is_(None))
-    ).where(is_live(workspace_id), catalog_datasets.c.id.not_in(ids))
-    estimated, with_estimate, unknown = (await connection.execute(others)).one()
-    return Rows(rows, datasets, estimated, with_estimate, unknown, oldest, newest)
+    unread = cast(null(), BigInteger).label("rows"), cast(null(), BigInteger).label("read_at")
+    estimated = select(catalog_datasets.c.id.label("dataset_id"), estimate.label("estimate"), *unread)
+    # Both one below the other, then by dataset: joined, PostgreSQL without statistics would look row by row.
+    both = union_all(estimated.where(is_live(workspace_id)), counted).subquery()
+    values = (func.max(both.c.estimate).label("estimate"), func.max(both.c.rows).label("rows"))
+    read_at = func.max(both.c.read_at, type_=Instant()).label("read_at")
+    each = select(*values, read_at).group_by(both.c.dataset_id).subquery()
+    uncounted = each.c.read_at.is_(None)
+    query = select(
+        as_integer(func.sum(each.c.rows)),
+        func.count(each.c.read_at),
+        as_integer(func.sum(case((uncounted, each.c.estimate)))),
+        how_many(uncounted & each.c.estimate.is_not(None)),
+        how_many(uncounted & each.c.estimate.is_(None)),
+        func.min(each.c.read_at, type_=Instant()),
+        func.max(each.c.read_at, type_=Instant()),
+    )
+    return Rows(*(await connection.execute(query)).one())
 
 
 async def scans_by_state(connection: AsyncConnection, workspace_id: str) -> tuple[dict[str, int], datetime | None]:
@@ -159,17 +168,23 @@ async def quality(connection: AsyncConnection, workspace_id: str) -> Findings:
 
 
 async def _findings(connection: AsyncConnection, workspace_id: str, part: str, names: tuple[str, str]) -> Findings:
-    reads = last_reads(connection, workspace_id, part)
+    reads = last_reads_once(connection, workspace_id, part)
     body = scan_results.c.body
     keys = [json_text(connection, body, name).label(name) for name in names]
-    query = select(*keys, func.count()).join_from(reads, scan_results, found_in(reads, part)).group_by(*keys)
-    found: Any = await connection.execute(query)
-    counts = {(row[0], row[1]): row[2] for row in found}
-    when = select(
-        func.count(), func.min(reads.c.read_at, type_=Instant()), func.max(reads.c.read_at, type_=Instant())
-    ).select_from(reads)
-    datasets, oldest, newest = (await connection.execute(when)).one()
-    return Findings(counts, datasets, oldest, newest)
+    # Both from the same readings, which are found once.
+    unread = cast(null(), BigInteger).label("oldest"), cast(null(), BigInteger).label("newest")
+    found = select(literal(0).label("is_whole"), *keys, func.count().label("count"), *unread)
+    whole = select(literal(1), null(), null(), func.count(), func.min(reads.c.read_at), func.max(reads.c.read_at))
+    whole = whole.select_from(reads)
+    both = union_all(found.join_from(reads, scan_results, found_in(reads, part)).group_by(*keys), whole).subquery()
+    ends = type_coerce(both.c.oldest, Instant()), type_coerce(both.c.newest, Instant())
+    findings = Findings()
+    for is_whole, *key, count, oldest, newest in await connection.execute(select(*list(both.c)[:4], *ends)):
+        if is_whole:
+            findings = replace(findings, datasets=count, oldest_at=oldest, newest_at=newest)
+        else:
+            findings.counts[key[0], key[1]] = count
+    return findings
 
 
 async def activity(connection: AsyncConnection, workspace_id: str, since: datetime) -> Activity:

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.datasets import Kind
 from handlers.names import RowId, WorkspaceId
 from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_compliance as facts
+from storage.dashboard_compliance import Fact, Group, SourceFacts
 
 MOST_FAILING = 50
 GRAVE = ("high", "critical")
+DATABASES = frozenset({Kind.POSTGRESQL, Kind.MYSQL, Kind.SQLITE, Kind.DUCKDB})
+# Of the others no backups are made.
+BACKED_UP = DATABASES - {Kind.MYSQL}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Generic[T]):
+    """A rule about datasets or sources: of whom it can be judged, of whom it cannot, and where it holds."""
+
     name: str
     statement: str
-    subject: Literal["dataset", "data_source"]
-    query: facts.Judged
-    unknown: int
+    is_judged: Callable[[T], bool]
+    is_unknown: Callable[[T], bool]
+    holds: Callable[[T], bool]
+
+
+Days = Annotated[int, Meta(ge=1, le=3650)]
 
 
 class GetCompliance(msgspec.Struct, frozen=True, kw_only=True):
-    """`scanned_within_days`: how old the newest scan of a source may be."""
+    """How old the newest scan of a source may be, and the newest verified backup of a database."""
 
     workspace_id: WorkspaceId = "default"
-    scanned_within_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    scanned_within_days: Days = 30
+    backed_up_within_days: Days = 7
 
 
 class Failing(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,78 +87,119 @@ class Compliance(msgspec.Struct, frozen=True, kw_only=True):
 
 async def get_compliance(context: Context, request: GetCompliance) -> Compliance:
     workspace_id, now = request.workspace_id, context.now()
-    since = now - timedelta(days=request.scanned_within_days)
     async with context.parts.database.read() as connection:
-        coverage = await facts.coverage(connection, workspace_id)
-        found = [
-            _shown(rule, await facts.evidence(connection, rule.query, most=MOST_FAILING))
-            for rule in _rules(connection, workspace_id, coverage, since, request.scanned_within_days)
-        ]
-    judged, passed = sum(rule.judged for rule in found), sum(rule.passed for rule in found)
+        groups = await facts.dataset_groups(connection, workspace_id, GRAVE, most=MOST_FAILING)
+        sources = await facts.source_facts(connection, workspace_id)
+        failing = {id_ for rule in _DATASET_RULES for id_ in _failing_datasets(rule, groups)}
+        names = await facts.dataset_names(connection, failing)
+    rules = [_of_datasets(rule, groups, names) for rule in _DATASET_RULES]
+    rules += [_of_sources(rule, sources) for rule in _source_rules(request, now)]
+    judged, passed = sum(rule.judged for rule in rules), sum(rule.passed for rule in rules)
+    datasets = sum(group.count for group in groups)
+    classified = sum(group.count for group in groups if Fact.CLASSIFIED in group.facts)
     return Compliance(
         workspace_id=workspace_id,
         as_of=now,
         score=round(passed / judged, 4) if judged else None,
-        coverage=round(coverage.classified / coverage.datasets, 4) if coverage.datasets else None,
-        datasets=coverage.datasets,
-        classified_datasets=coverage.classified,
-        rules=found,
+        coverage=round(classified / datasets, 4) if datasets else None,
+        datasets=datasets,
+        classified_datasets=classified,
+        rules=rules,
     )
 
 
-def _rules(
-    connection: AsyncConnection, workspace_id: str, coverage: facts.Coverage, since: datetime, days: int
-) -> tuple[_Rule, ...]:
-    unclassified, unchecked = coverage.datasets - coverage.classified, coverage.datasets - coverage.checked
+def _has(fact: Fact) -> Callable[[Fact], bool]:
+    return lambda facts: fact in facts
+
+
+def _lacks(fact: Fact) -> Callable[[Fact], bool]:
+    return lambda facts: fact not in facts
+
+
+def _about_personal(name: str, statement: str, holds: Callable[[Fact], bool]) -> _Rule[Fact]:
+    return _Rule(name, statement, _has(Fact.PERSONAL), _lacks(Fact.CLASSIFIED), holds)
+
+
+_DATASET_RULES = (
+    _about_personal("personal_data_has_owner", "Every dataset with personal data has an owner.", _has(Fact.OWNED)),
+    _about_personal(
+        "personal_data_is_described", "Every dataset with personal data has a description.", _has(Fact.DESCRIBED)
+    ),
+    _about_personal(
+        "personal_data_is_labelled",
+        "Every column with personal data has a sensitivity, or its dataset has.",
+        lambda facts: Fact.LABELLED in facts or Fact.UNLABELLED_COLUMN not in facts,
+    ),
+    _Rule(
+        "no_grave_rule_fails",
+        "No rule of high or critical severity fails in a dataset that was checked.",
+        _has(Fact.CHECKED),
+        _lacks(Fact.CHECKED),
+        _lacks(Fact.FAILS),
+    ),
+)
+
+
+def _source_rules(request: GetCompliance, now: datetime) -> tuple[_Rule[SourceFacts], ...]:
+    scanned_since = now - timedelta(days=request.scanned_within_days)
+    backed_up_since = now - timedelta(days=request.backed_up_within_days)
     return (
         _Rule(
-            "personal_data_has_owner",
-            "Every dataset with personal data has an owner.",
-            "dataset",
-            facts.personal_with_owner(connection, workspace_id),
-            unclassified,
-        ),
-        _Rule(
-            "personal_data_is_described",
-            "Every dataset with personal data has a description.",
-            "dataset",
-            facts.personal_described(connection, workspace_id),
-            unclassified,
-        ),
-        _Rule(
-            "personal_data_is_labelled",
-            "Every column with personal data has a sensitivity, or its dataset has.",
-            "dataset",
-            facts.personal_labelled(connection, workspace_id),
-            unclassified,
-        ),
-        _Rule(
-            "no_grave_rule_fails",
-            "No rule of high or critical severity fails in a dataset that was checked.",
-            "dataset",
-            facts.quality_holds(connection, workspace_id, GRAVE),
-            unchecked,
-        ),
-        _Rule(
             "sources_are_scanned",
-            f"Every data source was scanned with success within {days} days.",
-            "data_source",
-            facts.sources_scanned(workspace_id, since),
-            0,
+            f"Every data source was scanned with success within {request.scanned_within_days} days.",
+            lambda _: True,
+            lambda _: False,
+            lambda source: source.scanned_at is not None and source.scanned_at >= scanned_since,
+        ),
+        _Rule(
+            "databases_are_backed_up",
+            f"Every database has a verified backup that is at most {request.backed_up_within_days} days old.",
+            lambda source: source.kind in BACKED_UP,
+            lambda source: source.kind in DATABASES - BACKED_UP,
+            lambda source: source.backed_up_at is not None and source.backed_up_at >= backed_up_since,
         ),
     )
 
 
-def _shown(rule: _Rule, evidence: facts.Evidence) -> RuleEvidence:
+def _of_datasets(rule: _Rule[Fact], groups: list[Group], names: dict[int, str]) -> RuleEvidence:
+    judged = [group for group in groups if rule.is_judged(group.facts)]
+    passed = sum(group.count for group in judged if rule.holds(group.facts))
+    unknown = sum(group.count for group in groups if rule.is_unknown(group.facts))
+    failing = [Failing(id=id_, name=names[id_]) for id_ in _failing_datasets(rule, groups)]
+    return _evidence(rule, "dataset", sum(group.count for group in judged), passed, unknown, failing)
+
+
+def _failing_datasets(rule: _Rule[Fact], groups: list[Group]) -> list[int]:
+    """The first of them: each is among the first of its group."""
+    failing = [group.first for group in groups if rule.is_judged(group.facts) and not rule.holds(group.facts)]
+    return sorted(id_ for ids in failing for id_ in ids)[:MOST_FAILING]
+
+
+def _of_sources(rule: _Rule[SourceFacts], sources: list[SourceFacts]) -> RuleEvidence:
+    judged = [source for source in sources if rule.is_judged(source)]
+    failing = [Failing(id=source.id, name=source.name) for source in judged if not rule.holds(source)]
+    unknown = sum(map(rule.is_unknown, sources))
+    passed = len(judged) - len(failing)
+    return _evidence(rule, "data_source", len(judged), passed, unknown, failing[:MOST_FAILING])
+
+
+def _evidence(
+    rule: _Rule[Any],
+    subject: Literal["dataset", "data_source"],
+    judged: int,
+    passed: int,
+    unknown: int,
+    failing: list[Failing],
+) -> RuleEvidence:
     return RuleEvidence(
         rule=rule.name,
         statement=rule.statement,
-        subject=rule.subject,
-        judged=evidence.judged,
-        passed=evidence.passed,
-        failed=evidence.judged - evidence.passed,
-        unknown=rule.unknown,
-        failing=[Failing(id=one.id, name=one.name) for one in evidence.failing],
+        subject=subject,
+        judged=judged,
+        passed=passed,
+        failed=judged - passed,
+        unknown=unknown,
+        failing=failing,
     )
 
 
