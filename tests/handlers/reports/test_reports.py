@@ -10,13 +10,15 @@ from http_node import Node, play
 
 from connectors.datasets import Kind
 from handlers.access import Role
-from handlers.reports.facts import Chart, Facts, Table
+from handlers.reports.charts import Chart
+from handlers.reports.facts import Facts, Table
 from handlers.reports.operations import MakeReport, make_report
 from handlers.reports.rendering import page, table
 from storage import data_sources, runs, scan_results, scans
 from storage.scan_results import Found
 from storage.scans import Listed
 
+OPTIONS = '{"parts": ["profile", "classification", "quality"]}'
 EVIL = "<script>alert(1)</script>"
 
 
@@ -76,6 +78,56 @@ def test_a_report_says_what_there_is_and_what_is_missing(database_url: str, tmp_
     play(database_url, scenario)
 
 
+def test_after_an_incremental_scan_a_report_still_has_what_did_not_change_and_says_what_failed(
+    database_url: str, tmp_path: Path
+) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.OWNER)
+        async with node.parts.database.write() as connection:
+            row = await data_sources.create(
+                connection, workspace_id="lab", name="shop", kind=Kind.SQLITE, description=None,
+                settings={"path": str(tmp_path / "a")}, owner="ada", at=node.clock,
+            )  # fmt: skip
+        await scanned(node, row.id)
+        await scanned_again(node, row.id)
+        content = {}
+        for kind in ("profile", "scan", "compliance"):
+            run = DirectRun(node.parts, kind, workspace_id="lab", created_by="ada")
+            made = (await make_report(run, MakeReport(source_id=row.id, kind=kind))).report_id
+            answer = await node.client("ada").get(
+                f"/data-sources/{row.id}/reports/{made}/content", params={"format": "csv"}
+            )
+            content[kind] = answer.text.splitlines()
+        assert "Columns,main.sold,amount,float,10,20.0,8" in content["profile"]
+        assert "missing,main.broken: It was not scanned: No such table." in content["profile"]
+        assert "Not scanned,main.broken,failed,It was not scanned: No such table." in content["scan"]
+        assert "Sensitive data,main.sold,amount,Card number,0.98" in content["scan"]
+        assert "missing,1 datasets were never looked at for sensitive data." in content["scan"]
+        assert "Checks,Sensitive columns known,fail,1 findings; 1 of 2 datasets were looked at" in content["compliance"]
+
+    play(database_url, scenario)
+
+
+async def scanned_again(node: Node, source_id: int) -> None:
+    """As if an incremental scan had found the table unchanged, and another one that it could not read."""
+    async with node.parts.database.write() as connection:
+        scan_id = await scans.create(
+            connection, workspace_id="lab", source_id=source_id, run_id="t", mode="incremental", options=OPTIONS,
+            created_by="ada", at=node.clock,
+        )  # fmt: skip
+        names = ("sold", "broken")
+        await scans.plan(connection, scan_id, [Listed("main", name, "table", 10) for name in names])
+        for ordinal, (state, said) in enumerate(
+            [(scans.UNCHANGED, "Nothing changed."), (runs.FAILED, "It was not scanned: No such table.")]
+        ):
+            body = msgspec.json.encode({"state": state, "said": said}).decode()
+            begun = await scans.begin_dataset(connection, scan_id, ordinal)
+            assert begun is not None
+            await scan_results.put(connection, scan_id, ordinal, [Found("dataset", None, body)])
+            await scans.end_dataset(connection, scan_id, ordinal, state, body, attempt=begun.attempts)
+        await scans.end(connection, scan_id, runs.SUCCEEDED, "{}", at=node.clock)
+
+
 async def scanned(node: Node, source_id: int) -> None:
     """As if a scan had found a column."""
     histogram = {"rule": "fixed", "edges": [0, 1, 2], "counts": [3, 5]}
@@ -93,11 +145,14 @@ async def scanned(node: Node, source_id: int) -> None:
     found = [Found(kind, name, msgspec.json.encode(body).decode()) for kind, name, body in bodies]
     async with node.parts.database.write() as connection:
         scan_id = await scans.create(
-            connection, workspace_id="lab", source_id=source_id, run_id="s", mode="full", options="{}",
+            connection, workspace_id="lab", source_id=source_id, run_id="s", mode="full", options=OPTIONS,
             created_by="ada", at=node.clock,
         )  # fmt: skip
         await scans.plan(connection, scan_id, [Listed("main", "sold", "table", 10)])
+        begun = await scans.begin_dataset(connection, scan_id, 0)
+        assert begun is not None
         await scan_results.put(connection, scan_id, 0, found)
+        await scans.end_dataset(connection, scan_id, 0, runs.SUCCEEDED, "{}", attempt=begun.attempts)
         await scans.end(connection, scan_id, runs.SUCCEEDED, "{}", at=node.clock)
 
 
