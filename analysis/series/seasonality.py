@@ -24,6 +24,7 @@ _MOST_PEAKS = 3
 # A searched season that explains less of the variation than this is of no use to anybody.
 _LEAST_STRENGTH = 0.05
 _FIRST_HARMONICS = 4
+_ABOUT_AS_HIGH = 0.8
 # Fewer cycles than this and a period cannot be told from a wave.
 LEAST_CYCLES = 3
 # More values than this and only the last are looked at: the tests have all the power they need.
@@ -196,7 +197,22 @@ def _peaks(series: Array) -> list[int]:
     local = np.concatenate([[False], (power[1:-1] >= power[:-2]) & (power[1:-1] >= power[2:]), [False]])
     peaks = np.flatnonzero(usable & local & (power > 8 * np.median(power[1:])))
     strongest = peaks[np.argsort(power[peaks])[::-1][:_MOST_PEAKS]]
-    return list(dict.fromkeys(_refined(left, m / frequency) for frequency in strongest.tolist()))
+    periods = [_refined(left, m / frequency) for frequency in strongest.tolist()]
+    return list(dict.fromkeys([*_first_recurrence(left), *periods]))
+
+
+def _first_recurrence(values: Array) -> list[int]:
+    """The shortest lag at which the autocorrelation peaks about as high as anywhere.
+
+    A spiky season has its power in harmonics: its period shows here and not in the periodogram's highest peaks.
+    """
+    acf = autocorrelation(values, len(values) // LEAST_CYCLES)
+    places = np.flatnonzero((acf[1:-1] > acf[:-2]) & (acf[1:-1] >= acf[2:])) + 1
+    places = places[places >= 2]
+    if not places.size:
+        return []
+    highest = acf[places].max()
+    return [int(places[np.argmax(acf[places] >= _ABOUT_AS_HIGH * highest)])] if highest > 0 else []
 
 
 def _refined(values: Array, about: float) -> int:
