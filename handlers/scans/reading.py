@@ -18,13 +18,16 @@ from connectors.connector import Connector
 from connectors.datasets import (
     ChangeMethod,
     ColumnBatch,
+    DatasetKind,
     DatasetRef,
     Description,
     LogicalType,
     Sample,
     Watermark,
 )
+from connectors.errors import ConnectorError
 from handlers.scans.concealing import concealed
+from handlers.scans.cut_values import told_as_cut
 from handlers.scans.rule_reading import RuleReading, columns_needed
 from handlers.scans.samples import Samples
 from handlers.scans.tasks import Answer, Body, Marker, Part, Progress, Task, body_of, marker_from
@@ -99,7 +102,7 @@ class Reading:
         self._cut: dict[str, int] = {}
         self._rows = 0
         self._is_cut = False
-        self._began = self._told = time.monotonic()
+        self._expected: int | None = None
         self._profile: TableProfile | None = None
         self._aware = {column.name for column in description.columns if _is_aware(column.native_type)}
         rules = task.rules if Part.QUALITY in task.parts else ()
@@ -124,6 +127,8 @@ class Reading:
     async def read(self, connector: Connector, tell: Tell, columns: Sequence[str] | None) -> None:
         task, (rows, limit) = self._task, _measures(self._description)
         await self.rules.prepare(connector)
+        self._expected = await self._expected_rows(connector)
+        self._began = self._told = time.monotonic()
         batches = connector.fetch(
             self._description.dataset.ref,
             columns,
@@ -144,6 +149,21 @@ class Reading:
                     await asyncio.sleep(task.pause_seconds)
             if under_way is not None:
                 await under_way
+
+    async def _expected_rows(self, connector: Connector) -> int | None:
+        """About how many rows there are to read, None if that is not known: for the percents that are told.
+
+        Where the source has no estimate they are counted, next to nothing beside reading them; but not those of a view,
+        which would be worked out twice.
+        """
+        dataset, task = self._description.dataset, self._task
+        known = task.sample_rows or task.expected_rows or dataset.estimated_rows
+        if known or dataset.kind not in (DatasetKind.TABLE, DatasetKind.FILE):
+            return known
+        try:
+            return await connector.count_rows(dataset.ref, after=self._after)
+        except ConnectorError:
+            return None
 
     def answer(self, marker: Marker, bodies: list[Body]) -> Answer:
         findings = self._findings() if self._classifies else {}
@@ -193,8 +213,7 @@ class Reading:
         if now - self._told < TELL_SECONDS:
             return
         self._told = now
-        total = self._task.sample_rows or self._task.expected_rows
-        percent = round(min(99.0, 100.0 * self._rows / total), 1) if total else None
+        percent = round(min(99.0, 100.0 * self._rows / self._expected), 1) if self._expected else None
         speed = round(self._rows / (now - self._began), 1)
         tell(Progress(rows=self._rows, rows_per_second=speed, percent=percent))
 
@@ -215,15 +234,11 @@ class Reading:
             body_of(
                 Part.PROFILE,
                 column.name,
-                concealed(column, findings.get(column.name, []), self._cut_note(column.name, limit)),
+                concealed(told_as_cut(column, self._cut.get(column.name, 0), limit), findings.get(column.name, [])),
             )
             for column in table.columns
         ]
         return [body_of(Part.PROFILE, None, whole), *columns]
-
-    def _cut_note(self, name: str, limit: int) -> list[str]:
-        cut = self._cut.get(name)
-        return [f"{cut} values are longer than {limit} characters; only their beginnings were looked at"] if cut else []
 
 
 def _measures(description: Description) -> tuple[int, int]:
