@@ -3,6 +3,7 @@
 `connect` for asyncio; `collab_studio.sync.connect` for programs without an event loop.
 """
 
+from collab_studio.answer_watch import AnswerWatch
 from collab_studio.awareness import Awareness, AwarenessChange
 from collab_studio.document import Document, Kind
 from collab_studio.errors import (
@@ -26,6 +27,7 @@ from collab_studio.text import Text
 
 __all__ = [
     "BEGINNING",
+    "AnswerWatch",
     "Awareness",
     "AwarenessChange",
     "ConnectionEnded",

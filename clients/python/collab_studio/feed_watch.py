@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from collab_studio.errors import ConnectionEnded, StudioError
 from collab_studio.feed_frames import Event, Position
+from collab_studio.studio_frames import watch
 from collab_studio.waiters import Waiters
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ class FeedWatch:
         self.close()
 
     # For the connection
+
+    @property
+    def name(self) -> str:
+        return self.feed
+
+    def frame(self, number: int, position: Position | None) -> bytes:
+        """What begins it on a socket, behind the position."""
+        return watch(number, self.feed, self.workspace_id, position)
 
     @property
     def waiting(self) -> int:

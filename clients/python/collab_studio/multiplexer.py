@@ -1,4 +1,4 @@
-"""Many documents, watched feeds and the operations over one socket after another: frames in, frames out, no network."""
+"""Many documents, watches and the operations over one socket after another: frames in, frames out, no network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 import pycrdt
 
+from collab_studio.answer_frames import Answer, AnswerChanged
 from collab_studio.errors import DocumentClosed, StudioError
 from collab_studio.feed_frames import Events, Resync, WatchEnded, Watching
 from collab_studio.frames import PING, PONG, Closed, Step2, SyncStatus, TokenWanted, read_address, read_message
@@ -32,7 +33,7 @@ class _Attachment:
 
 
 class Multiplexer:
-    """Routes between one socket, the document sessions, the watches of feeds and the requests.
+    """Routes between one socket, the document sessions, the watches and the requests.
 
     `welcome` and `going_away` hold the last of these messages, `is_welcome` whether it came on the present socket;
     `has_worked` whether a document or an operation was served on it. `wants_token` says that `renew_token` is to be
@@ -166,7 +167,7 @@ class Multiplexer:
             case Result() | Refusal():
                 self.has_worked = True
                 self.requests.answer(message)
-            case Watching() | Events() | Resync() | WatchEnded():
+            case Watching() | Events() | Resync() | WatchEnded() | Answer() | AnswerChanged():
                 self.has_worked = True
                 self.watches.receive(message, now)
             case Welcome():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pycrdt
 
+from collab_studio.answer_watch import AnswerWatch
 from collab_studio.connection import Connection, Options, Token
 from collab_studio.document import Document, Kind
 from collab_studio.feed_frames import Position
@@ -91,6 +92,15 @@ class Studio:
         `call("notifications.get")`, with the position to go on from."""
         self._connection.check()
         return self._connection.multiplexer.watches.add("notifications", None, since)
+
+    def watch_operation(self, operation: str, /, **parameters: Any) -> AnswerWatch:
+        """An operation's answer, now and whenever it has changed, over reconnections:
+        `async for summary in studio.watch_operation("dashboard.summary", workspace_id="default")`.
+
+        Raises TypeError if a parameter cannot be sent, ConnectionEnded.
+        """
+        self._connection.check()
+        return self._connection.multiplexer.watches.add_operation(operation, parameters)
 
     async def close(self, timeout: float = 10.0) -> None:  # noqa: ASYNC109 -- everything is closed after it, too
         """Wait up to so many seconds until the edits of all documents are stored, then close everything.

@@ -9,15 +9,17 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped, unused-ignore]
 
+from collab_studio import answer_frames, feed_frames
+from collab_studio.answer_frames import WATCH_OPERATION, AnswerMessage, read_answer_message
 from collab_studio.errors import MalformedFrame
-from collab_studio.feed_frames import FROM_SERVER, UNWATCH, WATCH, FeedMessage, Position, read_feed_message, watch_body
+from collab_studio.feed_frames import UNWATCH, WATCH, FeedMessage, Position, read_feed_message, watch_body
 from collab_studio.lib0 import Reader, write_string, write_uint
 
 ADDRESS = "@studio"
 _PREFIX = write_string(ADDRESS)
 
 HELLO, WELCOME, REQUEST, RESULT, ERROR, GOING_AWAY = 64, 65, 66, 67, 68, 69
-_FROM_SERVER = FROM_SERVER | {WELCOME, RESULT, ERROR, GOING_AWAY}
+_FROM_SERVER = feed_frames.FROM_SERVER | answer_frames.FROM_SERVER | {WELCOME, RESULT, ERROR, GOING_AWAY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Unknown:
     kind: int
 
 
-StudioMessage = Welcome | Result | Refusal | GoingAway | FeedMessage | Unknown
+StudioMessage = Welcome | Result | Refusal | GoingAway | FeedMessage | AnswerMessage | Unknown
 
 
 def hello(token: str) -> bytes:
@@ -76,6 +78,11 @@ def watch(number: int, feed: str, workspace_id: str | None, since: Position | No
     return _frame(WATCH, watch_body(number, feed, workspace_id, since))
 
 
+def watch_operation(number: int, operation: str, parameters: dict[str, Any]) -> bytes:
+    """Begin to watch an operation. Raises TypeError, see `request`."""
+    return _frame(WATCH_OPERATION, {"id": number, "operation": operation, "parameters": parameters})
+
+
 def unwatch(number: int) -> bytes:
     return _frame(UNWATCH, {"id": number})
 
@@ -87,7 +94,9 @@ def read_studio_message(reader: Reader) -> StudioMessage:
         return Unknown(kind)
     body = _unpack(reader.rest())
     try:
-        return read_feed_message(kind, body) if kind in FROM_SERVER else _build(kind, body)
+        if kind in feed_frames.FROM_SERVER:
+            return read_feed_message(kind, body)
+        return read_answer_message(kind, body) if kind in answer_frames.FROM_SERVER else _build(kind, body)
     except KeyError as error:
         raise MalformedFrame(f"a message of type {kind} has no {error}") from error
     except TypeError as error:

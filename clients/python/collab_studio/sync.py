@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import pycrdt
 
-from collab_studio import awareness, document, feed_watch, studio, text
+from collab_studio import answer_watch, awareness, document, feed_watch, studio, text
 from collab_studio.awareness import AwarenessChange
 from collab_studio.connection import Token
 from collab_studio.feed_frames import Event, Position
@@ -218,6 +218,38 @@ class FeedWatch:
         self.close()
 
 
+class AnswerWatch:
+    """An operation's answer and what becomes of it, see `collab_studio.AnswerWatch`: `for answer in watch`."""
+
+    def __init__(self, loop: _Loop, watch: answer_watch.AnswerWatch) -> None:
+        self._loop = loop
+        self._watch = watch
+
+    def next(self, timeout: float | None = None) -> Any | None:
+        """The newest answer, None once the watch was closed. Raises TimeoutError if none comes in so many seconds."""
+        return self._loop.wait_for(self._watch.next(), timeout)
+
+    def close(self) -> None:
+        self._loop.call(self._watch.close)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        answer = self.next()
+        if answer is None:
+            raise StopIteration
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 class Studio:
     """A connection that carries any number of documents and operations, see `collab_studio.Studio`."""
 
@@ -252,6 +284,9 @@ class Studio:
         return FeedWatch(
             self._loop, self._loop.call(lambda: self._studio.watch(feed, workspace=workspace, since=since))
         )
+
+    def watch_operation(self, operation: str, /, **parameters: Any) -> AnswerWatch:
+        return AnswerWatch(self._loop, self._loop.call(lambda: self._studio.watch_operation(operation, **parameters)))
 
     def notifications(self, *, since: Position | None = None) -> FeedWatch:
         return FeedWatch(self._loop, self._loop.call(lambda: self._studio.notifications(since=since)))

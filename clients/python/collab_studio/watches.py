@@ -1,12 +1,15 @@
-"""The feeds that are watched, over one socket after another: messages in, frames out, no network."""
+"""The feeds and operations that are watched, over one socket after another: messages in, frames out, no network."""
 
 import itertools
 from collections.abc import Callable
+from typing import Any
 
+from collab_studio.answer_frames import Answer, AnswerChanged, AnswerMessage
+from collab_studio.answer_watch import AnswerWatch
 from collab_studio.errors import OperationError, ResyncRequired, StudioError
 from collab_studio.feed_frames import Event, Events, FeedMessage, Position, Resync, WatchEnded, Watching
 from collab_studio.feed_watch import FeedWatch
-from collab_studio.studio_frames import unwatch, watch
+from collab_studio.studio_frames import unwatch
 
 # Events that wait for the application. Beyond this the watch is ended and begun again where it was: the server's
 # database holds what follows, and this process need not.
@@ -20,12 +23,15 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 
 
+AnyWatch = FeedWatch | AnswerWatch
+
+
 class _Place:
     """A watch's place on the present socket. `number` is None while the server does not know of it."""
 
     __slots__ = ("failures", "has_stood", "number", "position", "watch", "watch_at")
 
-    def __init__(self, watch: FeedWatch) -> None:
+    def __init__(self, watch: AnyWatch) -> None:
         self.watch = watch
         # Behind the last event that came.
         self.position = watch.position
@@ -42,7 +48,7 @@ class Watches:
         """`wake` is called when there is something for `take`."""
         self._wake = wake
         self._numbers = itertools.count(1)
-        self._places: dict[FeedWatch, _Place] = {}
+        self._places: dict[AnyWatch, _Place] = {}
         self._by_number: dict[int, _Place] = {}
         self._frames: list[bytes] = []
         self._wanting_token: list[_Place] = []
@@ -51,11 +57,21 @@ class Watches:
     def add(self, feed: str, workspace_id: str | None, since: Position | None) -> FeedWatch:
         """A watch that begins at once if there is a socket, else with the next one."""
         made = FeedWatch(self, feed, workspace_id, since)
-        self._places[made] = _Place(made)
-        self._begin(self._places[made])
+        self._add(made)
         return made
 
-    def remove(self, watch: FeedWatch) -> None:
+    def add_operation(self, operation: str, parameters: dict[str, Any]) -> AnswerWatch:
+        """As `add`. Raises TypeError if a parameter cannot be sent."""
+        made = AnswerWatch(self, operation, parameters)
+        made.frame(0, None)
+        self._add(made)
+        return made
+
+    def _add(self, made: AnyWatch) -> None:
+        self._places[made] = _Place(made)
+        self._begin(self._places[made])
+
+    def remove(self, watch: AnyWatch) -> None:
         place = self._places.pop(watch, None)
         if place is not None:
             self._end(place)
@@ -113,7 +129,7 @@ class Watches:
             if place.watch in self._places:
                 self._begin(place)
 
-    def receive(self, message: FeedMessage, now: float) -> None:
+    def receive(self, message: FeedMessage | AnswerMessage, now: float) -> None:
         place = self._by_number.get(message.id)
         if place is None:
             return  # it was ended, and the server did not know yet
@@ -123,7 +139,9 @@ class Watches:
             case Events(events=events):
                 self._take(place, events)
             case Resync(position=position, reason=reason):
-                self._fail(place, ResyncRequired(position, f"{place.watch.feed}: {reason}"))
+                self._fail(place, ResyncRequired(position, f"{place.watch.name}: {reason}"))
+            case Answer() | AnswerChanged():
+                self._answer(place, message)
             case WatchEnded():
                 self._ended(place, message, now)
 
@@ -133,7 +151,7 @@ class Watches:
         if self._is_open and place.number is None and not waits:
             place.number = next(self._numbers)
             self._by_number[place.number] = place
-            self._send(watch(place.number, place.watch.feed, place.watch.workspace_id, place.position))
+            self._send(place.watch.frame(place.number, place.position))
 
     def _end(self, place: _Place) -> None:
         if place.number is not None:
@@ -150,15 +168,22 @@ class Watches:
         if place.position is None or place.position.offset == 0:
             # From a feed's beginning to its place in the feed that there is.
             place.position = position
-        place.watch.begun(position)
+        if isinstance(place.watch, FeedWatch):
+            place.watch.begun(position)
 
     def _take(self, place: _Place, events: list[Event]) -> None:
-        if not events:
+        if not events or not isinstance(place.watch, FeedWatch):
             return
         place.position = events[-1].position
         place.watch.take(events)
         if place.watch.waiting > MOST_WAITING:
             self._end(place)
+
+    def _answer(self, place: _Place, message: AnswerMessage) -> None:
+        place.failures, place.has_stood = 0, True
+        if isinstance(place.watch, AnswerWatch) and not place.watch.take_answer(message):
+            self._end(place)
+            self._begin(place)
 
     def _ended(self, place: _Place, ended: WatchEnded, now: float) -> None:
         del self._by_number[ended.id]
