@@ -12,17 +12,17 @@ from analysis.sensitive.findings import Finding
 from analysis.sensitive.masking import masked
 
 
-def concealed(profile: ColumnProfile, findings: Sequence[Finding], notes: Sequence[str] = ()) -> ColumnProfile:
-    """The profile with these notes; where there are findings, values are shown by their shape only.
+def concealed(profile: ColumnProfile, findings: Sequence[Finding]) -> ColumnProfile:
+    """The profile; where there are findings, values are shown by their shape only.
 
     What counts and lengths and formats say stays. Of numbers and times, everything goes that is or tells a value.
     """
     if not findings:
-        return msgspec.structs.replace(profile, notes=[*profile.notes, *notes]) if notes else profile
+        return profile
     titles = ", ".join(dict.fromkeys(finding.title for finding in findings))
     changes: dict[str, Any] = {
         "top": [msgspec.structs.replace(one, value=masked(str(one.value))) for one in profile.top],
-        "notes": [*profile.notes, *notes, f"values are not shown, as the column may hold: {titles}"],
+        "notes": [*profile.notes, f"values are not shown, as the column may hold: {titles}"],
     }
     if profile.numbers is not None:
         changes["numbers"] = _without_values(profile.numbers)

@@ -1,11 +1,14 @@
 """Profiles of sensitive columns tell how they look, and no value."""
 
+from dataclasses import replace
+
 import msgspec
 
 from analysis.columns import Column, Kind, column_of
 from analysis.profile.accumulator import profile_column
 from analysis.sensitive.classify import classify_name
 from handlers.scans.concealing import concealed
+from handlers.scans.cut_values import told_as_cut
 
 FINDINGS = classify_name("social_security_number", Kind.TEXT)
 
@@ -32,4 +35,15 @@ def test_moments_are_left_out() -> None:
 def test_a_column_without_findings_stays_as_it_is() -> None:
     profile = profile_column(column_of("amount", [1, 2, 3]))
     assert concealed(profile, []) == profile
-    assert concealed(profile, [], ["cut"]).notes == [*profile.notes, "cut"]
+
+
+def test_the_beginning_of_a_long_document_is_not_called_an_invalid_one() -> None:
+    documents = ['{"a": 1}', "no document", '{"a": "' + "x" * 50, '["' + "x" * 50]
+    profile = profile_column(replace(column_of("payload", documents), kind=Kind.JSON))
+    assert profile.documents is not None
+    assert profile.documents.types == {"invalid": 3, "object": 1}
+    told_of = told_as_cut(profile, cut=2, limit=57)
+    assert told_of.documents is not None
+    assert told_of.documents.types == {"invalid": 1, "large": 2, "object": 1}
+    assert told_of.notes[-1] == "2 values are longer than 57 characters; only their beginnings were looked at"
+    assert told_as_cut(profile, cut=0, limit=57) == profile
