@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from server import handshake
+from server.malformed import HttpProtocol
 from server.websocket import WebSocketProtocol
 
 OUR_PATHS = (b"GET /ws", b"GET /yjs/")
@@ -84,7 +84,7 @@ class FrontDoor(asyncio.Protocol):
 
     def _hand_over_to_http(self) -> None:
         self._leave()
-        http = HttpToolsProtocol(server_state=self._state, **self._arguments)
+        http = HttpProtocol(server_state=self._state, **self._arguments)
         self._transport.set_protocol(http)
         http.connection_made(self._transport)
         http.data_received(self._head)
