@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.columns import Array
+from analysis.proportions import wilson
 from analysis.relationships.chance import standing, weigh
 from analysis.relationships.coding import CodedColumn
 from analysis.relationships.column_words import is_named_as_key
@@ -22,7 +23,7 @@ from analysis.relationships.findings import (
     PartStatus,
     RelationshipOptions,
 )
-from analysis.relationships.sketches import ValueClass, wilson
+from analysis.relationships.sketches import ValueClass
 from analysis.time_budget import TimeBudget
 
 # A key may have a few repeats that should not be there.

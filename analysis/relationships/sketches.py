@@ -7,7 +7,6 @@ Cohen and Kaplan, "Summarizing data using bottom-k sketches", 2007).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,11 +14,10 @@ import msgspec
 import numpy as np
 
 from analysis.columns import Array
+from analysis.proportions import wilson
 
 # 4 KiB a column; containment is told to within 0.05 where both columns have as many values.
 KEPT = 512
-
-_DEVIATIONS = 1.96  # of a normal distribution, for 95 % between both sides
 
 
 class ValueClass(StrEnum):
@@ -96,13 +94,3 @@ def containment(inner: ColumnSketch, outer: ColumnSketch) -> Containment:
         return Containment(share, share, share, len(mine), exact=True)
     low, high = wilson(common, len(mine))
     return Containment(common / len(mine) if len(mine) else 0.0, low, high, len(mine), exact=False)
-
-
-def wilson(hits: int, tries: int) -> tuple[float, float]:
-    """Bounds of a share with 95 % confidence (Wilson, 1927); 0 and 1 where nothing was tried."""
-    if not tries:
-        return 0.0, 1.0
-    share, square = hits / tries, _DEVIATIONS**2
-    centre = (share + square / (2 * tries)) / (1 + square / tries)
-    spread = _DEVIATIONS / (1 + square / tries) * math.sqrt(share * (1 - share) / tries + square / (4 * tries**2))
-    return max(0.0, centre - spread) if hits else 0.0, min(1.0, centre + spread) if hits < tries else 1.0

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.frames import frame_of
+from analysis.proportions import wilson
 from analysis.relationships.coding import sketches_of
 from analysis.relationships.discover import discover
 from analysis.relationships.findings import Basis, PartStatus, RelationshipOptions, Relationships, Standing
-from analysis.relationships.sketches import KEPT, ColumnSketch, containment, wilson
+from analysis.relationships.sketches import KEPT, ColumnSketch, containment
 
 
 def sketch(values: object, dataset: str = "a", name: str = "key", total: int | None = None) -> ColumnSketch:
