@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,23 +45,24 @@ def forecast_series(
     if series.status is not SeriesStatus.OK:
         return _without_series(group, series)
     check()
+    unit = _unit(series.filled)
+    series = replace(series, values=series.values / unit, filled=series.filled / unit)
     seasons = _seasons(series, options)
     filled = _refilled(series, seasons)
     used = filled[-_span(series, options) :]
-    history = _history(series, filled, options.history, in_utc)
+    history = _history(series, filled * unit, options.history, in_utc)
     asked = options.horizon or _default_horizon(len(used), seasons)
     supported = longest_horizon(len(used))
     facts = _facts(series, len(used), in_utc)
     if not np.ptp(used) > 0:
-        return _constant(group, facts, series, float(used[-1]), asked, history, in_utc)
+        return _constant(group, facts, series, float(used[-1]) * unit, asked, history, in_utc)
     if not supported:
         reason = f"{len(used)} values are too few: at least {LEAST_VALUES} are needed"
         return SeriesForecast(group, ForecastStatus.INSUFFICIENT_HISTORY, reason, facts, seasons, history=history)
     horizon = min(asked, supported)
     plan = plan_of(len(used), horizon, _tried_periods(series, used, seasons, options))
     season = next((each.period for each in seasons if 2 * each.period <= plan.origins[0]), 1)
-    unit = 2.0 ** np.floor(np.log2(np.max(np.abs(used))))  # huge values neither overflow nor vanish in squares
-    tested = backtested(used / unit, plan, season, options.levels, check)
+    tested = backtested(used, plan, season, options.levels, check)
     status = ForecastStatus.OK if horizon == asked else ForecastStatus.INSUFFICIENT_HISTORY
     short = f"{len(used)} values bear {horizon} steps ahead, tested from three origins; {asked} were asked for"
     return SeriesForecast(
@@ -68,11 +71,17 @@ def forecast_series(
         None if horizon == asked else short,
         facts,
         seasons,
-        _points(series, tested, float(unit), options.levels, in_utc, floor=float(used.min()) >= 0),
+        _points(series, tested, unit, options.levels, in_utc, floor=float(used.min()) >= 0),
         tested.widths.method,
-        tested.backtest_in(float(unit)),
+        tested.backtest_in(unit),
         history,
     )
+
+
+def _unit(values: Array) -> float:
+    """The power of two at the size of the values, in which neither their differences nor squares are beyond numbers."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    return math.ldexp(1.0, min(1023, max(-1000, math.frexp(largest)[1]))) if largest > 0 else 1.0
 
 
 def _seasons(series: RegularSeries, options: ForecastOptions) -> tuple[Seasonality, ...]:
@@ -157,9 +166,9 @@ def _points(
 ) -> tuple[ForecastPoint, ...]:
     stamps = _texts(series.next_stamps(len(tested.forecast)), in_utc)
     lows = tested.forecast - tested.widths.widths
-    lows = _finite((np.maximum(lows, 0.0) if floor else lows) * unit)
-    highs = _finite((tested.forecast + tested.widths.widths) * unit)
-    middles = _finite(tested.forecast * unit)
+    lows = _times(np.maximum(lows, 0.0) if floor else lows, unit)
+    highs = _times(tested.forecast + tested.widths.widths, unit)
+    middles = _times(tested.forecast, unit)
     return tuple(
         ForecastPoint(
             stamp,
@@ -173,8 +182,10 @@ def _points(
     )
 
 
-def _finite(values: Array) -> Array:
-    return np.clip(values, -_LARGEST, _LARGEST)
+def _times(values: Array, unit: float) -> Array:
+    """The values in the series' own unit, the largest number where they are beyond it."""
+    most = _LARGEST / unit
+    return np.clip(values, -most, most) * unit
 
 
 def _facts(series: RegularSeries, used: int, in_utc: bool) -> SeriesFacts:

@@ -14,6 +14,8 @@ from analysis.series.steps import DAY, HOUR, Step, Unit, bucket_step, step_of
 
 # A grid of more steps than this, per row, is mostly holes: what lies before the last long hole is left out.
 _MOST_STEPS_A_ROW = 2.0
+# The difference of numbers beyond this may be beyond all numbers.
+_HUGE = 1e300
 # Fewer rows than this after such a hole are stray stamps.
 _LEAST_SHARE = 0.2
 
@@ -149,8 +151,9 @@ def interpolated(values: Array) -> Array:
     missing = np.isnan(values)
     if not missing.any() or missing.all():
         return np.zeros_like(values) if missing.any() else values
-    places = np.arange(len(values))
-    return np.asarray(np.interp(places, places[~missing], values[~missing]))
+    places, known = np.arange(len(values)), values[~missing]
+    unit = 4.0 if np.max(np.abs(known)) > _HUGE else 1.0
+    return np.asarray(np.interp(places, places[~missing], known / unit) * unit)
 
 
 def _none(status: SeriesStatus, rows: int, nulls: int) -> RegularSeries:

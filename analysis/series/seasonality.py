@@ -71,9 +71,12 @@ def seasonal_periods(
     multiple of another has to explain something beyond it.
     """
     series = interpolated(values[-_MOST_VALUES:])
-    if len(series) < 8 or not np.ptp(series) > 0:
+    largest = float(np.max(np.abs(series), initial=0.0))
+    if len(series) < 8 or not largest > 0:
         return ()
-    series = series / float(np.max(np.abs(series)))
+    series = series / largest
+    if not np.ptp(series) > 0:
+        return ()
     usable = sorted({period for period in candidates if 2 <= period <= len(series) // LEAST_CYCLES})
     found = _passing(series, usable, (), level / max(1, len(usable)))
     if search:
