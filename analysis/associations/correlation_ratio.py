@@ -12,6 +12,10 @@ from analysis.columns import Array
 
 # Rows from which the spread of the estimate is computed; the estimate itself is of all rows.
 INFLUENCE_ROWS = 20_000
+# A larger share is rounding: the category tells the number.
+NEARLY_ALL = 1 - 1e-9
+# Of a chi-square like statistic this large nobody asks whether it is 0, and its noncentral distribution takes long.
+FAR = 10_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +90,7 @@ def correlation_ratio(groups: Groups, deviation: float, level: float) -> Ratio |
     epsilon2, omega2 = explained / total, explained / (total + within)
     statistic = between / (k - 1) / within if within > 0 else math.inf
     effect = math.sqrt(max(epsilon2, 0.0))
-    low, high = _interval(groups, effect, deviation, level) if within > 0 else (1.0, 1.0)
+    low, high = _interval(groups, effect, deviation, level) if eta2 < NEARLY_ALL else (1.0, 1.0)
     return Ratio(effect, min(low, effect), max(high, effect), eta2, epsilon2, omega2, _f_test(statistic, k - 1, n - k))
 
 
@@ -103,14 +107,15 @@ def _interval(groups: Groups, effect: float, deviation: float, level: float) -> 
     numerator = noise**2 / squares
     denominator = noise**2 / float(np.sum(parts**2 / np.maximum(groups.counts - 1, 1)))
     f = groups.between / noise
-    bounds = intervals.noncentral_f(f, numerator, denominator, level)
-    explained = [bound * noise / numerator for bound in bounds]
-    near = tuple(math.sqrt(part / (part + n * mean)) for part in explained)
+    far = None
     if 0 < effect < 1 and numerator * f > numerator + 4 * math.sqrt(2 * numerator):
-        error = deviation / (2 * effect) / (1 - effect**2) / math.sqrt(n)
-        low, high = intervals.fisher_z(effect, error, level)
-        near = intervals.wider((near[0], near[1]), (float(low), float(high)))
-    return intervals.within(near[0], near[1])
+        bounds = intervals.fisher_z(effect, deviation / (2 * effect) / (1 - effect**2) / math.sqrt(n), level)
+        far = float(bounds[0]), float(bounds[1])
+    if far is not None and numerator * f > FAR:
+        return intervals.within(*far)
+    explained = [part * noise / numerator for part in intervals.noncentral_f(f, numerator, denominator, level)]
+    near = math.sqrt(explained[0] / (explained[0] + n * mean)), math.sqrt(explained[1] / (explained[1] + n * mean))
+    return intervals.within(*(near if far is None else intervals.wider(near, far)))
 
 
 def _variances(groups: Groups) -> Array:

@@ -47,7 +47,7 @@ def spearman(columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[],
     found = _moments([Coded(column.ranks.codes, column.ranks.table()) for column in columns], a, b, check)
     r, n = found.correlation(), found.n
     present = np.array([column.told.rows_with_value for column in columns])
-    loss = 1 - n / np.minimum(present[a], present[b])
+    loss = 1 - n / np.maximum(present[a], present[b])  # of the column that loses more
     rows = len(columns[0].values)
     affordable = np.count_nonzero(loss > 0) * rows <= RERANKED_CELLS
     anew = (n > 0) & (found.doubtful | (loss > (0 if affordable else LOSS)) | ((loss > 0) & (np.abs(r) > 1 - LOSS)))

@@ -9,6 +9,7 @@ import numpy as np
 from analysis.associations.columns import FEWEST_ROWS, Categories, Numbers
 from analysis.associations.correlation_ratio import (
     INFLUENCE_ROWS,
+    NEARLY_ALL,
     Groups,
     correlation_ratio,
     groups_of,
@@ -17,7 +18,7 @@ from analysis.associations.correlation_ratio import (
 )
 from analysis.associations.group_sums import grouped
 from analysis.associations.moments import Coded, centred
-from analysis.associations.numeric_pairs import LOSS, NEARLY_ONE, RERANKED_CELLS
+from analysis.associations.numeric_pairs import LOSS, RERANKED_CELLS
 from analysis.associations.of_categories import capping
 from analysis.associations.of_numbers import FEWEST_CERTAIN
 from analysis.associations.ranks import centred_ranks
@@ -136,7 +137,7 @@ def _of_two(
 
 def _certain(pair: Pair, x: Numbers, g: Categories, *, category_first: bool) -> Pair:
     """Whether the category tells the number, or the number the category, in every row."""
-    if pair.figures["eta_squared"] >= NEARLY_ONE and pair.n - len(g.labels) >= FEWEST_CERTAIN:
+    if pair.figures["eta_squared"] >= NEARLY_ALL and pair.n - len(g.labels) >= FEWEST_CERTAIN:
         relation = Relation.A_DETERMINES_B if category_first else Relation.B_DETERMINES_A
         return replace(
             pair, status=Status.DETERMINISTIC, relation=relation, effect=1.0, low=1.0, high=1.0, strength=1.0
