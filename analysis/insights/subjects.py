@@ -1,0 +1,172 @@
+"""What a table offers to the finders: measures, breakdowns, the time column, and the order of its rows.
+
+Figures that several finders need (normal scores, memory between neighbouring rows) are computed once, when first asked.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from analysis.columns import Array, Kind
+from analysis.frames import Frame, FrameColumn, Role
+from analysis.insights.findings import Condition
+from analysis.insights.options import InsightOptions
+from analysis.series.whitening import lag_one, whitened
+from analysis.significance import normal_scores
+
+# A breakdown of more levels is read by nobody; a filter of more leaves few rows each.
+MOST_LEVELS, MOST_FILTER_LEVELS = 50, 10
+# Columns beyond these are left to a budget's status.
+MOST_MEASURES, MOST_BREAKDOWNS = 100, 20
+NAMED_AS_KEY = re.compile(r"(?:^|[_\W]|(?<=[a-z]))(id|Id|ID|uuid|guid|key|pk|nr|oid|rowid)$")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Breakdown:
+    """A category column: `codes` by row (-1 null) and the levels that occur, by code."""
+
+    name: str
+    codes: Array
+    levels: tuple[str, ...]
+    counts: Array
+
+    @property
+    def used(self) -> int:
+        return int(np.count_nonzero(self.counts))
+
+
+@dataclass(eq=False)
+class Subjects:
+    """The table as finders see it."""
+
+    frame: Frame
+    options: InsightOptions
+    check: Callable[[], None]
+    _scores: dict[str, Array] = field(default_factory=dict)
+    _whitened: dict[str, Array] = field(default_factory=dict)
+    _memory: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return self.frame.rows
+
+    @cached_property
+    def originals(self) -> dict[str, str]:
+        return {column.name: column.original or column.name for column in self.frame.columns}
+
+    @cached_property
+    def numbers(self) -> tuple[FrameColumn, ...]:
+        """Numeric columns with at least two different values that are no identifiers."""
+        return tuple(c for c in self.frame.of_role(Role.NUMERIC) if varies(c.values) and not self.is_key(c))
+
+    @cached_property
+    def measures(self) -> tuple[FrameColumn, ...]:
+        return self.numbers[:MOST_MEASURES]
+
+    @cached_property
+    def breakdowns(self) -> tuple[Breakdown, ...]:
+        found = []
+        for column in self.frame.of_role(Role.CATEGORY):
+            breakdown = breakdown_of(column)
+            if breakdown is not None and 2 <= breakdown.used <= MOST_LEVELS and breakdown.used < self.rows / 2:
+                found.append(breakdown)
+                if len(found) == MOST_BREAKDOWNS:
+                    break
+        return tuple(found)
+
+    @cached_property
+    def filters(self) -> tuple[Breakdown, ...]:
+        return tuple(b for b in self.breakdowns if b.used <= MOST_FILTER_LEVELS)[:6] if self.options.subspaces else ()
+
+    @cached_property
+    def time(self) -> FrameColumn | None:
+        """The column asked for, or the time column with the most different stamps that most rows have."""
+        times = self.frame.of_role(Role.TIME)
+        if self.options.time is not None:
+            return next((column for column in times if column.name == self.options.time), None)
+        rated = [(len(np.unique(c.values[c.present])), -place) for place, c in enumerate(times) if 2 * c.nulls < len(c)]
+        if not rated or max(rated)[0] < 12:
+            return None
+        usable = [c for c in times if 2 * c.nulls < len(c)]
+        return usable[max(range(len(rated)), key=rated.__getitem__)]
+
+    @cached_property
+    def order(self) -> Array | None:
+        """Rows in the order of time; None where they already are, or have no time."""
+        if self.time is None:
+            return None
+        stamps = self.time.values.astype(np.int64)
+        if bool(np.all(stamps[1:] >= stamps[:-1])):
+            return None
+        return np.argsort(stamps, kind="stable")
+
+    def ordered(self, values: Array) -> Array:
+        return values if self.order is None else values[self.order]
+
+    def is_key(self, column: FrameColumn) -> bool:
+        """Whether whole numbers only name the rows: all there, all different, and named so, dense or in order."""
+        if column.kind is not Kind.INTEGER or column.nulls or len(column) < 20:
+            return False
+        ordered = np.sort(column.values)
+        if bool(np.any(ordered[1:] == ordered[:-1])):
+            return False
+        steps = np.diff(column.values)
+        dense = ordered[-1] - ordered[0] < 2 * len(ordered)
+        return bool(dense or np.all(steps > 0) or np.all(steps < 0) or NAMED_AS_KEY.search(column.name))
+
+    def scores(self, name: str) -> Array:
+        """Normal scores of a numeric column, in the order of time; NaN where null."""
+        if name not in self._scores:
+            self._scores[name] = self.ordered(normal_scores(self.frame.column(name).values))
+        return self._scores[name]
+
+    def memory(self, name: str) -> float:
+        """The correlation of neighbouring rows' scores."""
+        if name not in self._memory:
+            self._memory[name] = lag_one(self.scores(name))
+        return self._memory[name]
+
+    def remembers(self, name: str) -> bool:
+        """Whether neighbouring rows are alike (or unlike) beyond chance."""
+        return abs(self.memory(name)) > max(0.02, 3.0 / math.sqrt(max(self.rows, 1)))
+
+    def whitened(self, name: str) -> Array:
+        """The scores without what the rows before foretell; 0 where null."""
+        if name not in self._whitened:
+            self._whitened[name] = whitened(self.scores(name)) if self.remembers(name) else np.nan_to_num(
+                self.scores(name)
+            )  # fmt: skip
+        return self._whitened[name]
+
+
+def varies(values: Array) -> bool:
+    finite = values[~np.isnan(values)]
+    return len(finite) > 1 and bool(finite.min() < finite.max())
+
+
+def breakdown_of(column: FrameColumn) -> Breakdown | None:
+    if column.levels is None or not len(column.levels) or len(column.levels) > 100_000:
+        return None
+    counts = np.bincount(column.values[column.values >= 0], minlength=len(column.levels))
+    return Breakdown(column.name, column.values, tuple(map(str, column.levels)), counts)
+
+
+def persists(codes: Array) -> bool:
+    """Whether neighbouring rows have the same level more often than rows at random."""
+    known = codes[codes >= 0]
+    if len(known) < 20:
+        return False
+    shares = np.bincount(known) / len(known)
+    expected = float(shares @ shares)
+    same = float(np.mean(known[1:] == known[:-1]))
+    return same > expected + 4.0 * math.sqrt(expected * (1.0 - expected) / len(known))
+
+
+def is_level(breakdown: Breakdown, code: int) -> Condition:
+    return Condition(column=breakdown.name, operator="=", value=breakdown.levels[code])
