@@ -103,6 +103,12 @@ def test_who_lags_gets_the_newest_whole_and_then_patches_again() -> None:
     channel.bring_on(watch)
     channel.give(Answer(4))
     assert panel.taken[1:] == [(3, False, {"n": 3, "as_of": 0, "text": LONG}), (4, True, {"n": 4})]
+    panel.is_congested = True
+    channel.give(Answer(5))
+    panel.is_congested = False
+    # Nobody said so yet: a patch of an answer that it never had would be worth nothing.
+    channel.give(Answer(6))
+    assert panel.taken[3:] == [(6, False, {"n": 6, "as_of": 0, "text": LONG})]
 
 
 def test_an_answer_is_of_limited_size() -> None:

@@ -91,6 +91,21 @@ def test_l2_a_change_is_a_patch_that_gives_the_answer(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_l2_an_operation_that_tells_no_feed_changes_the_summary(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        client, other = Client(node), StudioClient(node)
+        await client.watch()
+        settings = {"host": "db.example.org", "user": "reader", "database": "shop"}
+        source = {"name": "shop", "kind": "postgresql", "settings": settings, "password": "secret"}
+        other.say(REQUEST, id=1, operation="data_sources.create", parameters=source)
+        await other.hear(RESULT)
+        kind, body = await client.change()
+        assert kind == ANSWER_CHANGED
+        assert body["patch"]["sources"]["total"] == 1
+
+    play(tmp_path, scenario)
+
+
 def test_l2_a_scan_that_ends_changes_the_summary(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         client = Client(node)
