@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
-from handlers.analytics import correlations, relationships
+from handlers.analytics import correlations, predictions, relationships, verdicts
+from handlers.analytics import results as analytics_results
 from handlers.backups import operations as backup_operations
 from handlers.backups import status as backup_status
 from handlers.catalog import datasets as catalog_datasets
@@ -92,6 +93,9 @@ OPERATIONS = (
     *dashboard_lineage.OPERATIONS,
     *correlations.OPERATIONS,
     *relationships.OPERATIONS,
+    *predictions.OPERATIONS,
+    *analytics_results.OPERATIONS,
+    *verdicts.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (

@@ -28,9 +28,17 @@ def field_types(request: type[msgspec.Struct]) -> dict[str, Any]:
 
 def has_list(annotation: Any) -> bool:
     """Whether a parameter of this type may be given more than once."""
-    shape = inspect.type_info(annotation)
+    shape = _bare(inspect.type_info(annotation))
     members = shape.types if isinstance(shape, inspect.UnionType) else (shape,)
-    return any(isinstance(member, inspect.ListType | inspect.VarTupleType | inspect.SetType) for member in members)
+    lists = (inspect.ListType, inspect.VarTupleType, inspect.SetType)
+    return any(isinstance(_bare(member), lists) for member in members)
+
+
+def _bare(shape: inspect.Type) -> inspect.Type:
+    """Without what is only said of it, as a description."""
+    while isinstance(shape, inspect.Metadata):
+        shape = shape.type
+    return shape
 
 
 def takes_bytes(annotation: Any) -> bool:

@@ -23,7 +23,10 @@ from analysis.columns import Array
 from analysis.frames import Role
 
 # What only rows would tell.
-NO_ROWS = "no rows were read: formulas, identifiers and trends in time were not looked for"
+NO_ROWS = (
+    "no rows were read: formulas, identifiers and trends in time were not looked for, and intervals are those of "
+    "numbers that are spread normally"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from analysis.frames import Frame, Role
+from analysis.frames import Frame, Role, role_of
 from connectors.connector import Connector
-from connectors.datasets import DatasetRef, Description
+from connectors.datasets import Column, DatasetRef, Description
 from connectors.errors import ConnectorError
-from handlers.analytics import correlating, relating
+from handlers.analytics import correlating, predicting, relating
 from handlers.analytics.computed import AnswerState, Computed, Failure
 from handlers.analytics.hiding import hidden, sensitive_columns
-from handlers.analytics.loading import LOADING_SHARE, Loaded, load
-from handlers.analytics.stopping import Course, OutOfTime, Stopped
+from handlers.analytics.loading import KINDS, LOADING_SHARE, Loaded, load
+from handlers.analytics.stopping import Course, OutOfTime, Refused, Stopped
 from handlers.analytics.tasks import AnalysisKind, ColumnRead, Ran, Task
 from handlers.source_readers import Tell
 
@@ -36,12 +36,13 @@ class Way:
 
     `compute` takes what was loaded, by label, and answers with a result, on a thread. `shows_levels`, `shows_numbers`:
     its result may tell values of categories, and of numbers and times. `at_source` may answer without reading rows;
-    else it answers with notes.
+    else it answers with notes. `tells` names the columns without whose values there is no answer.
     """
 
     compute: Callable[[Mapping[str, Frame], Task, Callable[[float, str], None], Callable[[], None]], Any]
     shows_levels: bool = True
     shows_numbers: bool = True
+    tells: Callable[[Task, Frame], list[str]] = lambda _, __: []
     at_source: Callable[[Connector, Description, Task, Course], Awaitable[Computed[Any] | list[str]]] | None = None
 
 
@@ -50,6 +51,7 @@ WAYS: Mapping[AnalysisKind, Way] = {
         correlating.compute, shows_levels=False, shows_numbers=False, at_source=correlating.at_source
     ),
     AnalysisKind.RELATIONSHIPS: Way(relating.compute, shows_levels=False, shows_numbers=False),
+    AnalysisKind.PREDICTIONS: Way(predicting.compute, tells=predicting.tells),
 }
 
 
@@ -106,6 +108,7 @@ async def _computed(
     def work() -> Any:
         if way.shows_levels or way.shows_numbers:
             why.update(sensitive_columns(loaded.frame, task.hidden))
+            _refuse_hidden(way.tells(task, loaded.frame), why)
             frames[task.dataset] = hidden(loaded.frame, why, keep_numbers=not way.shows_numbers)
         return way.compute(frames, task, course.part(LOADING), course.check)
 
@@ -116,6 +119,8 @@ async def _computed(
     except OutOfTime:
         message = f"It was not computed within {task.seconds:g} s; ask for fewer columns or rows, or give it more time."
         error = Failure(code="out_of_time", message=message)
+    except Refused as refusal:
+        error = Failure(code=refusal.code, message=refusal.message)
     except (Stopped, MemoryError):
         raise
     except Exception as fault:
@@ -129,18 +134,26 @@ async def _computed(
         seconds=round(time.monotonic() - began, 3),
         rows=loaded.rows.read,
     )
-    is_partial = loaded.rows.method == "first rows"
+    is_partial = loaded.rows.method == "first rows" or bool(loaded.left_out)
     state = AnswerState.FAILED if error else AnswerState.PARTIAL if is_partial else AnswerState.DONE
     return Computed(
         state=state,
         rows=loaded.rows,
-        columns=_columns(loaded.frame, why),
+        columns=[*_columns(loaded.frame, why), *map(_left_out, loaded.left_out)],
         ran=[*loaded.ran, ran],
         notes=[*notes, *loaded.notes],
         result=result,
         error=error,
         lasts=error is None and not loaded.is_broken,
+        may_tell_values=way.shows_levels or way.shows_numbers,
     )
+
+
+def _refuse_hidden(names: list[str], why: Mapping[str, str]) -> None:
+    """Raises Refused for a column of which nothing may be told."""
+    for name in names:
+        if name in why:
+            raise Refused("hidden_column", f"The answer would tell values of {name!r}, which may hold: {why[name]}.")
 
 
 def _rows_told(course: Course, task: Task) -> Callable[[int, int | None], None]:
@@ -153,6 +166,21 @@ def _rows_told(course: Course, task: Task) -> Callable[[int, int | None], None]:
 
 def _columns(frame: Frame, why: Mapping[str, str]) -> list[ColumnRead]:
     return [_column(frame, place, why.get(name)) for place, name in enumerate(frame.names)]
+
+
+def _left_out(column: Column) -> ColumnRead:
+    return ColumnRead(
+        name=column.name,
+        original=column.name,
+        role=role_of(KINDS[column.logical_type]).value,
+        kind=KINDS[column.logical_type].value,
+        nulls=0,
+        infinities=0,
+        misfits=0,
+        cut=0,
+        status="left_out",
+        note="it was not read",
+    )
 
 
 def _column(frame: Frame, place: int, why: str | None) -> ColumnRead:

@@ -47,7 +47,8 @@ class Analysis(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     the same parameters. `version` is the content that the answer is about; where that has changed since and the new
     answer is not there yet, `is_outdated`. `cached`: it was computed before, at `computed_at`, within `seconds`.
     `rows`, `columns`, `ran` and `notes` say on what, where and how. `result_id` finds it among the stored results.
-    `verdicts` are what people said of its findings.
+    `verdicts` are what people said of its findings. `may_tell_values`: values of columns may be in it, those
+    of `hidden` columns never.
     """
 
     kind: AnalysisKind
@@ -67,6 +68,7 @@ class Analysis(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     columns: list[ColumnRead] = []
     ran: list[Ran] = []
     notes: list[str] = []
+    may_tell_values: bool = False
     verdicts: list[Verdict] = []
     error: Failure | None = None
     result: T | None = None
@@ -93,6 +95,7 @@ def completed(answer: Analysis[Any], computed: Computed[Any], seconds: float, co
         columns=computed.columns,
         ran=computed.ran,
         notes=computed.notes,
+        may_tell_values=computed.may_tell_values,
         error=computed.error,
         result=computed.result,
     )

@@ -34,7 +34,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 class Computed(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """The result of an analysis of one dataset, and how it came about.
 
-    `lasts`: asked again of the same content, it would come to the same; not so where a source broke or time ran out.
+    `may_tell_values`: there may be values of columns in the result. `lasts`: asked again of the same content, it would
+    come to the same; not so where a source broke or time ran out.
     """
 
     state: AnswerState
@@ -45,3 +46,4 @@ class Computed(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     result: T | None = None
     error: Failure | None = None
     lasts: bool = True
+    may_tell_values: bool = False

@@ -7,7 +7,8 @@ import logging
 import time
 from typing import Any
 
-from handlers.analytics.questions import Question
+import msgspec
+
 from handlers.analytics.tasks import Task, Told
 from handlers.computations import Progress
 from handlers.feed_names import feed_of
@@ -32,8 +33,8 @@ WATCH_SECONDS = 10.0
 _PASSING = frozenset({"computed_at", "seconds", "cached", "result_id", "progress"})
 
 
-def watched(request: type[Question]) -> Watched:
-    """How questions of this kind are watched."""
+def watched(request: type[msgspec.Struct]) -> Watched:
+    """How questions about a dataset are watched."""
     assert "dataset_id" in request.__struct_fields__
     return Watched(
         _TOPICS,
@@ -42,6 +43,11 @@ def watched(request: type[Question]) -> Watched:
         is_personal=True,
         subject=lambda question: subject_of(question.dataset_id),
     )
+
+
+def watched_list() -> Watched:
+    """How lists of stored answers are watched."""
+    return Watched(frozenset({TOPIC}), is_personal=True)
 
 
 def feed_name(dataset_id: int) -> str:
@@ -54,6 +60,10 @@ def subject_of(dataset_id: int) -> str:
 
 def add_finished(outbox: Outbox, dataset: Dataset, data: dict[str, Any], actor: str) -> None:
     outbox.add(_feed(dataset), "analytics.finished", {"dataset_id": dataset.id, **data}, actor=actor)
+
+
+def add_verdict(outbox: Outbox, dataset: Dataset, data: dict[str, Any], actor: str) -> None:
+    outbox.add(_feed(dataset), "analytics.verdict", {"dataset_id": dataset.id, **data}, actor=actor)
 
 
 class Teller:

@@ -31,7 +31,9 @@ class Ground:
     verdicts: Sequence[Verdict]
 
 
-async def ground_of(context: Context, dataset_id: int, columns: Sequence[str] | None) -> Ground:
+async def ground_of(
+    context: Context, dataset_id: int, columns: Sequence[str] | None, *, is_missing_allowed: bool = False
+) -> Ground:
     """Raises NotFound, Forbidden; Conflict for a dataset that is gone, InvalidRequest for an unknown column."""
     dataset = await require_dataset(context, dataset_id, Permission.READ)
     async with context.parts.database.read() as connection:
@@ -41,7 +43,7 @@ async def ground_of(context: Context, dataset_id: int, columns: Sequence[str] | 
         known = (await catalog.columns_of(connection, [dataset.id])).get(dataset.id, [])
         hidden = await _hidden(connection, dataset, known)
         verdicts = await analytics.verdicts_of(connection, dataset.id)
-    if dataset.missing_since is not None:
+    if dataset.missing_since is not None and not is_missing_allowed:
         since = f"{dataset.missing_since:%Y-%m-%d %H:%M} UTC"
         raise Conflict(f"{dataset.full_name!r} is gone from its source since {since}.", code="dataset_missing")
     require_columns("columns", columns or (), known, dataset)

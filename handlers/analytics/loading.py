@@ -16,7 +16,7 @@ from analysis.frames import Frame, FrameBuilder, FrameSpec
 from connectors.connector import Connector, chosen_columns
 from connectors.datasets import Column, ColumnBatch, Description, LogicalType, Sample
 from connectors.datasets import Kind as SourceKind
-from connectors.errors import ConnectorError, StatementTimeout
+from connectors.errors import ConnectorError, OutOfMemory, StatementTimeout
 from handlers.analytics.tasks import Ran, RowsRead, SampleBound, Task
 
 # 8 bytes a cell: 400 MB of numbers at the most. Analyses hold up to as much again while they compute.
@@ -28,6 +28,8 @@ USUAL_ROWS_ELSEWHERE = 200_000
 TEXT_LIMIT = 200
 BATCH_BYTES = 64 * 2**20
 FEWEST_BATCH_ROWS, MOST_BATCH_ROWS = 256, 65_536
+# Engines hold a stretch of every column at once: of thousands, more than memory allows.
+FEWEST_COLUMNS = 100
 # What is left is for computing.
 LOADING_SHARE = 0.6
 # PostgreSQL takes whole pages of larger tables: rows that lie together come together.
@@ -51,13 +53,17 @@ _WIDTHS = {LogicalType.TEXT, LogicalType.JSON, LogicalType.BINARY, LogicalType.O
 
 @dataclass(slots=True)
 class Loaded:
-    """A frame and how it came about. `is_broken`: another time, more of it might be read."""
+    """A frame and how it came about.
+
+    `left_out` are columns that were asked for and not read. `is_broken`: another time, more might be read.
+    """
 
     frame: Frame
     rows: RowsRead
     description: Description
     ran: list[Ran] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    left_out: list[Column] = field(default_factory=list)
     is_broken: bool = False
 
 
@@ -77,23 +83,37 @@ async def load(
 
     What breaks in the middle leaves what was read, and a note that says so. Raises ConnectorError where nothing was.
     """
-    chosen = chosen_columns(description, task.columns)
-    most = most_rows(task.rows, len(chosen), connector.kind)
-    began = time.monotonic()
+    asked = chosen = chosen_columns(description, task.columns)
+    deadline = time.monotonic() + LOADING_SHARE * task.seconds
     total, is_estimate = await rows_of(connector, description)
-    sampled = total is not None and total > most
-    reading = _Reading(chosen, began + LOADING_SHARE * task.seconds)
-    await reading.read(
-        connector,
-        description,
-        sample=Sample(most, task.seed) if sampled else None,
-        # A sample by chance may have some more; the first of them would be no sample.
-        cap=round(most * 1.1) + 1_000 if sampled else most,
-        total=most if sampled else total,
-        check=check,
-        tell=tell,
-    )
-    return reading.loaded(description, task, connector.kind, total, is_estimate=is_estimate, sampled=sampled)
+    while True:
+        most = most_rows(task.rows, len(chosen), connector.kind)
+        sampled = total is not None and total > most
+        reading = _Reading(chosen, deadline)
+        try:
+            await reading.read(
+                connector,
+                description,
+                sample=Sample(most, task.seed) if sampled else None,
+                # A sample by chance may have some more; the first of them would be no sample.
+                cap=round(most * 1.1) + 1_000 if sampled else most,
+                total=most if sampled else total,
+                check=check,
+                tell=tell,
+            )
+            break
+        except OutOfMemory:
+            if len(chosen) <= FEWEST_COLUMNS:
+                raise
+            chosen = chosen[: max(FEWEST_COLUMNS, len(chosen) // 4)]
+    loaded = reading.loaded(description, task, connector.kind, total, is_estimate=is_estimate, sampled=sampled)
+    loaded.left_out = asked[len(chosen) :]
+    if loaded.left_out:
+        loaded.notes.append(
+            f"Only the first {len(chosen)} of {len(asked)} columns were read, as more of them need more memory than a "
+            "statement may have; name the columns that matter."
+        )
+    return loaded
 
 
 def most_rows(asked: int | None, columns: int, kind: SourceKind) -> int:

@@ -24,6 +24,15 @@ class Stopped(Exception):
     """Nobody waits for it any more."""
 
 
+class Refused(Exception):
+    """It cannot be computed, for a reason that is the caller's to know: a word for programs, a sentence for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 class Course:
     """How a computation goes: analyses look here between their steps, and say here how far they are."""
 

@@ -70,7 +70,7 @@ class RowsRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ColumnRead(msgspec.Struct, frozen=True, kw_only=True):
-    """A column as it was taken. `status` is ok, hidden, not_analysed or empty; `note` says why, in words."""
+    """A column as it was taken. `status`: ok, hidden, not_analysed, empty, left_out; `note` says why, in words."""
 
     name: str
     original: str

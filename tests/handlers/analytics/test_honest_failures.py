@@ -1,0 +1,124 @@
+"""Whatever a dataset holds, the answer is one: a status for each part, never a fault of the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from analysed import Analyst, analyse, pairs_of
+from catalog_sources import run_sqlite
+
+from handlers.analytics import versions
+
+KINDS = ("correlations", "relationships")
+ODD = """
+CREATE TABLE empty (a INTEGER, b REAL, c TEXT);
+CREATE TABLE single (a INTEGER, b REAL, c TEXT);
+INSERT INTO single VALUES (1, 2.5, 'x');
+CREATE TABLE blank (a INTEGER, b REAL, c TEXT);
+INSERT INTO blank VALUES (NULL, NULL, NULL), (NULL, NULL, NULL), (NULL, NULL, NULL);
+CREATE TABLE same (a INTEGER, b REAL, c TEXT);
+INSERT INTO same VALUES (1, 2.5, 'x'), (1, 2.5, 'x'), (1, 2.5, 'x'), (1, 2.5, 'x'), (1, 2.5, 'x');
+CREATE TABLE mixed (a INTEGER, b REAL, c BLOB, d JSON);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+INSERT INTO mixed SELECT CASE i % 4 WHEN 0 THEN 'text' ELSE i END,
+    CASE i WHEN 7 THEN 9e999 WHEN 9 THEN -9e999 ELSE i END, x'00ff', '{"a": ' || i || '}' FROM n;
+CREATE TABLE blobs (a TEXT, b REAL);
+WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+INSERT INTO blobs SELECT hex(randomblob(5000)), i FROM n;
+"""
+
+
+def test_odd_tables(sqlite_url: str, tmp_path: Path) -> None:
+    async def scenario(analyst: Analyst) -> None:
+        ids = await analyst.sqlite(ODD)
+        answers = {
+            (table, kind): await analyst.ask(kind, ids[table], others=0)
+            if kind == "relationships"
+            else await analyst.ask(kind, ids[table])
+            for table in ids
+            for kind in KINDS
+        }
+        assert {answer["state"] for answer in answers.values()} == {"done"}, answers
+        statuses = {
+            table: {column["name"]: column["status"] for column in answers[table, "correlations"]["result"]["columns"]}
+            for table in ids
+        }
+        assert set(statuses["empty"].values()) == set(statuses["blank"].values()) == {"all_null"}
+        assert set(statuses["same"].values()) == {"constant"}
+        assert set(statuses["single"].values()) <= {"too_few", "constant"}
+        mixed = {column["name"]: column for column in answers["mixed", "correlations"]["columns"]}
+        assert (mixed["a"]["role"], mixed["b"]["infinities"]) == ("category", 2)
+        assert mixed["c"]["status"] == mixed["d"]["status"] == "not_analysed"
+        assert mixed["d"]["note"] == "only whether there is a value is looked at in json columns"
+        [text, _] = answers["blobs", "correlations"]["columns"]
+        assert text["cut"] == 60
+
+    analyse(sqlite_url, tmp_path, scenario)
+
+
+def test_ten_thousand_columns_and_names_given_twice(sqlite_url: str, tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(10_000)]
+    rows = [[(row * 31 + number * 17) % 101 for number in range(10_000)] for row in range(30)]
+    wide = "\n".join([",".join(names), *(",".join(map(str, row)) for row in rows)])
+    twice = "a,a,b\n" + "\n".join(f"{i},{i * i % 97},{i % 3}" for i in range(50))
+
+    async def scenario(analyst: Analyst) -> None:
+        ids = await analyst.files(wide=wide, twice=twice)
+        answer = await analyst.ask("correlations", ids["wide.csv"], max_pairs=500)
+        assert answer["state"] == "partial", answer
+        result = answer["result"]
+        assert len(answer["columns"]) == 10_000
+        read = [column["name"] for column in answer["columns"] if column["status"] == "ok"]
+        assert answer["columns"][-1]["status"] == "left_out"
+        assert answer["notes"][0].startswith(f"Only the first {len(read)} of 10000 columns were read")
+        assert len(result["pairs"]) == 500
+        assert result["pairs_left_out"] == result["pairs_possible"] - 500
+        assert result["rule"]
+        both = await analyst.ask("correlations", ids["twice.csv"])
+        assert len({column["name"] for column in both["columns"]}) == 3
+        assert len(pairs_of(both)) == 3
+
+    analyse(sqlite_url, tmp_path, scenario)
+
+
+def test_a_source_that_dies_in_the_middle_leaves_what_was_read(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is overwritten while a reader reads it: what was read until then is answered, and not kept."""
+    monkeypatch.setattr(versions, "MARKER_SECONDS", 0.0)
+
+    async def scenario(analyst: Analyst) -> None:
+        rows = ", ".join(f"({i}, {i * 2.5}, '{'x' * 150}{i}')" for i in range(3000))
+        sql = f"CREATE TABLE t (a INTEGER, b REAL, c TEXT); INSERT INTO t VALUES {rows};"
+        table = (await analyst.sqlite(sql))["t"]
+        _damage(tmp_path / "shop.db")
+        answer = await analyst.ada.get(f"/analytics/correlations/{table}")
+        # What cannot be read at all is an answer as well, and says why.
+        assert answer.status_code in (200, 400, 409, 503), answer.text
+        if answer.status_code == 200:
+            assert answer.json()["state"] == "partial"
+            assert "reading ended early" in answer.json()["notes"][0]
+
+    analyse(sqlite_url, tmp_path, scenario)
+
+
+def _damage(path: Path) -> None:
+    """Pages in the middle of the file are overwritten."""
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40_000] = b"\xff" * 40_000
+    path.write_bytes(content)
+
+
+def test_a_source_that_is_gone_is_told(sqlite_url: str, tmp_path: Path) -> None:
+    async def scenario(analyst: Analyst) -> None:
+        ids = await analyst.sqlite("CREATE TABLE t (a INTEGER); CREATE TABLE u (a INTEGER);")
+        run_sqlite(tmp_path / "shop.db", "DROP TABLE t;")
+        status, code, _ = await analyst.refused(f"/analytics/correlations/{ids['t']}")
+        assert (status, code) == (404, "dataset_not_found")
+        (tmp_path / "shop.db").unlink()
+        status, code, _ = await analyst.refused(f"/analytics/correlations/{ids['u']}")
+        assert (status, code) == (409, "path_not_found")
+
+    analyse(sqlite_url, tmp_path, scenario)
