@@ -189,7 +189,8 @@ def _said(answer: Answer, compared: int | None) -> str:
     if answer.after is not None:
         return f"{answer.rows} rows came since scan {compared}, told by {how}; only they were read."
     which = "a sample of" if answer.is_sample else "the first" if answer.is_cut else "all"
-    since = f"Changed since scan {compared}, told by {how}; " if compared is not None else ""
+    by = "told by its columns" if answer.is_reshaped else f"told by {how}"
+    since = f"Changed since scan {compared}, {by}; " if compared is not None else ""
     said = f"{since}{which} {answer.rows} rows were read."
     return said[:1].upper() + said[1:]
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec import structs
 
 from analysis.columns import Column, Kind, column_of_stretch
 from analysis.profile.accumulator import TableAccumulator
@@ -16,21 +17,20 @@ from analysis.sensitive.classify import classify_column
 from analysis.sensitive.findings import Finding
 from connectors.connector import Connector
 from connectors.datasets import (
-    ChangeMethod,
     ColumnBatch,
     DatasetKind,
-    DatasetRef,
     Description,
     LogicalType,
     Sample,
     Watermark,
 )
 from connectors.errors import ConnectorError
+from handlers.scans.comparing import compare
 from handlers.scans.concealing import concealed
 from handlers.scans.cut_values import told_as_cut
 from handlers.scans.rule_reading import RuleReading, columns_needed
 from handlers.scans.samples import Samples
-from handlers.scans.tasks import Answer, Body, Marker, Part, Progress, Task, body_of, marker_from
+from handlers.scans.tasks import Answer, Body, Marker, Part, Progress, Task, body_of
 from handlers.source_readers import Tell
 
 # Of all figures of a table; with two batches and what the source's library takes, a reader stays below a gibibyte.
@@ -42,7 +42,6 @@ DOCUMENT_LIMIT = 10_000
 FEWEST_BATCH_ROWS, MOST_BATCH_ROWS = 500, 65_536
 TELL_SECONDS = 0.5
 
-ROW_COUNT = "row_count"
 _NOT_TEXT = frozenset(LogicalType) - {LogicalType.TEXT, LogicalType.JSON, LogicalType.BINARY, LogicalType.OTHER}
 _KINDS = {
     LogicalType.INTEGER: Kind.INTEGER,
@@ -60,34 +59,17 @@ _KINDS = {
 
 async def read_dataset(connector: Connector, tell: Tell, task: Task) -> Answer:
     """Raises ConnectorError."""
-    ref = DatasetRef(task.schema_name, task.name)
-    # Before anything is read: what changes meanwhile shows next time.
-    found = await connector.change_marker(ref, task.watermark_column)
-    marker = marker_from(found, task.watermark_column)
-    if found.method is ChangeMethod.NONE and task.count_rows:
-        rows = await connector.count_rows(ref)
-        marker = type(marker)(
-            method=ROW_COUNT, value=str(rows), blind_to="rows that were changed, or replaced by as many others"
-        )
-    if task.earlier is not None and marker.same_as(task.earlier):
-        return Answer(marker=marker, is_unchanged=True)
-    description = await connector.describe(ref)
-    reading = Reading(task, description, _after(task))
+    standing = await compare(connector, task)
+    description = standing.description
+    if description is None:
+        return Answer(marker=standing.marker, is_unchanged=True)
+    reading = Reading(task, description, standing.after)
     bodies = [_discovered(description)] if Part.DISCOVERY in task.parts else []
     columns = reading.columns
     if columns is None or columns:
         await reading.read(connector, tell, columns)
     await reading.rules.ask(connector, reading.profile, task.expected_rows)
-    return reading.answer(marker, bodies)
-
-
-def _after(task: Task) -> Watermark | None:
-    """Where to go on: only what has come since is read, if it was by the same column then."""
-    earlier = task.earlier
-    if earlier is None or task.watermark_column is None or earlier.watermark is None:
-        return None
-    same = earlier.method == ChangeMethod.WATERMARK and earlier.watermark_column == task.watermark_column
-    return Watermark(task.watermark_column, earlier.watermark) if same else None
+    return structs.replace(reading.answer(standing.marker, bodies), is_reshaped=standing.is_reshaped)
 
 
 class Reading:

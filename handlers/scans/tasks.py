@@ -21,13 +21,18 @@ class Part(StrEnum):
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """How a dataset was found to be, by which method; see `connectors.datasets.ChangeMarker`."""
+    """How a dataset was found to be, by which method; see `connectors.datasets.ChangeMarker`.
+
+    `shape` is a digest of names and types of the columns: neither counters nor watermarks tell of a column that was
+    added, with a value for the rows that were there. None where the method tells of everything.
+    """
 
     method: str
     value: str | None
     watermark_column: str | None = None
     watermark: str | None = None
     blind_to: str | None = None
+    shape: str | None = None
 
     def same_as(self, earlier: Marker | None) -> bool:
         if earlier is None or self.value is None:
@@ -96,12 +101,14 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a task. `is_unchanged`: nothing was read, as nothing changed.
 
-    `after` is the watermark beyond which rows were read; None for all. `is_sample`, `is_cut`: rows were left out, by
+    `is_reshaped`: its columns are others than then. `after` is the watermark beyond which rows were read; None for
+    all. `is_sample`, `is_cut`: rows were left out, by
     chance or by the source's row cap.
     """
 
     marker: Marker
     is_unchanged: bool = False
+    is_reshaped: bool = False
     rows: int = 0
     columns: int = 0
     after: str | None = None

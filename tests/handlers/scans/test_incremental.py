@@ -115,6 +115,40 @@ def test_postgresql_tells_by_its_counters_and_views_by_their_rows(
     scan_with(engine_url, tmp_path, scenario)
 
 
+def test_a_table_with_other_columns_is_read_in_full_whatever_its_counters_and_watermarks_say(
+    engine_url: str, tmp_path: Path, source_server: PostgresServer
+) -> None:
+    async def scenario(scanner: Scanner) -> None:
+        await source_server.execute_soon(
+            "CREATE TABLE a (id int PRIMARY KEY)",
+            "CREATE TABLE b (id int PRIMARY KEY)",
+            "INSERT INTO a SELECT i FROM generate_series(1, 50) i",
+            "INSERT INTO b SELECT i FROM generate_series(1, 50) i",
+            "SELECT pg_stat_force_next_flush()",
+        )
+        source = await scanner.source("pg", "postgresql", **settings_of(source_server))
+        options = {**AGAIN, "watermarks": {"public.b": "id"}}
+        first = await scanner.scan(source, **options)
+        assert (await scanner.scan(source, **options))["summary"]["unchanged"] == 2
+        # No row is written for it: the value is kept once, with the column.
+        await source_server.execute_soon(
+            "ALTER TABLE a ADD COLUMN mail text DEFAULT 'ada@example.com'",
+            "ALTER TABLE b ADD COLUMN mail text DEFAULT 'ada@example.com'",
+        )
+        third = await scanner.scan(source, **options)
+        outcomes = await scanner.outcomes(third["id"])
+        assert {name: (one["state"], one["rows"]) for name, one in outcomes.items()} == {
+            "public.a": ("succeeded", 50),
+            "public.b": ("succeeded", 50),
+        }
+        said = f"Changed since scan {first['id']}, told by its columns; all 50 rows were read."
+        assert [one["said"] for one in outcomes.values()] == [said, said]
+        assert third["summary"]["sensitive_columns"] == 2
+        assert (await scanner.scan(source, **options))["summary"]["unchanged"] == 2
+
+    scan_with(engine_url, tmp_path, scenario)
+
+
 def settings_of(server: PostgresServer) -> dict[str, Any]:
     return {"host": "127.0.0.1", "port": server.port, "database": server.database, "user": "postgres"}
 
