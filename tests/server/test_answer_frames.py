@@ -93,7 +93,8 @@ def test_l2_a_change_is_a_patch_that_gives_the_answer(tmp_path: Path) -> None:
 
 def test_l2_an_operation_that_tells_no_feed_changes_the_summary(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
-        client, other = Client(node), StudioClient(node)
+        await node.enlist("boss", "admin")
+        client, other = Client(node), StudioClient(node, "boss")
         await client.watch()
         settings = {"host": "db.example.org", "user": "reader", "database": "shop"}
         source = {"name": "shop", "kind": "postgresql", "settings": settings, "password": "secret"}
