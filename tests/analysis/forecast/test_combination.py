@@ -80,6 +80,16 @@ def test_conformal_intervals_cover_as_promised() -> None:
     assert 0.95 <= achieved[1] <= 0.99
 
 
+def test_intervals_of_a_few_dependent_origins_are_wider() -> None:
+    """Where all errors of an origin go the same way, eight origins are eight errors, however many steps each has."""
+    inside = []
+    for seed in range(300):
+        errors = np.random.default_rng(seed).normal(size=(9, 1)) * np.ones(12)
+        inside.append((np.abs(errors[8]) <= conformal_widths(errors[:8], (0.95,)).widths[0]).mean())
+    print("covered:", np.mean(inside))
+    assert np.mean(inside) >= 0.9
+
+
 def test_spread_grows_with_the_horizon_and_never_falls() -> None:
     chance = np.random.default_rng(3)
     walk = np.cumsum(chance.normal(size=(200, 10)), axis=1)

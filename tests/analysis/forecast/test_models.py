@@ -51,6 +51,21 @@ def test_seasonal_smoothing_knows_the_hour_and_the_day() -> None:
     assert np.abs(blind - values[792:]).max() > 1
 
 
+def test_seasonal_smoothing_goes_on_from_where_it_is() -> None:
+    """Of errors that last, the forecast keeps most of the last one for a while; of errors that do not, nothing."""
+    kept = {}
+    for persistence in (0.0, 0.95):
+        shares = []
+        for seed in range(10):
+            noise = autoregressive(np.random.default_rng(seed), 481, persistence)
+            values = np.resize(np.arange(24.0), 481) + noise
+            (ahead,) = seasonal_smoothing_forecasts(values[:480], (24,), [480], 1)
+            shares.append((ahead[0] - 0.0) / noise[479])
+        kept[persistence] = np.median(shares)
+    assert kept[0.95] > 0.7
+    assert abs(kept[0.0]) < 0.4
+
+
 def test_seasonal_smoothing_does_not_look_ahead() -> None:
     """What comes after an origin changes nothing in the forecast from it."""
     values = hourly(3, 700)
