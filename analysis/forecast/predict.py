@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from analysis.forecast.one_series import Group, forecast_series
 from analysis.frames import Frame, FrameColumn, Role
 from analysis.series.regular import Aggregate, known_zone
 from analysis.series.steps import named_step
+from analysis.time_budget import TimeBudget
 
 METHOD = (
     "combination of naive, smoothing, theta, autoregressive and MSTL models, weighted by a rolling-origin backtest; "
@@ -47,12 +49,11 @@ def forecast(
     stamps = frame.column(options.time)
     values = _values(frame, options)
     groups = list(_groups(frame, options.group_by))
-    end = None if options.budget_seconds is None else clock() + options.budget_seconds
+    budget = TimeBudget(math.inf if options.budget_seconds is None else options.budget_seconds, check, clock)
     made: list[SeriesForecast] = []
     for place, group in enumerate(groups[: options.most_groups]):
-        check()
         tell(place / len(groups), group.text)
-        if end is not None and clock() > end:
+        if budget.spent():
             facts = SeriesFacts(len(group.rows), 0)
             reason = "the time for this answer was used up by larger groups"
             made.append(SeriesForecast(group.key, ForecastStatus.OUT_OF_TIME, reason, facts))
