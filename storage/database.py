@@ -18,7 +18,7 @@ from storage.postgres_engine import create_patient_engine
 MIGRATION_SECONDS = 300.0
 
 # SQLSTATE classes that say "not now": connection, transaction rollback, resources, operator intervention, system.
-_PASSING = ("08", "40", "53", "55", "57", "58")
+PASSING = ("08", "40", "53", "55", "57", "58")
 
 
 class Database:
@@ -161,7 +161,7 @@ def translated_errors() -> Iterator[None]:
         raise BrokenReference(_message(error)) from error
     except exc.DBAPIError as error:
         passing = error.connection_invalidated or isinstance(error, (exc.OperationalError, exc.InterfaceError))
-        if passing or str(getattr(error.orig, "sqlstate", None) or "").startswith(_PASSING):
+        if passing or str(getattr(error.orig, "sqlstate", None) or "").startswith(PASSING):
             raise Unavailable(_message(error)) from error
         raise StorageError(_message(error)) from error
     except exc.TimeoutError as error:

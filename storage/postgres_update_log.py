@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.database import Database, translated_errors
+from storage.database import Database
 from storage.errors import MissingDocument
 from storage.pending import Append, PendingUpdate
 from storage.postgres_engine import keeps_statements
+from storage.postgres_statement import PreparedStatement
 from storage.tables import documents
 
 # Documents are locked in the order of their ids, so that nodes that append to the same ones wait for each other instead
@@ -67,7 +67,7 @@ _FORGET = text(
 
 
 class PostgresUpdateLog:
-    """The UpdateLog of a PostgreSQL database. It keeps one connection to itself.
+    """The UpdateLog of a PostgreSQL database. It keeps one connection to itself, where there is no pooler.
 
     `writer` names whoever appends, for as long as the process lasts, and nobody else.
     """
@@ -78,9 +78,8 @@ class PostgresUpdateLog:
         self._batch = 0
         # The newest batch, while nobody knows whether it was appended.
         self._unanswered: dict[int, list[PendingUpdate]] | None = None
-        self._connection: AsyncConnection | None = None
         self._is_known = False
-        self._keeps_statements = keeps_statements(database.url)
+        self._appending = PreparedStatement(database, _APPEND) if keeps_statements(database.url) else None
         self._lock = asyncio.Lock()
         database.at_close(self.close)
 
@@ -101,37 +100,21 @@ class PostgresUpdateLog:
         return heads
 
     async def _execute(self, parameters: tuple[Any, ...]) -> dict[int, int]:
-        with translated_errors():
-            try:
-                connection = self._connection or await self._connect()
-                result = await connection.exec_driver_sql(_APPEND, parameters)
-                if not self._keeps_statements:
-                    await connection.commit()
-                return {row.id: row.head for row in result}
-            except BaseException:
-                await self._disconnect()
-                raise
+        if not self._is_known:
+            async with self._database.write() as connection:
+                await connection.execute(_FORGET)
+            self._is_known = True
+        if self._appending is not None:
+            return {row["id"]: row["head"] for row in await self._appending.fetch(parameters)}
+        # By way of a pooler, where a prepared statement would be another connection's the next time.
+        async with self._database.write() as connection:
+            return {row.id: row.head for row in await connection.exec_driver_sql(_APPEND, parameters)}
 
     async def _recorded(self) -> dict[int, int]:
         """The heads of this batch if an earlier attempt appended it."""
         async with self._database.read() as connection:
             result = await connection.execute(_RECORDED, {"writer": self._writer, "batch": self._batch})
             return {row.id: row.head for row in result}
-
-    async def _connect(self) -> AsyncConnection:
-        self._connection = connection = await self._database.connect()
-        if self._keeps_statements:
-            # A statement that is its own transaction needs no round trips to begin and to commit.
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-        if not self._is_known:
-            await connection.execute(_FORGET)
-            self._is_known = True
-        return connection
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
 
     async def _raise_missing(self, wanted: dict[int, list[PendingUpdate]]) -> None:
         async with self._database.read() as connection:
@@ -142,7 +125,8 @@ class PostgresUpdateLog:
     async def close(self) -> None:
         """See UpdateLog."""
         async with self._lock:
-            await self._disconnect()
+            if self._appending is not None:
+                await self._appending.close()
 
 
 def _by_document(appends: Sequence[Append]) -> dict[int, list[PendingUpdate]]:
