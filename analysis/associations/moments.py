@@ -58,7 +58,7 @@ class Coded:
 
     def read(self, start: int, into: Array) -> None:
         codes = self.codes[start : start + len(into)]
-        np.take(self.table, codes, out=into, mode="clip")
+        into[...] = self.table[codes]
         into[codes == 0] = np.nan
 
 

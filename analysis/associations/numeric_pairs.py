@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.associations.columns import Numbers
 from analysis.associations.moments import Coded, PairMoments, Values, all_pairs, centred, listed_pairs
-from analysis.associations.ranks import centred_ranks
+from analysis.associations.ranks import rank_scores
 from analysis.associations.results import Relation
 from analysis.columns import Array
 
@@ -44,7 +44,7 @@ def pearson(columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], 
 
 def spearman(columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], None]) -> Correlations:
     """The same of average ranks."""
-    found = _moments([Coded(column.ranks.codes, column.ranks.table()) for column in columns], a, b, check)
+    found = _moments([Coded(column.ranks.codes, column.ranks.scores()) for column in columns], a, b, check)
     r, n = found.correlation(), found.n
     present = np.array([column.told.rows_with_value for column in columns])
     loss = 1 - n / np.maximum(present[a], present[b])  # of the column that loses more
@@ -96,7 +96,7 @@ def _of_own_ranks(a: Numbers, b: Numbers) -> float:
 def _own_ranks(codes: Array, distinct: int) -> Array:
     counts = np.bincount(codes, minlength=distinct)
     counts[0] = 0
-    return centred_ranks(counts)[codes]
+    return rank_scores(counts)[codes].astype(np.float64)
 
 
 def spread_of_pearson(columns: Sequence[Numbers], a: Array, b: Array, rows: Array, check: Callable[[], None]) -> Array:

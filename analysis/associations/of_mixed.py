@@ -21,7 +21,7 @@ from analysis.associations.moments import Coded, centred
 from analysis.associations.numeric_pairs import LOSS, RERANKED_CELLS
 from analysis.associations.of_categories import capping
 from analysis.associations.of_numbers import FEWEST_CERTAIN
-from analysis.associations.ranks import centred_ranks
+from analysis.associations.ranks import rank_scores
 from analysis.associations.results import Method, Pair, Relation, Status
 from analysis.associations.work import Work, strength_of
 from analysis.columns import Array
@@ -47,7 +47,7 @@ def of_mixed(work: Work, a: Array, b: Array) -> list[Pair]:
     work.tell(0.6, "groups")
     values = grouped([centred(column.values) for column in sides.numbers], sides.categories, wanted, work.check)
     work.rank(sides.numbers)
-    scores = [Coded(column.ranks.codes, column.ranks.table()) for column in sides.numbers]
+    scores = [Coded(column.ranks.codes, column.ranks.scores()) for column in sides.numbers]
     ranks = grouped(scores, sides.categories, wanted, work.check)
     rows = work.picked(INFLUENCE_ROWS)
     few = [column.values[rows] for column in sides.numbers]
@@ -95,7 +95,7 @@ def _own_ranks(x: Numbers, g: Categories, column_ranks: Groups, least: float) ->
     codes = x.ranks.codes * (g.codes > 0)
     counts = np.bincount(codes, minlength=len(x.ranks.counts))
     counts[0] = 0
-    scores = centred_ranks(counts)[codes]
+    scores = rank_scores(counts)[codes].astype(np.float64)
     scores[codes == 0] = np.nan
     return groups_of(scores, g.codes, len(g.labels))
 

@@ -62,7 +62,7 @@ def test_kruskal_wallis_is_that_of_scipy() -> None:
     values, codes = sample(2, gap=0.1)
     values[codes == 0] = np.nan  # ranks among the rows that have both
     ranks = ranked(values)
-    scores = ranks.table()[ranks.codes]
+    scores = ranks.scores()[ranks.codes].astype(np.float64)
     scores[np.isnan(values)] = np.nan
     expected = stats.kruskal(*parts(values, codes))
     assert kruskal_wallis(groups_of(scores, codes, 4)) == pytest.approx((expected.statistic, expected.pvalue), rel=1e-9)

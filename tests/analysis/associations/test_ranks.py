@@ -38,7 +38,7 @@ def test_ranks_are_those_of_scipy(name: str, nulls: float) -> None:
     values[np.random.default_rng(3).random(ROWS) < nulls] = np.nan
     present = ~np.isnan(values)
     found = ranked(values)
-    ranks = found.table()[found.codes[present]] + (found.n + 1) / 2
+    ranks = (found.scores()[found.codes[present]] + found.n + 1) / 2
     assert np.array_equal(ranks, stats.rankdata(values[present]))
     assert not found.codes[~present].any()
     assert found.distinct == len(np.unique(values[present]))
