@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
-from handlers.analytics import correlations, predictions, relationships, verdicts
+from handlers.analytics import correlations, insights, predictions, relationships, verdicts
 from handlers.analytics import results as analytics_results
 from handlers.backups import operations as backup_operations
 from handlers.backups import status as backup_status
@@ -93,6 +93,7 @@ OPERATIONS = (
     *dashboard_lineage.OPERATIONS,
     *correlations.OPERATIONS,
     *relationships.OPERATIONS,
+    *insights.OPERATIONS,
     *predictions.OPERATIONS,
     *analytics_results.OPERATIONS,
     *verdicts.OPERATIONS,

@@ -171,18 +171,26 @@ class OutgoingHttp:
         self._trust = trust
         self._encryption: ssl.SSLContext | None = None
 
-    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Answer:
-        """The answer to a POST, whatever its status. Raises NotAllowed, SendError."""
+    async def post(
+        self,
+        url: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        *,
+        answer_bytes: int = MAX_ANSWER_BYTES,
+        seconds: float | None = None,
+    ) -> Answer:
+        """The answer to a POST, whatever its status, at most so many bytes of it. Raises NotAllowed, SendError."""
         self.policy.check_url(url)
         if self._encryption is None:
             # It reads some hundred certificates.
             self._encryption = await asyncio.to_thread(self._trust)
-        started = time.monotonic()
+        started, timeout = time.monotonic(), seconds or self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._post(url, content, headers, self._encryption, started)
+            async with asyncio.timeout(timeout):
+                return await self._post(url, content, headers, self._encryption, started, answer_bytes)
         except TimeoutError:
-            raise SendError(f"There was no answer within {self._timeout:g} s.") from None
+            raise SendError(f"There was no answer within {timeout:g} s.") from None
         except (
             httpcore.NetworkError,
             httpcore.TimeoutException,
@@ -193,24 +201,30 @@ class OutgoingHttp:
             raise SendError(_why(error)) from None
 
     async def _post(
-        self, url: str, content: bytes, headers: Mapping[str, str], encryption: ssl.SSLContext, started: float
+        self,
+        url: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        encryption: ssl.SSLContext,
+        started: float,
+        answer_bytes: int,
     ) -> Answer:
         # A connection for each: what was checked for one is not used for another.
         pool = httpcore.AsyncConnectionPool(encryption, max_connections=1, network_backend=self._backend)
         sent = [("Host", _host_of(url)), *headers.items(), ("Connection", "close")]
         async with pool, pool.stream("POST", url, headers=sent, content=content) as response:
-            body = await _first_bytes(response)
+            body = await _first_bytes(response, answer_bytes)
             wait = _retry_after(response.headers)
             return Answer(response.status, body, time.monotonic() - started, wait)
 
 
-async def _first_bytes(response: httpcore.Response) -> bytes:
+async def _first_bytes(response: httpcore.Response, most: int) -> bytes:
     body = b""
     async for chunk in response.aiter_stream():
         body += chunk
-        if len(body) >= MAX_ANSWER_BYTES:
+        if len(body) >= most:
             break
-    return body[:MAX_ANSWER_BYTES]
+    return body[:most]
 
 
 def _host_of(url: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from handlers.changes import Changes
 from handlers.computations import Computations
+from handlers.language_model import LanguageModel
 from handlers.outgoing import OutgoingHttp
 from handlers.outgoing_mail import OutgoingMail
 from handlers.source_readers import SourceReaders
@@ -57,10 +58,11 @@ class BackupOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """What reaches addresses that users name: to public ones only, and no mail, unless the operator allows."""
+    """What reaches other machines: public addresses only, no mail, no language model, unless the operator allows."""
 
     http: OutgoingHttp = field(default_factory=OutgoingHttp)
     mail: OutgoingMail = field(default_factory=OutgoingMail)
+    language_model: LanguageModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

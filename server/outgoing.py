@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
+from handlers.language_model import LanguageModel
 from handlers.outgoing import OutgoingHttp, OutgoingPolicy
 from handlers.outgoing_mail import MailServer, OutgoingMail
 from handlers.parts import Outgoing
@@ -13,7 +14,18 @@ _PORTS = {"smtp": 587, "smtps": 465}
 
 
 def open_outgoing(settings: Settings) -> Outgoing:
-    return Outgoing(OutgoingHttp(OutgoingPolicy(settings.outgoing_hosts)), OutgoingMail(mail_server(settings)))
+    return Outgoing(
+        OutgoingHttp(OutgoingPolicy(settings.outgoing_hosts)),
+        OutgoingMail(mail_server(settings)),
+        language_model(settings),
+    )
+
+
+def language_model(settings: Settings) -> LanguageModel | None:
+    """The model of `language_model_url`, None where there is none."""
+    if settings.language_model_url is None or settings.language_model_model is None:
+        return None
+    return LanguageModel(settings.language_model_url, settings.language_model_model, settings.language_model_key)
 
 
 def mail_server(settings: Settings) -> MailServer | None:

@@ -187,6 +187,15 @@ def public_url(value: str) -> str:
     return value.strip().rstrip("/")
 
 
+def web_address(value: str) -> str:
+    parts = _split(value, "https://models.example.org/v1")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadValueError(f"{value!r} is not a web address; use for example https://models.example.org/v1")
+    if parts.query or parts.fragment or parts.username:
+        raise BadValueError("it has more than host and path; use for example https://models.example.org/v1")
+    return value.strip().rstrip("/")
+
+
 def otlp_endpoint(value: str) -> str:
     parts = _split(value, "http://localhost:4318")
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -69,6 +69,16 @@ class Settings:
         read.smtp_url, None, "mail server, smtp://USER:PASSWORD@HOST:587 or smtps://… (default: none, no mail)"
     )
     mail_from: str | None = setting(read.mail_address, None, "address that mail is from; needed with smtp_url")
+    # None: what is in a workspace leaves the server only where its operator says so.
+    language_model_url: str | None = setting(
+        read.web_address,
+        None,
+        "API as OpenAI's that rephrases insights when asked, such as https://models.example.org/v1 (default: none)",
+    )
+    language_model_model: str | None = setting(
+        read.text, None, "name of the model there; needed with language_model_url"
+    )
+    language_model_key: str | None = setting(read.text, None, "key that it asks for", secret=True)
     allowed_origins: tuple[str, ...] = setting(
         read.origins, (), "web origins that may connect besides the server's own, comma-separated"
     )
@@ -315,6 +325,7 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]
     )
     problems = [*_workers_apart(settings, sources), *_metrics_ports_missing(settings, sources)]
     problems += _mail_without_sender(settings, sources)
+    problems += _address_without_model(settings, sources)
     for name, other, holds, relation in rules:
         if not holds:
             source = sources[name] if sources[name] != "default" else sources[other]
@@ -340,6 +351,12 @@ def _mail_without_sender(settings: Settings, sources: Mapping[str, str]) -> list
     if settings.smtp_url is None or settings.mail_from is not None:
         return []
     return [f"{sources['smtp_url']}: mail needs a sender; set mail_from to an address such as studio@example.org"]
+
+
+def _address_without_model(settings: Settings, sources: Mapping[str, str]) -> list[str]:
+    if settings.language_model_url is None or settings.language_model_model is not None:
+        return []
+    return [f"{sources['language_model_url']}: which model is there? set language_model_model to its name"]
 
 
 def _metrics_ports_missing(settings: Settings, sources: Mapping[str, str]) -> list[str]:

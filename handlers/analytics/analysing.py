@@ -14,7 +14,7 @@ from analysis.frames import Frame, Role, role_of
 from connectors.connector import Connector
 from connectors.datasets import Column, DatasetRef, Description
 from connectors.errors import ConnectorError
-from handlers.analytics import correlating, predicting, relating
+from handlers.analytics import correlating, finding, predicting, relating
 from handlers.analytics.computed import AnswerState, Computed, Failure
 from handlers.analytics.hiding import hidden, sensitive_columns
 from handlers.analytics.loading import KINDS, LOADING_SHARE, Loaded, load
@@ -51,6 +51,7 @@ WAYS: Mapping[AnalysisKind, Way] = {
         correlating.compute, shows_levels=False, shows_numbers=False, at_source=correlating.at_source
     ),
     AnalysisKind.RELATIONSHIPS: Way(relating.compute, shows_levels=False, shows_numbers=False),
+    AnalysisKind.INSIGHTS: Way(finding.compute),
     AnalysisKind.PREDICTIONS: Way(predicting.compute, tells=predicting.tells),
 }
 
@@ -110,7 +111,7 @@ async def _computed(
             why.update(sensitive_columns(loaded.frame, task.hidden))
             _refuse_hidden(way.tells(task, loaded.frame), why)
             frames[task.dataset] = hidden(loaded.frame, why, keep_numbers=not way.shows_numbers)
-        return way.compute(frames, task, course.part(LOADING), course.check)
+        return way.compute(frames, msgspec.structs.replace(task, hidden=why), course.part(LOADING), course.check)
 
     result: Any = None
     error: Failure | None = None

@@ -47,8 +47,8 @@ class Analysis(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     the same parameters. `version` is the content that the answer is about; where that has changed since and the new
     answer is not there yet, `is_outdated`. `cached`: it was computed before, at `computed_at`, within `seconds`.
     `rows`, `columns`, `ran` and `notes` say on what, where and how. `result_id` finds it among the stored results.
-    `verdicts` are what people said of its findings. `may_tell_values`: values of columns may be in it, those
-    of `hidden` columns never.
+    `may_tell_values`: values of columns may be in it, those of `hidden` columns never. `rephrased` has sentences of
+    insights in other words, by their ids; `verdicts` are what people said of findings.
     """
 
     kind: AnalysisKind
@@ -69,6 +69,7 @@ class Analysis(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     ran: list[Ran] = []
     notes: list[str] = []
     may_tell_values: bool = False
+    rephrased: dict[str, str] = {}
     verdicts: list[Verdict] = []
     error: Failure | None = None
     result: T | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,20 @@ _IN_MEMORY = 4
 Related = tuple[Dataset, ...]
 
 
+Finish = Callable[[Parts, Analysis[Any]], Awaitable[Analysis[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What belongs to a question besides its parameters; see `answer`."""
+
+    related: Related
+    more: dict[str, Any]
+    reference: bytes | None
+    notes: tuple[str, ...]
+    finish: Finish | None
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question of certain content: `key` names the question, `stamp` the content and how it may be told."""
@@ -46,7 +61,7 @@ class Asked:
     question: Question
     ground: Ground
     version: Version
-    related: Related
+    aside: Aside
     key: str
     stamp: str
 
@@ -74,12 +89,21 @@ async def answer(
     ground: Ground,
     *,
     related: Related = (),
+    more: Mapping[str, Any] | None = None,
+    reference: bytes | None = None,
+    notes: Sequence[str] = (),
+    finish: Finish | None = None,
 ) -> Analysis[Any]:
-    """The answer, or that it is being computed. `related` are other datasets of the source. Raises OperationError."""
+    """The answer, or that it is being computed. Raises OperationError.
+
+    `related` are other datasets of the source; `more` and `reference` are what the analysis takes that is not the
+    client's to say, `notes` what the answer shall tell. `finish` is done to it before it is stored.
+    """
     version = await version_of(context.parts, ground.source, ground.dataset)
     if related:
         version = await _with_others(context.parts, version, ground, related)
-    it = _asked(kind, question, ground, version, related)
+    aside = Aside(related, dict(more or {}), reference, tuple(notes), finish)
+    it = _asked(kind, question, ground, version, aside)
     found = await _found(context.parts, it)
     if found is None:
         found = await _computed(context, it)
@@ -106,7 +130,7 @@ def _with_verdicts(found: Analysis[Any], ground: Ground) -> Analysis[Any]:
     return msgspec.structs.replace(found, verdicts=said)
 
 
-def _asked(kind: AnalysisKind, question: Question, ground: Ground, version: Version, related: Related) -> Asked:
+def _asked(kind: AnalysisKind, question: Question, ground: Ground, version: Version, aside: Aside) -> Asked:
     key = digest_of(kind.value, ground.dataset.id, asked(question))
     stamp = digest_of(
         version.method,
@@ -114,9 +138,11 @@ def _asked(kind: AnalysisKind, question: Question, ground: Ground, version: Vers
         ground.source.updated_at.isoformat(),
         ground.dataset.changed_at.isoformat(),
         sorted(ground.hidden.items()),
-        [dataset.id for dataset in related],
+        [dataset.id for dataset in aside.related],
+        aside.more,
+        hashlib.sha256(aside.reference or b"").hexdigest(),
     )
-    return Asked(kind, question, ground, version, related, key, stamp)
+    return Asked(kind, question, ground, version, aside, key, stamp)
 
 
 # What is there
@@ -192,7 +218,11 @@ async def _compute(context: Context, it: Asked, course: Course, user: str) -> An
         asyncio.get_running_loop().call_soon(_tell_watchers, parts, ground)
     computed: Computed[Any] = await asyncio.to_thread(_computed_decoder(it.kind).decode, body)
     found = completed(it.empty, computed, time.monotonic() - began, context.now())
-    if not computed.lasts:
+    found = msgspec.structs.replace(found, notes=[*it.aside.notes, *found.notes])
+    if it.aside.finish is not None:
+        found = await it.aside.finish(parts, found)
+    # Words that the language model did not find today it may find tomorrow.
+    if not computed.lasts or (it.aside.finish is not None and not found.rephrased):
         return found
     return await _stored(parts, it, found, user)
 
@@ -267,6 +297,7 @@ def _task(it: Asked) -> Task:
         seed=question.seed,
         seconds=question.seconds,
         hidden=it.ground.hidden,
-        options=options_of(question),
-        related=tuple((each.schema or None, each.name) for each in it.related),
+        options={**options_of(question), **it.aside.more},
+        related=tuple((each.schema or None, each.name) for each in it.aside.related),
+        reference=it.aside.reference,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from analysis.associations.results import AssociationMatrix, Pair, Status
+from analysis.insights.findings import Insights
 from analysis.relationships.findings import Relationships
 from handlers.analytics.answers import Analysis
 from handlers.analytics.tasks import AnalysisKind
@@ -50,14 +51,15 @@ def has_findings(kind: AnalysisKind) -> bool:
 
 
 def is_changed(before: Finding, after: Finding) -> bool:
-    """Whether a finding is another now: by its interval where it has one, else by any of its figures."""
+    """Whether a finding is another now: by its interval where it has one, else by what its sentence tells."""
     low, high, again_low, again_high = (
         figures.get(name) for figures in (before.figures, after.figures) for name in ("low", "high")
     )
     bounds = (low, high, again_low, again_high)
     if all(isinstance(bound, float | int) for bound in bounds):
         return bool(low > again_high or again_low > high)  # type: ignore[operator]
-    return before.figures != after.figures or before.title != after.title
+    # Sentences are rounded as people read them; where there is none, figures are all that is told.
+    return before.title != after.title or (before.type in _RELATIONSHIPS and before.figures != after.figures)
 
 
 def fingerprint(*parts: object) -> str:
@@ -101,6 +103,17 @@ def _of_relationships(found: Relationships) -> Iterable[Finding]:
             )
 
 
+def _of_insights(found: Insights) -> Iterable[Finding]:
+    for insight in found.insights:
+        figures: dict[str, float | str | bool | None] = {
+            "score": insight.score,
+            "q": insight.q,
+            "n": insight.n,
+            **{name: number.value for name, number in insight.numbers.items()},
+        }
+        yield Finding(fingerprint=insight.id, type=insight.type, title=insight.sentence, figures=figures)
+
+
 def _name(about: Any) -> str:
     if isinstance(about, dict):
         return ".".join(map(str, about.values()))
@@ -110,4 +123,5 @@ def _name(about: Any) -> str:
 _FOUND: Mapping[AnalysisKind, Callable[[Any], Iterable[Finding]]] = {
     AnalysisKind.CORRELATIONS: _of_pairs,
     AnalysisKind.RELATIONSHIPS: _of_relationships,
+    AnalysisKind.INSIGHTS: _of_insights,
 }

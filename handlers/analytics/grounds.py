@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from connectors.datasets import Kind
 from handlers.analytics.answers import Verdict, shown_verdict
 from handlers.dataset_access import require_dataset
 from handlers.registry import Conflict, Context, InvalidRequest, NotFound, Permission
@@ -29,6 +30,11 @@ class Ground:
     columns: Sequence[Column]
     hidden: dict[str, str]
     verdicts: Sequence[Verdict]
+
+    @property
+    def kind(self) -> Kind:
+        """Of the source."""
+        return Kind(self.source.kind)
 
 
 async def ground_of(

@@ -9,6 +9,7 @@ import msgspec
 
 from analysis.associations.results import AssociationMatrix
 from analysis.forecast.answers import Forecasts
+from analysis.insights.findings import Insights
 from analysis.prediction.answer import ColumnPrediction
 from analysis.relationships.findings import Relationships
 from handlers.analytics.tasks import AnalysisKind
@@ -24,5 +25,6 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
 RESULTS: Mapping[AnalysisKind, Any] = {
     AnalysisKind.CORRELATIONS: AssociationMatrix,
     AnalysisKind.RELATIONSHIPS: Relationships,
+    AnalysisKind.INSIGHTS: Insights,
     AnalysisKind.PREDICTIONS: Prediction,
 }

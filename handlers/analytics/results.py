@@ -71,7 +71,7 @@ class ChangedFinding(msgspec.Struct, frozen=True, kw_only=True):
 class ResultDiff(msgspec.Struct, frozen=True, kw_only=True):
     """What the second of two answers has that the first had not, and the other way round.
 
-    A finding is changed if its intervals do not overlap, or where it has none, if any figure is another.
+    A finding is changed if its intervals do not overlap, or where it has none, if its sentence is another.
     """
 
     before: StoredResult

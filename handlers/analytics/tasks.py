@@ -25,7 +25,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
     `columns` None takes all. `rows` is how many are read at most, None for what suits the source. `hidden` says by
     column why its values must not be told. `options` are what the analysis takes, by its own names. `related` are
-    other datasets of the source that take part. `seconds` is all the time there is.
+    other datasets of the source that take part, `reference` an earlier profile (JSON, compressed by zlib). `seconds` is
+    all the time there is.
     """
 
     kind: AnalysisKind
@@ -39,6 +40,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     hidden: dict[str, str] = {}
     options: dict[str, Any] = {}
     related: tuple[tuple[str | None, str], ...] = ()
+    reference: bytes | None = None
 
 
 class SampleBound(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,16 @@ def test_nobody_is_reached_unless_named() -> None:
     with pytest.raises(NotAllowed):
         outgoing.http.policy.check_url("https://10.1.2.3/")
     assert outgoing.mail.server is None
+    assert outgoing.language_model is None
+
+
+def test_a_language_model_is_one_that_is_named() -> None:
+    settings = Settings(
+        language_model_url="https://models.example/v1", language_model_model="tiny", language_model_key="k"
+    )
+    model = open_outgoing(settings).language_model
+    assert model is not None
+    assert (model.url, model.model, model.key) == ("https://models.example/v1", "tiny", "k")
 
 
 def test_hosts_and_networks_that_are_named() -> None:

@@ -108,6 +108,8 @@ def test_a_bad_value_is_reported_and_the_default_shown() -> None:
         ("smtp_url", "mail.example"),
         ("smtp_url", "smtp://mail.example/inbox"),
         ("mail_from", "studio"),
+        ("language_model_url", "models.example.org"),
+        ("language_model_url", "https://key@models.example.org/v1"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(name: str, value: str) -> None:
@@ -191,6 +193,12 @@ def test_mail_needs_a_sender() -> None:
     assert problem.startswith("STUDIO_SMTP_URL: mail needs a sender; set mail_from")
 
 
+def test_an_address_of_models_needs_the_name_of_one() -> None:
+    assert problems_of(language_model_url="https://models.example/v1", language_model_model="tiny") == []
+    (problem,) = problems_of(language_model_url="https://models.example/v1")
+    assert problem == "STUDIO_LANGUAGE_MODEL_URL: which model is there? set language_model_model to its name"
+
+
 def test_which_worker_a_process_is_is_no_setting() -> None:
     assert "worker_index" not in FIELDS
     assert Settings(worker_index=3).worker_index == 3
@@ -208,6 +216,7 @@ def test_secrets_and_passwords_are_never_shown() -> None:
         database_url="postgresql://studio:hunter2@db/studio?sslpassword=hunter2&sslmode=require",
         redis_url="redis://:hunter2@cache/0",
         smtp_url="smtp://studio:hunter2@mail/",
+        language_model_key="hunter2",
     )
     shown = repr(settings) + str(settings) + "".join(settings.shown(name) for name in FIELDS)
     assert SECRET not in shown
