@@ -29,7 +29,7 @@ _FALSE_FINDINGS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class _Counted:
+class Counted:
     """Violations of one dependency in the rows where both columns have a value."""
 
     n: int
@@ -61,7 +61,7 @@ def functional_dependencies(
         counted = _counted(left, right, generator)
         if counted.violations > options.max_error * counted.n:
             continue
-        if _by_chance(counted, len(pairs)):
+        if is_by_chance(counted, len(pairs)):
             by_chance += 1
             continue
         found.append(_finding(left, right, counted))
@@ -87,7 +87,7 @@ def _both(left: Array, right: Array) -> tuple[Array, Array]:
     return (left, right) if present.all() else (left[present], right[present])
 
 
-def _counted(left: CodedColumn, right: CodedColumn, generator: np.random.Generator) -> _Counted:
+def _counted(left: CodedColumn, right: CodedColumn, generator: np.random.Generator) -> Counted:
     lefts, rights = _both(left.codes, right.codes)
     sizes = np.bincount(lefts, minlength=left.distinct)
     supported = sizes[lefts] > 1
@@ -95,17 +95,17 @@ def _counted(left: CodedColumn, right: CodedColumn, generator: np.random.Generat
     violations = len(lefts) - majority_rows(lefts, rights, left.distinct, right.distinct)
     inside, shuffled = lefts[supported], generator.permutation(rights[supported])
     expected = support - majority_rows(inside, shuffled, left.distinct, right.distinct)
-    return _Counted(len(lefts), violations, float(expected), support, int(np.count_nonzero(sizes > 1)))
+    return Counted(len(lefts), violations, float(expected), support, int(np.count_nonzero(sizes > 1)))
 
 
-def _by_chance(counted: _Counted, tests: int) -> bool:
+def is_by_chance(counted: Counted, tests: int) -> bool:
     """Whether shuffled values would do about as well, with the tests of all pairs in mind (Bonferroni)."""
     if counted.violations > (1 - _LEAST_PREVENTED) * counted.expected:
         return True
     return poisson_at_most(counted.violations, counted.expected) > _FALSE_FINDINGS / tests
 
 
-def _finding(left: CodedColumn, right: CodedColumn, counted: _Counted) -> FunctionalDependency:
+def _finding(left: CodedColumn, right: CodedColumn, counted: Counted) -> FunctionalDependency:
     return FunctionalDependency(
         left.name.dataset,
         left.name.column,
