@@ -73,6 +73,9 @@ async def describe(session: Session, ref: DatasetRef, database: str) -> Descript
     if dataset.kind is DatasetKind.VIEW:
         views = await session.execute(_VIEW, names)
         definition = views[0][0] or None if views else None
+        if not columns:
+            # One that refers to what is gone, or to itself, is listed without columns; asked for rows it says why.
+            await session.execute(f"SELECT 1 FROM {quoted_ref(DatasetRef(*names), '`')} LIMIT 0")  # noqa: S608 - quoted
         return Description(dataset, _columns(columns, session, ""), definition=definition)
     created = str((await session.execute(f"SHOW CREATE TABLE {quoted_ref(DatasetRef(*names), '`')}"))[0][1])
     return Description(

@@ -43,6 +43,8 @@ def expression_of(column: Column, text_limit: int | None) -> str:
     match column.logical_type:
         case LogicalType.INTEGER | LogicalType.BOOLEAN:
             return f"{name} + 0"
+        case LogicalType.DECIMAL if column.native_type.startswith("bit"):
+            return f"CAST({name} AS UNSIGNED) + 0e0"  # taken for signed otherwise
         case LogicalType.NUMBER | LogicalType.DECIMAL:
             return f"{name} + 0e0"
         case LogicalType.DATE:
