@@ -1,23 +1,22 @@
-"""Server-sent events: a feed as a stream of text that browsers read by themselves (WHATWG HTML, section 9.2).
+"""Server-sent events: a feed or a watched operation as a stream of text that browsers read by themselves.
 
-A stream says where it begins, then gives every event with its position as id, so that a browser that comes back goes on
-where it was. It ends with a last word: that the feed cannot give what follows, that the caller may not have more, or
-that the server stops. PROTOCOL.md has the table.
+WHATWG HTML, section 9.2, has the format. A feed's stream says where it begins, then gives every event with its position
+as id, so that a browser that comes back goes on where it was. A stream ends with a last word: that the feed cannot give
+what follows, that the caller may not have more, or that the server stops. PROTOCOL.md has the tables.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from handlers.feed_channel import Watch
+from handlers.answer_channel import Form
 from handlers.feed_events import Batch, Position
-from handlers.live_feeds import LiveFeeds
 from handlers.registry import OperationError, Unavailable
 from server.drain import Departure
 
@@ -36,10 +35,25 @@ HEADERS = {
     "X-Accel-Buffering": "no",
 }
 _KEEP_ALIVE = b": keep-alive\n\n"
+_RETRY = f"retry: {RETRY_MILLISECONDS}\n".encode()
+
+S = TypeVar("S", bound="TextStream")
+W = TypeVar("W")
+W_contra = TypeVar("W_contra", contravariant=True)
 
 
-class EventStream:
-    """A watcher whose events wait as text until they are read."""
+class Watching(Protocol[W_contra]):
+    """Where watches come from: feeds, or answers."""
+
+    def resume(self, watch: W_contra) -> None:
+        """Its watcher takes what it is given again."""
+
+    def close(self, watch: W_contra) -> None:
+        """Its watcher is gone."""
+
+
+class TextStream:
+    """A watcher to whom messages wait as text until they are read."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
@@ -50,18 +64,6 @@ class EventStream:
     @property
     def is_congested(self) -> bool:
         return self._size > MAX_WAITING_BYTES
-
-    def started(self, position: Position, *, recovered: bool) -> None:
-        body = {"position": position, "recovered": recovered}
-        self._put(f"retry: {RETRY_MILLISECONDS}\n".encode() + _message(body, event="watching", position=position))
-
-    def take(self, batch: Batch) -> None:
-        self._put(batch.form(_events))
-
-    def resync(self, position: Position, reason: str) -> None:
-        """Without an id: whoever comes back from where it was is told the same again, and never skips a part."""
-        self._put(_message({"position": position, "reason": reason}, event="resync_required"))
-        self.end()
 
     def ended(self, error: OperationError) -> None:
         self._put(_message({"code": error.code, "message": error.message}, event="ended"))
@@ -90,6 +92,31 @@ class EventStream:
         self._wake.set()
 
 
+class EventStream(TextStream):
+    """A feed's watcher."""
+
+    def started(self, position: Position, *, recovered: bool) -> None:
+        body = {"position": position, "recovered": recovered}
+        self._put(_RETRY + _message(body, event="watching", position=position))
+
+    def take(self, batch: Batch) -> None:
+        self._put(batch.form(_events))
+
+    def resync(self, position: Position, reason: str) -> None:
+        """Without an id: whoever comes back from where it was is told the same again, and never skips a part."""
+        self._put(_message({"position": position, "reason": reason}, event="resync_required"))
+        self.end()
+
+
+class AnswerStream(TextStream):
+    """A watched operation's watcher. Its messages have no id: whoever comes back is given the whole answer."""
+
+    def take(self, form: Form) -> None:
+        kind, name = ("changed", "patch") if form.is_patch else ("answer", "value")
+        head = f'event: {kind}\ndata: {{"sequence":{form.sequence},"{name}":'
+        self._put(_RETRY + head.encode() + form.encoded(msgspec.json.encode) + b"}\n\n")
+
+
 def _events(batch: Batch) -> bytes:
     return b"".join(_message(event, position=Position(batch.epoch, event.offset)) for event in batch.events)
 
@@ -103,13 +130,14 @@ def _message(body: Any, *, event: str = "", position: Position | None = None) ->
     return ("\n".join(lines) + "\n\n").encode()
 
 
-class EventStreamResponse(Response):
+class EventStreamResponse(Response, Generic[S, W]):
     """A response that goes on until the stream is over, the reader is gone, or the server leaves."""
 
     def __init__(
         self,
-        feeds: LiveFeeds,
-        begin: Callable[[EventStream], Watch],
+        watching: Watching[W],
+        stream: S,
+        begin: Callable[[S], W],
         departure: Departure,
         headers: dict[str, str],
         *,
@@ -118,34 +146,35 @@ class EventStreamResponse(Response):
     ) -> None:
         super().__init__(headers={**HEADERS, **headers})
         del self.headers["content-length"]
-        self._feeds = feeds
+        self._watching = watching
+        self._stream = stream
         self._begin = begin
         self._departure = departure
         self._on_end = on_end
         self._keep_alive_seconds = keep_alive_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
-        stream = EventStream()
+        stream = self._stream
         watch = self._begin(stream)
         tasks = [asyncio.create_task(work) for work in (_until_gone(receive, stream), self._until_leaving(stream))]
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             while text := await stream.read(self._keep_alive_seconds):
-                self._feeds.resume(watch)
+                self._watching.resume(watch)
                 await send({"type": "http.response.body", "body": text, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            self._feeds.close(watch)
+            self._watching.close(watch)
             self._on_end()
             for task in tasks:
                 task.cancel()
 
-    async def _until_leaving(self, stream: EventStream) -> None:
+    async def _until_leaving(self, stream: TextStream) -> None:
         await self._departure.begun.wait()
         stream.ended(Unavailable("The server is restarting; come back.", code="going_away"))
 
 
-async def _until_gone(receive: Receive, stream: EventStream) -> None:
+async def _until_gone(receive: Receive, stream: TextStream) -> None:
     message = await receive()
     while message["type"] != "http.disconnect":
         message = await receive()

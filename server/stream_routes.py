@@ -1,8 +1,11 @@
-"""`GET /feeds/{workspace_id}/{feed}/stream` and `GET /notifications/stream`: who may have which feed as a stream."""
+"""Streams of server-sent events, and who may have which: `GET /feeds/{workspace_id}/{feed}/stream`,
+`GET /notifications/stream` and, for each operation that can be watched, its own address and `/stream`.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,24 +13,35 @@ from starlette.routing import Route
 
 from handlers.feed_events import Position, parse_position
 from handlers.feed_names import check_name, feed_of, inbox_of
+from handlers.live_answers import LiveAnswers
 from handlers.parts import Parts
-from handlers.registry import Forbidden, InvalidRequest, NotAuthenticated, OperationError, Permission, Principal
+from handlers.registry import (
+    Forbidden,
+    InvalidRequest,
+    NotAuthenticated,
+    Operation,
+    OperationError,
+    Permission,
+    Principal,
+)
 from handlers.registry import Unavailable as NotNow
 from server.auth import Authenticator
 from server.drain import Departure
-from server.event_stream import HEADERS, EventStreamResponse
+from server.event_stream import HEADERS, AnswerStream, EventStream, EventStreamResponse
 from server.gateway import Gateway
 from server.limits import ConnectionLimit
+from server.parameters import RequestShape
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.request_limit import RequestLimit
 from storage.errors import Unavailable
 
 # An EventSource sends no header of its own, so what it is to say stands in the address.
-_PARAMETERS = ("since", "token", "ticket")
+_CREDENTIALS = ("token", "ticket")
+_PARAMETERS = ("since", *_CREDENTIALS)
 
 
 class Asked(NamedTuple):
-    """A stream that somebody asked for. `workspace_id` is None for the caller's inbox."""
+    """A feed that somebody asked for. `workspace_id` is None for the caller's inbox."""
 
     operation: str
     workspace_id: str | None
@@ -37,11 +51,13 @@ class Asked(NamedTuple):
 def stream_routes(
     parts: Parts, authenticator: Authenticator, gateway: Gateway, connections: ConnectionLimit
 ) -> list[Route]:
-    """The two routes; `connections` limits the open streams of each user."""
+    """The routes; `connections` limits the open streams of each user."""
     streams = Streams(parts, authenticator, gateway.requests, connections, gateway.departure)
+    watched = [operation for operation in gateway.operations.values() if operation.watched is not None]
     return [
         Route("/feeds/{workspace_id}/{feed}/stream", streams.feed, methods=["GET"], include_in_schema=False),
         Route("/notifications/stream", streams.inbox, methods=["GET"], include_in_schema=False),
+        *(_answer_route(operation, gateway.answers, streams) for operation in watched),
     ]
 
 
@@ -64,16 +80,19 @@ class Streams:
 
     async def feed(self, request: Request) -> Response:
         path = request.path_params
-        return await self._answer(request, Asked("feeds.stream", path["workspace_id"], path["feed"]))
+        return await self._answer_feed(request, Asked("feeds.stream", path["workspace_id"], path["feed"]))
 
     async def inbox(self, request: Request) -> Response:
-        return await self._answer(request, Asked("notifications.stream", None, ""))
+        return await self._answer_feed(request, Asked("notifications.stream", None, ""))
 
-    async def _answer(self, request: Request, asked: Asked) -> Response:
+    async def answer(
+        self, request: Request, operation: str, make: Callable[[Request, str], Awaitable[Response]]
+    ) -> Response:
+        """What `make` answers for the request and its id, or the problem."""
         request_id = request_id_of(request)
-        request.state.operation = asked.operation
+        request.state.operation = operation
         try:
-            return await self._stream(request, asked, request_id)
+            return await make(request, request_id)
         except OperationError as error:
             return problem_response(error, request_id)
         except Unavailable:
@@ -81,44 +100,75 @@ class Streams:
         except Exception as error:
             return fault_response(error, request_id)
 
-    async def _stream(self, request: Request, asked: Asked, request_id: str) -> Response:
-        principal = await self._admit(request, asked, request_id)
+    async def _answer_feed(self, request: Request, asked: Asked) -> Response:
+        async def make(request: Request, request_id: str) -> Response:
+            principal = await self._admit(request, asked, request_id)
+            await self.count(request, principal)
+            name, since, feeds = _name_of(asked, principal), _since(request), self._parts.feeds
+            if request.method == "HEAD":
+                return head_of(request_id)
+            stream = EventStream()
+            return self.open(
+                request_id,
+                principal,
+                lambda headers, on_end: EventStreamResponse(
+                    feeds,
+                    stream,
+                    lambda stream: feeds.watch(name, stream, principal, asked.workspace_id, since),
+                    self._departure,
+                    headers,
+                    on_end=on_end,
+                ),
+            )
+
+        return await self.answer(request, asked.operation, make)
+
+    async def count(self, request: Request, principal: Principal) -> None:
+        """A request of this user. Raises RateLimited, and Unavailable while the server stops."""
         request.state.user = principal.user_id
         await self._requests.take(principal.user_id)
-        name, since = _name_of(asked, principal), _since(request)
         if self._departure.begun.is_set():
             raise NotNow("The server is stopping; come back.")
-        headers = {REQUEST_ID_HEADER: request_id}
-        if request.method == "HEAD":
-            return Response(headers={**HEADERS, **headers})
+
+    def open(
+        self,
+        request_id: str,
+        principal: Principal,
+        make: Callable[[dict[str, str], Callable[[], None]], EventStreamResponse[Any, Any]],
+    ) -> Response:
+        """The stream that `make` gives for headers and what to call at its end. Raises RateLimited."""
         self._connections.acquire(principal.user_id)
-        feeds = self._parts.feeds
-        return EventStreamResponse(
-            feeds,
-            lambda stream: feeds.watch(name, stream, principal, asked.workspace_id, since),
-            self._departure,
-            headers,
-            on_end=lambda: self._connections.release(principal.user_id),
-        )
+        return make({REQUEST_ID_HEADER: request_id}, lambda: self._connections.release(principal.user_id))
 
     async def _admit(self, request: Request, asked: Asked, request_id: str) -> Principal:
         principal = None
         try:
-            principal = await self._principal(request)
+            principal = await self.principal(request)
             permission = Permission.SIGNED_IN if asked.workspace_id is None else Permission.READ
             await self._parts.access.require(principal, permission, asked.workspace_id)
         except (NotAuthenticated, Forbidden) as refusal:
-            self._parts.audit.refused(
-                actor=principal.user_id if principal else None,
-                action=asked.operation,
-                target="/".join(request.path_params.values()),
-                code=refusal.code,
-                request_id=request_id,
-            )
+            self.note_refusal(request, asked.operation, principal, refusal, request_id)
             raise
         return principal
 
-    async def _principal(self, request: Request) -> Principal:
+    def note_refusal(
+        self,
+        request: Request,
+        operation: str,
+        principal: Principal | None,
+        refusal: NotAuthenticated | Forbidden,
+        request_id: str,
+    ) -> None:
+        """Into the audit trail."""
+        self._parts.audit.refused(
+            actor=principal.user_id if principal else None,
+            action=operation,
+            target="/".join(request.path_params.values()),
+            code=refusal.code,
+            request_id=request_id,
+        )
+
+    async def principal(self, request: Request) -> Principal:
         """Whoever the header, or else the address, speaks for. Raises NotAuthenticated."""
         principal = await self._authenticator.authenticate_headers(request.headers)
         if principal is not None:
@@ -127,6 +177,51 @@ class Streams:
         if not credential:
             raise NotAuthenticated("Sign in first: send a bearer token, or `?ticket=` where headers cannot be sent.")
         return await self._authenticator.authenticate(credential)
+
+    @property
+    def departure(self) -> Departure:
+        return self._departure
+
+
+def _answer_route(operation: Operation, answers: LiveAnswers, streams: Streams) -> Route:
+    """The operation's answer as a stream; its parameters stand in the address."""
+    shape = RequestShape(operation)
+
+    async def make(request: Request, request_id: str) -> Response:
+        try:
+            principal = await streams.principal(request)
+        except NotAuthenticated as refusal:
+            streams.note_refusal(request, operation.name, None, refusal, request_id)
+            raise
+        await streams.count(request, principal)
+        items = [(name, text) for name, text in request.query_params.multi_items() if name not in _CREDENTIALS]
+        parameters = {**shape.from_query(items), **shape.from_path(request.path_params)}
+        stream = AnswerStream()
+        watch = await answers.watch(operation.name, parameters, stream, principal, request_id)
+        if request.method == "HEAD":
+            answers.close(watch)
+            return head_of(request_id)
+        try:
+            return streams.open(
+                request_id,
+                principal,
+                lambda headers, on_end: EventStreamResponse(
+                    answers, stream, lambda _: watch, streams.departure, headers, on_end=on_end
+                ),
+            )
+        except OperationError:
+            answers.close(watch)
+            raise
+
+    async def endpoint(request: Request) -> Response:
+        return await streams.answer(request, operation.name, make)
+
+    return Route(f"{operation.path}/stream", endpoint, methods=["GET"], include_in_schema=False)
+
+
+def head_of(request_id: str) -> Response:
+    """A stream's headers."""
+    return Response(headers={**HEADERS, REQUEST_ID_HEADER: request_id})
 
 
 def _name_of(asked: Asked, principal: Principal) -> str:

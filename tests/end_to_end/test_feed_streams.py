@@ -201,3 +201,30 @@ def test_a_user_has_a_limited_number_of_streams(tmp_path: Path) -> None:
             assert (refused.status_code, refused.json()["code"]) == (429, "too_many_connections")
     finally:
         process.kill()
+
+
+def test_a_watched_operation_is_a_stream_of_answers(shared_server: ServerProcess) -> None:
+    with client_of(shared_server) as ada:
+        address = "/dashboard/summary/stream"
+        with stream(ada, address, workspace_id="default") as watched:
+            kind, first = watched.next()
+            assert (kind, first["sequence"]) == ("answer", 1)
+            asked = ada.get("/dashboard/summary").json()
+            assert first["value"]["people"]["documents"] == asked["people"]["documents"]
+            made = ada.post("/collaboration/documents/default", json={"id": "streamed"})
+            assert made.status_code == 201, made.text
+            kind, change = watched.next()
+            assert (kind, change["sequence"]) == ("changed", 2)
+            assert change["patch"]["people"]["documents"] == asked["people"]["documents"] + 1
+        assert ada.head(address).headers["content-type"].startswith("text/event-stream")
+        refused = ada.get(address, params={"workspace_id": "elsewhere"})
+        assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+        wrong = ada.get("/dashboard/trends/stream", params={"days": 0})
+        assert (wrong.status_code, wrong.json()["details"]) == (400, {"parameter": "days"})
+        assert httpx.get(shared_server.url + address).status_code == 401
+        token = ada.headers["Authorization"].removeprefix("Bearer ")
+        with (
+            httpx.Client(base_url=shared_server.url, timeout=DEADLINE) as browser,
+            stream(browser, address, token=token) as watched,
+        ):
+            assert watched.next()[0] == "answer"

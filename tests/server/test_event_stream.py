@@ -9,7 +9,7 @@ from feed_nodes import LAB, FeedNode, Nodes, feed_nodes, principal_of
 
 from handlers.feed_events import BEGINNING, Position
 from server.drain import Departure
-from server.event_stream import MAX_WAITING_BYTES, EventStreamResponse
+from server.event_stream import MAX_WAITING_BYTES, EventStream, EventStreamResponse
 
 FEED = f"{LAB}/builds"
 DEADLINE = 20.0
@@ -31,6 +31,7 @@ class Reader:
         self._gone = asyncio.Event()
         response = EventStreamResponse(
             node.live,
+            EventStream(),
             lambda stream: node.live.watch(FEED, stream, principal_of("ann"), LAB, since),
             self.departure,
             {"x-request-id": "r"},
