@@ -16,7 +16,7 @@ from analysis.forecast.accuracy import absolute_scale, mean_absolute_error, owa,
 from analysis.forecast.answers import Backtest, Coverage, ModelScore
 from analysis.forecast.candidates import NAIVE, NAIVE2, Candidates, candidate_forecasts, seasonal_naive_name
 from analysis.forecast.combination import Combination, combine
-from analysis.forecast.intervals import LEAST_ERRORS, Widths, conformal_widths, model_widths
+from analysis.forecast.intervals import LEAST_ERRORS, Widths, conformal_widths, model_widths, phases_of
 from analysis.forecast.origins import Plan
 
 
@@ -44,7 +44,7 @@ def backtested(values: Array, plan: Plan, season: int, levels: tuple[float, ...]
     combination = combine(candidates.forecasts, actual, candidates.of(NAIVE2)[:-1])
     forecasts = _bounded_below(combination.forecasts, values)
     errors = actual - forecasts[:-1]
-    widths = _widths(errors, values, season, levels)
+    widths = _widths(errors, origins, values, season, levels)
     scored = _Scores(candidates, actual, absolute_scale(values[: origins[0]], season))
     best = scored.of(f"combination ({combination.how})", forecasts[:-1], 1.0)
     models = _models(scored, candidates, combination, season)
@@ -88,10 +88,12 @@ def _models(scored: _Scores, candidates: Candidates, combination: Combination, s
     return tuple(sorted(made, key=lambda score: (score.owa is None, score.owa or 0.0, score.smape, score.model)))
 
 
-def _widths(errors: Array, values: Array, season: int, levels: tuple[float, ...]) -> Widths:
+def _widths(errors: Array, origins: tuple[int, ...], values: Array, season: int, levels: tuple[float, ...]) -> Widths:
+    """How far intervals after the last of `values` reach, from errors at these origins."""
+    horizon = errors.shape[1]
     if errors.size >= LEAST_ERRORS:
-        return conformal_widths(errors, levels)
-    return model_widths(_deseasoned(values, season), errors.shape[1], levels)
+        return conformal_widths(errors, levels, phases_of(season, origins, len(values), horizon))
+    return model_widths(_deseasoned(values, season), horizon, levels)
 
 
 def _deseasoned(values: Array, season: int) -> Array:
@@ -108,8 +110,8 @@ def _coverages(
     """What intervals made without an origin would have covered there."""
     made = []
     for place, origin in enumerate(origins):
-        others = np.delete(errors, place, axis=0)
-        made.append(_widths(others, values[:origin], season, levels).widths)
+        others, elsewhere = np.delete(errors, place, axis=0), origins[:place] + origins[place + 1 :]
+        made.append(_widths(others, elsewhere, values[:origin], season, levels).widths)
     widths = np.stack(made, axis=1)  # levels, origins, horizon
     return tuple(
         Coverage(

@@ -1,4 +1,4 @@
-"""Prediction intervals out of backtest errors: split-conformal, each horizon in units of its own spread.
+"""Prediction intervals out of backtest errors: split-conformal, each horizon and phase in units of its own spread.
 
 Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005), for the conformal quantile. Errors from a few
 origins are far from independent, so the quantile is widened as Student's t widens the normal's, with one degree of
@@ -17,7 +17,9 @@ import numpy as np
 from analysis.columns import Array
 
 LEAST_ERRORS = 20
-CONFORMAL = "split-conformal on backtest errors, scaled by horizon"
+# A phase's spread is told from the others' where there are so many errors of each, and weighs as much as so many more.
+_LEAST_ERRORS_A_PHASE, _PRIOR_ERRORS = 8, 16.0
+CONFORMAL = "split-conformal on backtest errors, scaled by horizon and season"
 MODEL_VARIANCE = "variance of the naive method's errors: too few backtest errors for a conformal interval"
 
 
@@ -29,16 +31,40 @@ class Widths:
     widths: Array
 
 
-def conformal_widths(errors: Array, levels: tuple[float, ...]) -> Widths:
-    """From errors of the combination, shape (origins, horizon), at least `LEAST_ERRORS` of them."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Phases:
+    """Which step of the season each error is of, shape (origins, horizon), and each value to come, shape (horizon,)."""
+
+    season: int
+    past: Array
+    ahead: Array
+
+
+def phases_of(season: int, origins: tuple[int, ...], end: int, horizon: int) -> Phases | None:
+    """The phases of errors from these origins and of what comes after `end`; None without a season."""
+    if season < 2:
+        return None
+    steps = np.arange(horizon)
+    return Phases(season, (np.array(origins)[:, None] + steps) % season, (end + steps) % season)
+
+
+def conformal_widths(errors: Array, levels: tuple[float, ...], phases: Phases | None = None) -> Widths:
+    """From errors of the combination, shape (origins, horizon), at least `LEAST_ERRORS` of them.
+
+    With `phases` the errors of each phase of the season are in units of their own, too: nights are calmer than days.
+    """
     spread = horizon_spread(errors)
-    scores = np.sort(np.abs(errors / spread).ravel())
+    scaled = errors / spread
+    if phases is not None and errors.size >= _LEAST_ERRORS_A_PHASE * phases.season:
+        factors = phase_spread(scaled, phases)
+        scaled, spread = scaled / factors[phases.past], spread * factors[phases.ahead]
+    scores = np.sort(np.abs(scaled).ravel())
     freedom = len(errors)
-    factors = [
+    reaches = [
         _conformal_quantile(scores, level) * student_quantile(level, freedom) / normal_quantile(level)
         for level in levels
     ]
-    return Widths(CONFORMAL, np.array(factors)[:, None] * spread)
+    return Widths(CONFORMAL, np.array(reaches)[:, None] * spread)
 
 
 def model_widths(adjusted: Array, horizon: int, levels: tuple[float, ...]) -> Widths:
@@ -67,6 +93,15 @@ def horizon_spread(errors: Array) -> Array:
         start, rise = 0.0, float(np.sum(weights * ahead * squares) / np.sum(weights * ahead**2))
     floor = 1e-12 * max(mean, 1e-300)
     return np.asarray(np.sqrt(np.maximum(start + rise * ahead, floor)))
+
+
+def phase_spread(scaled: Array, phases: Phases) -> Array:
+    """The relative spread of each phase, shape (season,): of its errors and its neighbours', drawn towards 1."""
+    squares = np.bincount(phases.past.ravel(), (scaled**2).ravel(), minlength=phases.season)
+    counts = np.bincount(phases.past.ravel(), minlength=phases.season)
+    near, number = (each + (np.roll(each, 1) + np.roll(each, -1)) / 2 for each in (squares, counts))
+    overall = max(float(np.mean(scaled**2)), 1e-300)
+    return np.asarray(np.sqrt((near / overall + _PRIOR_ERRORS) / (number + _PRIOR_ERRORS)))
 
 
 def normal_quantile(level: float) -> float:

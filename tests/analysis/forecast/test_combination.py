@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.forecast.accuracy import absolute_scale, owa, pinball, smape
 from analysis.forecast.combination import combine, weighted_median, weights_of
-from analysis.forecast.intervals import conformal_widths, horizon_spread, model_widths, student_quantile
+from analysis.forecast.intervals import conformal_widths, horizon_spread, model_widths, phases_of, student_quantile
 from analysis.forecast.origins import longest_horizon, plan_of
 
 
@@ -88,6 +88,25 @@ def test_intervals_of_a_few_dependent_origins_are_wider() -> None:
         inside.append((np.abs(errors[8]) <= conformal_widths(errors[:8], (0.95,)).widths[0]).mean())
     print("covered:", np.mean(inside))
     assert np.mean(inside) >= 0.9
+
+
+def test_calm_phases_have_narrow_intervals() -> None:
+    """Errors ten times as large in half of the season: both halves are covered, and the calm one is not drowned."""
+    inside, ratios = [], []
+    for seed in range(100):
+        chance = np.random.default_rng(seed)
+        size = np.where(np.arange(24) < 12, 1.0, 10.0)
+        errors = chance.normal(size=(9, 48)) * np.tile(size, 2)
+        phases = phases_of(24, tuple(range(0, 8 * 24, 24)), 240, 48)
+        widths = conformal_widths(errors[:8], (0.95,), phases).widths[0]
+        inside.append((np.abs(errors[8]) <= widths).reshape(4, 12).mean(axis=1))
+        without = conformal_widths(errors[:8], (0.95,)).widths[0]
+        ratios.append(widths[24:36].mean() / without[24:36].mean())
+    covered = np.mean(inside, axis=0)
+    print("covered by halves:", covered, "width of the calm half, relative to that without:", np.mean(ratios))
+    assert np.all(covered > 0.85)
+    assert covered.mean() > 0.93
+    assert np.mean(ratios) < 0.75
 
 
 def test_spread_grows_with_the_horizon_and_never_falls() -> None:
