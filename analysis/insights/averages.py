@@ -16,7 +16,7 @@ from analysis.columns import Array
 from analysis.frames import FrameColumn
 from analysis.insights import charts, wording
 from analysis.insights.findings import Condition, Measure, Number, Query
-from analysis.insights.subjects import Breakdown, Subjects, is_level, persists
+from analysis.insights.subjects import Breakdown, Cells, Subjects, crosses, is_level, persists
 from analysis.insights.trials import Told, Trial, Trials, share_of
 from analysis.significance import two_sided_normal
 
@@ -24,6 +24,7 @@ from analysis.significance import two_sided_normal
 _LEAST_ROWS = 5
 # Standard deviations of the measure between the category and the rest.
 _LEAST_DISTANCE = 0.3
+_MOST_MEASURES, _MOST_MEASURES_IN_PARTS, _MOST_FILTERS = 30, 8, 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,63 +46,78 @@ class Averages:
 
 
 def find(subjects: Subjects, trials: Trials) -> None:
-    for measure in subjects.measures[:30]:
-        for breakdown in subjects.breakdowns:
-            subjects.check()
-            for averages in _of_pair(subjects, measure, breakdown):
-                _outlier(averages, trials, top=True)
-                _outlier(averages, trials, top=False)
+    measures = [_prepared(subjects, column) for column in subjects.measures[:_MOST_MEASURES]]
+    for breakdown in subjects.breakdowns:
+        steady = not persists(subjects.ordered(breakdown.codes))
+        for other in (None, *subjects.filters[:_MOST_FILTERS]):
+            if other is not None and not crosses(breakdown, other):
+                continue
+            cells = subjects.cells(breakdown, other)
+            counts = cells.sums(None)
+            for measure in measures if other is None else measures[:_MOST_MEASURES_IN_PARTS]:
+                subjects.check()
+                for averages in _averages(subjects, measure, breakdown, other, cells, counts, steady):
+                    _outlier(averages, trials, top=True)
+                    _outlier(averages, trials, top=False)
 
 
-def _of_pair(subjects: Subjects, measure: FrameColumn, breakdown: Breakdown) -> Iterator[Averages]:
-    codes, values = subjects.ordered(breakdown.codes), subjects.ordered(measure.values)
-    alike = subjects.remembers(measure.name) and persists(codes)
-    scores = subjects.whitened(measure.name) if alike else subjects.scores(measure.name)
-    known = (codes >= 0) & ~np.isnan(values)
-    yield from _averages(breakdown, measure.name, codes[known], values[known], scores[known], 1.0, ())
-    for other in subjects.filters[:3]:
-        if other.name == breakdown.name:
-            continue
-        filtered = subjects.ordered(other.codes)
-        for code in np.flatnonzero(other.counts):
-            inside = known & (filtered == code)
-            impact = share_of(float(other.counts[code]), subjects.rows)
-            part = (codes[inside], values[inside], scores[inside])
-            yield from _averages(breakdown, measure.name, *part, impact, (is_level(other, int(code)),))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A measure in the order of time, 0 where null: values, scores, and what is new in these (None: all of it)."""
+
+    name: str
+    values: Array
+    scores: Array
+    surprises: Array | None
+    known: Array | None
+    deviation: float
+
+
+def _prepared(subjects: Subjects, column: FrameColumn) -> _Prepared:
+    values = subjects.ordered(column.values)
+    return _Prepared(
+        column.name,
+        np.nan_to_num(values),
+        np.nan_to_num(subjects.scores(column.name)),
+        subjects.whitened(column.name) if subjects.remembers(column.name) else None,
+        (~np.isnan(values)).astype(np.float64) if column.nulls else None,
+        float(np.nanstd(values)),
+    )
 
 
 def _averages(
+    subjects: Subjects,
+    measure: _Prepared,
     breakdown: Breakdown,
-    measure: str,
-    codes: Array,
-    values: Array,
-    scores: Array,
-    impact: float,
-    subspace: tuple[Condition, ...],
+    other: Breakdown | None,
+    cells: Cells,
+    counts: Array,
+    steady: bool,
 ) -> Iterator[Averages]:
-    if len(codes) < 30:
-        return
-    size = len(breakdown.levels)
-    counts = np.bincount(codes, minlength=size)
-    enough = np.flatnonzero(counts >= _LEAST_ROWS)
-    if len(enough) < 3:
-        return
-    means = np.bincount(codes, values, size)[enough] / counts[enough]
-    score_means = np.bincount(codes, scores, size)[enough] / counts[enough]
-    yield Averages(
-        breakdown,
-        measure,
-        enough,
-        counts[enough],
-        means,
-        score_means,
-        float(np.std(values)),
-        float(np.var(scores)),
-        float(np.mean(scores)),
-        len(codes),
-        impact,
-        subspace,
-    )
+    """Of all rows, or of each level of the other breakdown."""
+    scores = measure.scores if steady or measure.surprises is None else measure.surprises
+    rows = counts if measure.known is None else cells.sums(measure.known)
+    sums, score_sums = cells.sums(measure.values), cells.sums(scores)
+    variance = float(np.var(scores))
+    for part in range(cells.width):
+        enough = np.flatnonzero(rows[:, part] >= _LEAST_ROWS)
+        if len(enough) < 3 or rows[enough, part].sum() < 30:
+            continue
+        counted, total = rows[enough, part], float(rows[enough, part].sum())
+        yield Averages(
+            breakdown,
+            measure.name,
+            enough,
+            counted,
+            sums[enough, part] / counted,
+            score_sums[enough, part] / counted,
+            measure.deviation,
+            variance,
+            float(score_sums[enough, part].sum()) / total,
+            int(total),
+            1.0 if other is None else share_of(float(other.counts[part]), subjects.rows),
+            () if other is None else (is_level(other, part),),
+        )
 
 
 def _outlier(of: Averages, trials: Trials, *, top: bool) -> None:

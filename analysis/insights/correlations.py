@@ -32,6 +32,7 @@ def find(subjects: Subjects, trials: Trials) -> None:
     subjects.check()
     surprises = np.column_stack([subjects.whitened(name) for name in names])
     innovations, _ = _correlations(np.where(present, surprises, np.nan), present)
+    couplings = _couplings(surprises)
     for i in range(len(names)):
         for j in range(i + 1, len(names)):
             count = int(counts[i, j])
@@ -43,7 +44,8 @@ def find(subjects: Subjects, trials: Trials) -> None:
             surprise = float(innovations[i, j])
             p = _p(r, count)
             if remember:
-                p = max(p, _p(surprise, count) if surprise * r > 0 else 1.0)
+                by_surprises = max(_p(surprise, count), two_sided_t(float(couplings[i, j]), count - 2))
+                p = max(p, by_surprises if surprise * r > 0 else 1.0)
             trials.add(_trial(subjects, names[i], names[j], r, surprise if remember else None, p, count))
 
 
@@ -59,6 +61,12 @@ def _correlations(values: Array, present: Array) -> tuple[Array, Array]:
         covariance = products / counts - (sums / counts) * (sums.T / counts)
         variance = squares / counts - (sums / counts) ** 2
         return np.clip(covariance / np.sqrt(variance * variance.T), -1.0, 1.0), counts
+
+
+def _couplings(values: Array) -> Array:
+    """`analysis.series.whitening.coupling` of all pairs."""
+    squares = values**2
+    return np.asarray((values.T @ values) / np.sqrt(np.maximum(squares.T @ squares, 1e-300)))
 
 
 def _p(r: float, count: int) -> float:

@@ -56,12 +56,20 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     sql: str = ""
 
 
+class Also(msgspec.Struct, frozen=True, kw_only=True):
+    """Another insight that says what this one says."""
+
+    id: str
+    type: str
+    columns: list[str]
+
+
 class Insight(msgspec.Struct, frozen=True, kw_only=True):
     """One finding. `id` stays the same while the fact does, whatever its figures become.
 
     `score` = `impact` (share of the rows that it is about) x `significance` ((1 - q) x how strong the effect is), all
     from 0 to 1. `p` and `q` are None of plain facts, in which chance has no part. `n` of the dataset's `of` rows (None:
-    not counted) were looked at. `subspace` is the part of the rows it is about; `also` are ids of insights that say the
+    not counted) were looked at. `subspace` is the part of the rows it is about; `also` are insights that say the
     same and are not listed. `chart` is a Vega-Lite specification with its data inside.
     """
 
@@ -81,7 +89,7 @@ class Insight(msgspec.Struct, frozen=True, kw_only=True):
     query: Query
     chart: dict[str, Any]
     subspace: list[Condition] = []
-    also: list[str] = []
+    also: list[Also] = []
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from analysis.insights import charts, wording
 from analysis.insights.findings import Condition, Number, Query
 from analysis.insights.subjects import Breakdown, Subjects, persists
 from analysis.insights.trials import Told, Trial, Trials
-from analysis.series.whitening import lag_one, whitened
+from analysis.series.whitening import coupling, lag_one, whitened
 from analysis.significance import two_sided_t, upper_hypergeometric
 
 _LEAST_NULLS = 10
@@ -109,10 +109,7 @@ def _whitened_p(missing: Array, values: Array) -> float:
     """Of a relation of nulls with values in rows that remember the rows before."""
     one = whitened(missing - missing.mean())
     other = whitened(values - values.mean())
-    spread = math.sqrt(float(one @ one) * float(other @ other))
-    r = float(one @ other) / spread if spread > 0 else 0.0
-    degrees = len(missing) - 2
-    return two_sided_t(r * math.sqrt(degrees / max(1.0 - r * r, 1e-12)), degrees)
+    return two_sided_t(coupling(one, other), len(missing) - 2)
 
 
 def _by_numbers(subjects: Subjects, column: FrameColumn, missing: Array, trials: Trials) -> None:

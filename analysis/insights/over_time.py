@@ -23,6 +23,7 @@ from analysis.series.regular import Aggregate, RegularSeries, SeriesStatus, inte
 from analysis.series.seasonality import Seasonality, seasonal_periods
 from analysis.series.steps import Step, calendar_periods, named_step
 from analysis.series.trend import Trend, trend_of
+from analysis.significance import normal_scores
 
 _LEAST_STEPS = 12
 # More steps than this make no better picture; the next coarser step of the calendar is taken.
@@ -30,7 +31,7 @@ _MOST_STEPS = 2_000
 _LEAST_EXPLAINED = 0.1
 _LEAST_SEASON = 0.1
 _COARSER = ("minute", "hour", "day", "week", "month")
-_MOST_SERIES_IN_PARTS = 60
+_MOST_SERIES_IN_PARTS = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +154,9 @@ def regular_of(stamps: Array, values: Array, aggregate: Aggregate, step: Step | 
 
 
 def _with_seasons(series: Series, *, search: bool = True) -> Series:
-    seasons = seasonal_periods(series.values, calendar_periods(series.step), search=search, level=0.01)
+    # Scores, so that a few wild values make no season.
+    scores = normal_scores(series.values)
+    seasons = seasonal_periods(scores, calendar_periods(series.step), search=search, level=0.01)
     seasonal = None
     if seasons:
         periods = [season.period for season in seasons]

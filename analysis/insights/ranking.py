@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analysis.insights.findings import Also
 from analysis.insights.trials import Trial, Trials, joined
 from analysis.significance import adjusted
 
@@ -16,12 +17,12 @@ _OF_TOTALS = frozenset({"outstanding_first", "outstanding_top_two", "outstanding
 
 @dataclass(slots=True)
 class Ranked:
-    """A trial that holds, with its q-value (None of a fact), its score and the ids of others that say the same."""
+    """A trial that holds, with its q-value (None of a fact), its score and the others that say the same."""
 
     trial: Trial
     q: float | None
     significance: float
-    also: list[str] = field(default_factory=list)
+    also: list[Also] = field(default_factory=list)
 
     @property
     def score(self) -> float:
@@ -51,7 +52,7 @@ def collapsed(found: Sequence[Ranked]) -> list[Ranked]:
         if first is None:
             kept[fact] = one
         elif len(first.also) < 20:
-            first.also.append(fingerprint(one.trial))
+            first.also.append(Also(id=fingerprint(one.trial), type=one.trial.type, columns=list(one.trial.columns)))
     return sorted(kept.values(), key=lambda one: -one.score)
 
 

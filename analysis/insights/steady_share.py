@@ -12,7 +12,7 @@ from analysis.insights.findings import Measure, Number, Query
 from analysis.insights.subjects import Breakdown, Subjects
 from analysis.insights.trials import Told, Trial, Trials
 from analysis.series.steps import bucket_step, step_of
-from analysis.series.whitening import whitened
+from analysis.series.whitening import coupling, whitened
 from analysis.significance import normal_scores, two_sided_t
 
 # The share's standard deviation over time, of the share.
@@ -90,10 +90,8 @@ def _of_pair(
 def _together(part: Array, rest: Array) -> float:
     """That the part and the rest move together, beyond what each one's past foretells."""
     one, other = whitened(normal_scores(part)), whitened(normal_scores(rest))
-    spread = math.sqrt(float(one @ one) * float(other @ other))
-    r = float(one @ other) / spread if spread > 0 else 0.0
-    degrees = len(part) - 4
-    return two_sided_t(r * math.sqrt(degrees / max(1.0 - r * r, 1e-12)), degrees) if r > 0 else 1.0
+    z = coupling(one, other)
+    return two_sided_t(z, len(part) - 4) if z > 0 else 1.0
 
 
 def _trial(

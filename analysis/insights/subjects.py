@@ -21,7 +21,7 @@ from analysis.series.whitening import lag_one, whitened
 from analysis.significance import normal_scores
 
 # A breakdown of more levels is read by nobody; a filter of more leaves few rows each.
-MOST_LEVELS, MOST_FILTER_LEVELS = 50, 10
+MOST_LEVELS, MOST_FILTER_LEVELS, MOST_CELLS = 50, 10, 2_000
 # Columns beyond these are left to a budget's status.
 MOST_MEASURES, MOST_BREAKDOWNS = 100, 20
 NAMED_AS_KEY = re.compile(r"(?:^|[_\W]|(?<=[a-z]))(id|Id|ID|uuid|guid|key|pk|nr|oid|rowid)$")
@@ -39,6 +39,21 @@ class Breakdown:
     @property
     def used(self) -> int:
         return int(np.count_nonzero(self.counts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """The cell of each row: the level of a breakdown times the levels of another one (`width`, 1 without) plus its
+    level; one more for rows that have none."""
+
+    codes: Array
+    levels: int
+    width: int
+
+    def sums(self, weights: Array | None) -> Array:
+        """Float, levels x width: sums of the weights, or how many rows."""
+        size = self.levels * self.width
+        return np.bincount(self.codes, weights, size + 1)[:size].reshape(self.levels, self.width).astype(np.float64)
 
 
 @dataclass(eq=False)
@@ -83,6 +98,15 @@ class Subjects:
     @cached_property
     def filters(self) -> tuple[Breakdown, ...]:
         return tuple(b for b in self.breakdowns if b.used <= MOST_FILTER_LEVELS)[:6] if self.options.subspaces else ()
+
+    def cells(self, breakdown: Breakdown, other: Breakdown | None) -> Cells:
+        """Which cell of the two breakdowns each row is in, in the order of time; `other` None for one row of cells."""
+        width = 1 if other is None else len(other.levels)
+        size = len(breakdown.levels) * width
+        codes = breakdown.codes.astype(np.intp)
+        if other is not None:
+            codes = np.where((codes >= 0) & (other.codes >= 0), codes * width + other.codes, -1)
+        return Cells(self.ordered(np.where(codes < 0, size, codes)), len(breakdown.levels), width)
 
     @cached_property
     def time(self) -> FrameColumn | None:
@@ -166,6 +190,11 @@ def persists(codes: Array) -> bool:
     expected = float(shares @ shares)
     same = float(np.mean(known[1:] == known[:-1]))
     return same > expected + 4.0 * math.sqrt(expected * (1.0 - expected) / len(known))
+
+
+def crosses(breakdown: Breakdown, other: Breakdown) -> bool:
+    """Whether to look at a breakdown within the levels of another one."""
+    return breakdown.name != other.name and len(breakdown.levels) * len(other.levels) <= MOST_CELLS
 
 
 def is_level(breakdown: Breakdown, code: int) -> Condition:

@@ -16,7 +16,7 @@ import numpy as np
 from analysis.columns import Array
 from analysis.insights import charts, wording
 from analysis.insights.findings import Condition, Measure, Number, Query
-from analysis.insights.subjects import Breakdown, Subjects, is_level
+from analysis.insights.subjects import Breakdown, Subjects, crosses, is_level
 from analysis.insights.trials import Told, Trial, Trials, share_of
 from analysis.significance import lower_chi_square, upper_binomial, upper_signs
 
@@ -25,6 +25,9 @@ _POWER = 0.7
 _STANDS_OUT = 1.5
 # Totals within this of their mean are even.
 _EVEN = 0.1
+# Rows a category, below which the chi-square test of its total is not to be trusted.
+_EVEN_ROWS = 50
+_MOST_MEASURES, _MOST_MEASURES_IN_PARTS = 12, 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,40 +66,39 @@ def find(subjects: Subjects, trials: Trials) -> None:
 
 
 def _subjects(subjects: Subjects) -> Iterator[Totals]:
-    measures: list[str | None] = [None]
-    measures += [c.name for c in subjects.measures if float(np.nanmin(c.values)) >= 0.0][:12]
-    for measure in measures:
-        values = None if measure is None else subjects.frame.column(measure).values
-        known = None if values is None else np.nan_to_num(values)
-        for breakdown in subjects.breakdowns:
-            yield from _of_pair(subjects, breakdown, measure, known)
+    """Rows and measures that are never negative, by each breakdown, of all rows and of the levels of another one."""
+    measures = [c for c in subjects.measures if float(np.nanmin(c.values)) >= 0.0][:_MOST_MEASURES]
+    weights = [np.nan_to_num(subjects.ordered(column.values)) for column in measures]
+    squares = [values**2 for values in weights]
+    for breakdown in subjects.breakdowns:
+        for other in (None, *subjects.filters):
+            if other is not None and not crosses(breakdown, other):
+                continue
+            subjects.check()
+            cells = subjects.cells(breakdown, other)
+            counts = cells.sums(None)
+            yield from _in_parts(subjects, breakdown, other, None, counts, counts, counts)
+            for place, column in enumerate(measures if other is None else measures[:_MOST_MEASURES_IN_PARTS]):
+                sums = cells.sums(weights[place]), cells.sums(squares[place])
+                yield from _in_parts(subjects, breakdown, other, column.name, *sums, counts)
 
 
-def _of_pair(subjects: Subjects, breakdown: Breakdown, measure: str | None, values: Array | None) -> Iterator[Totals]:
-    size = len(breakdown.levels)
-    inside = breakdown.codes >= 0
-    totals, squares, counts = _sums(breakdown.codes, inside, values, size)
-    yield from _falling(breakdown, measure, totals, squares, counts, 1.0, ())
-    for other in subjects.filters:
-        if other.name == breakdown.name or size * len(other.levels) > 2_000:
-            continue
-        both = inside & (other.codes >= 0)
-        cells = breakdown.codes.astype(np.int64) * len(other.levels) + other.codes
-        sums = _sums(cells, both, values, size * len(other.levels))
-        totals, squares, counts = (part.reshape(size, len(other.levels)) for part in sums)
-        for code in np.flatnonzero(other.counts):
-            impact = share_of(float(other.counts[code]), subjects.rows)
-            where = (is_level(other, int(code)),)
-            yield from _falling(breakdown, measure, totals[:, code], squares[:, code], counts[:, code], impact, where)
-
-
-def _sums(codes: Array, inside: Array, values: Array | None, size: int) -> tuple[Array, Array, Array]:
-    chosen = codes[inside]
-    counts = np.bincount(chosen, minlength=size).astype(np.float64)
-    if values is None:
-        return counts, counts, counts
-    weights = values[inside]
-    return np.bincount(chosen, weights, size), np.bincount(chosen, weights**2, size), counts
+def _in_parts(
+    subjects: Subjects,
+    breakdown: Breakdown,
+    other: Breakdown | None,
+    measure: str | None,
+    totals: Array,
+    squares: Array,
+    counts: Array,
+) -> Iterator[Totals]:
+    if other is None:
+        yield from _falling(breakdown, measure, totals[:, 0], squares[:, 0], counts[:, 0], 1.0, ())
+        return
+    for code in np.flatnonzero(other.counts):
+        impact = share_of(float(other.counts[code]), subjects.rows)
+        columns = totals[:, code], squares[:, code], counts[:, code]
+        yield from _falling(breakdown, measure, *columns, impact, (is_level(other, int(code)),))
 
 
 def _falling(

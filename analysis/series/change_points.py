@@ -9,7 +9,7 @@ have been. A series that may be a random walk has no change points: it changes i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -52,31 +52,25 @@ class Changes:
 
 
 def change_points(values: Array) -> Changes:
-    """Of values at equal steps without seasons; NaN is bridged by the value before."""
-    if np.count_nonzero(~np.isnan(values)) < 3 * _SHORTEST:
+    """Of values at equal steps without seasons; NaN are left out, as if the steps beside them were neighbours."""
+    places = np.flatnonzero(~np.isnan(values))
+    if len(places) < 3 * _SHORTEST:
         return Changes((), 1.0, "too_few")
-    bridged = _bridged(values)
-    if float(np.ptp(bridged)) == 0.0:
-        return Changes((), 1.0, "constant")
-    width = math.ceil(len(bridged) / MOST_VALUES)
-    coarse = bridged[: len(bridged) // width * width].reshape(-1, width).mean(axis=1)
-    series = despiked(coarse)
+    width = math.ceil(len(places) / MOST_VALUES)
+    whole = len(places) // width * width
+    series = despiked(values[places[:whole]].reshape(-1, width).mean(axis=1))
     if float(np.ptp(series)) == 0.0:
         return Changes((), 1.0, "constant")
     found = _tested(series)
-    points = tuple(
-        ChangePoint(p.index * width, p.kind, p.before, p.after, p.effect, p.p)
-        if p.kind == "level"
-        else ChangePoint(p.index * width, p.kind, p.before / width, p.after / width, p.effect, p.p)
-        for p in found.points
-    )
+    points = tuple(_at_its_place(point, places, width) for point in found.points)
     return Changes(points, found.p, found.status)
 
 
-def _bridged(values: Array) -> Array:
-    known = np.flatnonzero(~np.isnan(values))
-    before = np.searchsorted(known, np.arange(len(values)), side="right") - 1
-    return np.asarray(values[known[np.maximum(before, 0)]])
+def _at_its_place(point: ChangePoint, places: Array, width: int) -> ChangePoint:
+    """Of the series of means of `width` values that stand at these places."""
+    steps = width * float(places[-1] - places[0]) / max(len(places) - 1, 1) if point.kind == "slope" else 1.0
+    index = int(places[point.index * width])
+    return replace(point, index=index, before=point.before / steps, after=point.after / steps)
 
 
 def pelt(values: Array, penalty: float, shortest: int = _SHORTEST) -> list[int]:

@@ -132,6 +132,16 @@ def _yule_walker(values: Array, most: int) -> Array:
     return best
 
 
+def coupling(one: Array, other: Array) -> float:
+    """The correlation of two whitened series over its standard error, which makes no assumption on their variances.
+
+    Two series that are lively at the same times by chance would seem related to the usual test.
+    """
+    products = one * other
+    spread = math.sqrt(float(products @ products))
+    return float(products.sum()) / spread if spread > 0 else 0.0
+
+
 def lag_one(values: Array) -> float:
     """The correlation of neighbours, of values with mean about 0; NaN is taken as 0."""
     filled = np.nan_to_num(values)
