@@ -51,12 +51,17 @@ class CodedColumn:
         """Every row has a value, and no value occurs twice."""
         return self.distinct == self.rows > 1
 
-    @cached_property
+    @property
     def hashes(self) -> Array:
-        """A 64-bit hash of each different value, equal in every dataset and process."""
-        if self.values.dtype == object:
-            return hashes_of_texts(self.values)
-        return hashes_of_numbers(self.values)
+        """A 64-bit hash of each different value, equal in every dataset and process.
+
+        Those of numbers are made anew each time, which is quicker than the memory of all is worth.
+        """
+        return self._text_hashes if self.values.dtype == object else hashes_of_numbers(self.values)
+
+    @cached_property
+    def _text_hashes(self) -> Array:
+        return hashes_of_texts(self.values)
 
     @cached_property
     def sorted_hashes(self) -> Array:

@@ -37,22 +37,22 @@ def _equal_rows(columns: list[CodedColumn], besides: tuple[str, ...], budget: Ti
         if budget.spent():
             return None
         hashes = _with(hashes, column.codes)
-    groups = _groups(columns, hashes)
-    if not groups:
+    sizes, examples = _groups(columns, hashes)
+    if not len(sizes):
         return None
     first, expected = columns[0], expected_repeats(columns, columns[0].rows)
-    pairs = sum(len(group) * (len(group) - 1) // 2 for group in groups)
+    pairs = int((sizes * (sizes - 1) // 2).sum())
     return DuplicateRows(
         first.name.dataset,
         tuple(column.name.column for column in columns),
         besides,
-        len(groups),
-        sum(len(group) - 1 for group in groups),
-        max(map(len, groups)),
+        len(sizes),
+        int((sizes - 1).sum()),
+        int(sizes.max()),
         Standing.LIKELY if pairs > _OF_EXPECTED * expected + _TELLING else Standing.POSSIBLE,
         pairs,
         expected,
-        tuple(tuple(group[:_ROWS_OF_AN_EXAMPLE].tolist()) for group in groups[:_EXAMPLES]),
+        examples,
         first.rows,
         first.rows,
         Basis.SAMPLE if first.sampled else Basis.EXACT,
@@ -64,8 +64,8 @@ def _with(hashes: Array, codes: Array) -> Array:
     return np.asarray(mixed ^ (mixed >> np.uint64(29)))
 
 
-def _groups(columns: list[CodedColumn], hashes: Array) -> list[Array]:
-    """Row numbers of equal rows, the largest group first. Rows of one hash are compared in full."""
+def _groups(columns: list[CodedColumn], hashes: Array) -> tuple[Array, tuple[tuple[int, ...], ...]]:
+    """Sizes of the groups of equal rows, and row numbers of the largest. Rows of one hash are compared in full."""
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
     same = ordered[1:] == ordered[:-1]
@@ -75,8 +75,11 @@ def _groups(columns: list[CodedColumn], hashes: Array) -> list[Array]:
     edges = np.flatnonzero(np.concatenate(([True], ~same, [True])))
     sizes = np.diff(edges)
     repeated = np.flatnonzero(sizes > 1)
-    largest = repeated[np.argsort(-sizes[repeated], kind="stable")]
-    return [order[edges[group] : edges[group + 1]] for group in largest]
+    largest = repeated[np.argsort(-sizes[repeated], kind="stable")][:_EXAMPLES]
+    shown = np.minimum(sizes[largest], _ROWS_OF_AN_EXAMPLE)
+    begins = edges[largest]
+    examples = (order[begin : begin + size].tolist() for begin, size in zip(begins, shown, strict=True))
+    return sizes[repeated], tuple(map(tuple, examples))
 
 
 def duplicate_columns(columns: Sequence[CodedColumn], budget: TimeBudget) -> list[DuplicateColumns]:

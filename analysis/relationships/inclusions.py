@@ -64,7 +64,7 @@ def foreign_keys(
     for done, child in enumerate(children):
         if budget.spent():
             return _sorted(found), Part(PartStatus.OUT_OF_TIME, tested, len(children) - done, by_chance)
-        probed = child.sorted_hashes[:_PROBED]
+        probed = child.sketch.hashes[:_PROBED]
         for parent in keys[child.value_class].having(probed, _LEAST_OF_PROBED):
             if parent is child:
                 continue
