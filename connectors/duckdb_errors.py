@@ -29,7 +29,7 @@ _OF_THE_READER = re.compile(
     r"|JSON transform error|Cannot execute statement of type |Cannot change configuration "
 )
 _JSON_PLACE = re.compile(
-    r"Malformed JSON in file .{0,500}, (at byte \d+ in (?:line|record/value) \d+): ([a-z ,]{1,100})\.?", re.DOTALL
+    r"Malformed JSON in file .{0,500}, at byte (\d+) in (line|record/value) (\d+): ([a-z ,]{1,100})\.?", re.DOTALL
 )
 _CSV_LINE = re.compile(r"CSV Error on Line: (\d+)")
 _CSV_REASONS = (
@@ -78,7 +78,8 @@ def sentence_of(error: Exception) -> str:
     if line := _CSV_LINE.match(text):
         return f"line {line[1]}: {_csv_reason(text)}"
     if place := _JSON_PLACE.match(text):
-        return f"Malformed JSON {place[1]}: {place[2]}"
+        # It counts from 2.
+        return f"Malformed JSON at byte {place[1]} in {place[2]} {int(place[3]) - 1}: {place[4]}"
     text = _OPEN_FILE.sub("the file", text)
     if isinstance(error, _WITHOUT_ROWS) and not text.startswith("JSON path"):
         return text[:500]

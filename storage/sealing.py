@@ -40,7 +40,7 @@ class Sealer:
         if key_id not in (None, self.key_id):
             raise WrongKey(
                 f"the credentials were encrypted with the key {key_id}, and the server has the key {self.key_id}: "
-                "set STUDIO_CREDENTIALS_KEY to what it was before, or enter the password anew"
+                "set STUDIO_CREDENTIALS_KEY as it was before (or unset it, as it was), or enter the password anew"
             )
         nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:

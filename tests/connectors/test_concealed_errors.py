@@ -105,6 +105,16 @@ def test_a_line_that_does_not_fit_is_named_and_not_shown(tmp_path: Path, content
     assert len(said) < 200
 
 
+@pytest.mark.parametrize("before", [0, 1, 5000])
+def test_a_line_that_is_no_json_is_named_by_its_number(tmp_path: Path, before: int) -> None:
+    """DuckDB counts one too many; where it does not any more, this fails."""
+    lines = ['{"a": 1}'] * before + [VALUE] + ['{"a": 1}'] * 3
+    (tmp_path / "bad.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    said = str(failed_file(tmp_path, "bad.jsonl"))
+    assert f" in line {before + 1}: " in said
+    assert VALUE not in said
+
+
 def test_no_error_names_the_open_file_of_the_server(tmp_path: Path) -> None:
     path = tmp_path / "torn.parquet"
     with duckdb.connect() as connection:
