@@ -61,7 +61,7 @@ def told(answer: httpx.Response, operation: Operation) -> Any:
 
 
 async def over_socket(client: StudioClient, operation: Operation, given: dict[str, Any]) -> tuple[int, Any]:
-    """Zero, and the result; or the status that the error has over HTTP, which the frame does not tell, and the error."""
+    """Zero and the result, or one and the error."""
     client.say(REQUEST, id=operation.name, operation=operation.name, parameters=given)
     kind, body = await client.line.hear()
     assert body["id"] == operation.name
