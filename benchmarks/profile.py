@@ -123,7 +123,7 @@ def _report(
     lines += [
         "## Measured on",
         "",
-        f"- {_processor()}, {os.cpu_count()} cores",
+        f"- {processor()}, {os.cpu_count()} cores",
         f"- Python {platform.python_version()}",
     ]
     lines += [f"- {package} {version(package)}" for package in ("numpy", "polars", "duckdb")]
@@ -181,7 +181,7 @@ def _large_table(rows: int, large: dict[str, dict[str, Any]]) -> list[str]:
     return [*lines, ""]
 
 
-def _processor() -> str:
+def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.associations.columns import Numbers
-from analysis.associations.moments import Coded, PairMoments, Values, all_pairs, centred, listed_pairs
+from analysis.associations.moments import Coded, PairMoments, Values, all_pairs, centred, inner, listed_pairs
 from analysis.associations.ranks import rank_scores
 from analysis.associations.results import Relation
 from analysis.columns import Array
@@ -73,7 +73,7 @@ def _twice_through(x: Array, y: Array) -> float:
     if not len(x) or np.all(x == x[0]) or np.all(y == y[0]):
         return float("nan")
     x, y = _unit(x), _unit(y)
-    return float(np.clip(np.dot(x, y), -1.0, 1.0))
+    return float(np.clip(inner(x, y), -1.0, 1.0))
 
 
 def _unit(values: Array) -> Array:
@@ -81,7 +81,7 @@ def _unit(values: Array) -> Array:
     halved = halved - halved[0]
     halved /= np.max(np.abs(halved))
     halved -= halved.mean()
-    return np.asarray(halved / np.linalg.norm(halved))
+    return np.asarray(halved / np.sqrt(inner(halved, halved)))
 
 
 def _of_own_ranks(a: Numbers, b: Numbers) -> float:
@@ -89,8 +89,8 @@ def _of_own_ranks(a: Numbers, b: Numbers) -> float:
     codes_a, codes_b = a.ranks.codes, b.ranks.codes
     x = _own_ranks(codes_a * (codes_b != 0), len(a.ranks.counts))
     y = _own_ranks(codes_b * (codes_a != 0), len(b.ranks.counts))
-    size = np.sqrt(np.dot(x, x)) * np.sqrt(np.dot(y, y))
-    return float(np.clip(np.dot(x, y) / size, -1.0, 1.0)) if size > 0 else float("nan")
+    size = np.sqrt(inner(x, x)) * np.sqrt(inner(y, y))
+    return float(np.clip(inner(x, y) / size, -1.0, 1.0)) if size > 0 else float("nan")
 
 
 def _own_ranks(codes: Array, distinct: int) -> Array:
@@ -144,7 +144,7 @@ def relation(a: Numbers, b: Numbers) -> Relation | None:
 
 def _is_linear(x: Array, y: Array) -> bool:
     x, y = _unit(x), _unit(y)
-    sign = np.sign(np.dot(x, y))
+    sign = np.sign(inner(x, y))
     return bool(np.max(np.abs(x - sign * y)) <= 1e-9 * np.max(np.abs(x)))
 
 
