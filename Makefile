@@ -11,7 +11,7 @@ PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test run bench kill-rounds chaos soak scan-sizes lock
+.PHONY: help install fmt check test run bench kill-rounds chaos schema-fuzz soak scan-sizes lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -44,6 +44,9 @@ chaos: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## three nodes under faults: make ch
 
 scan-sizes: $(INSTALLED) ## scans of 300 tables, a million rows of files, ten million of Parquet
 	SCAN_ROWS=1000000 SCAN_TABLES=300 SCAN_PARQUET_ROWS=10000000 $(BIN)/pytest -s tests/handlers/scans/test_whole_sources.py
+
+schema-fuzz: $(INSTALLED) ## the whole API under schemathesis: make schema-fuzz SCHEMA_FUZZ_SECONDS=3600
+	SCHEMA_FUZZ_SECONDS=$(or $(SCHEMA_FUZZ_SECONDS),600) $(BIN)/pytest -s tests/end_to_end/test_api_schema.py
 
 soak: $(INSTALLED) ## rooms open and close for ten minutes: make soak SOAK_SECONDS=600
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(BIN)/pytest -s tests/end_to_end/test_soak.py
