@@ -19,7 +19,7 @@ from handlers.analytics.computed import AnswerState, Computed, Failure
 from handlers.analytics.hiding import hidden, sensitive_columns
 from handlers.analytics.loading import KINDS, LOADING_SHARE, Loaded, load
 from handlers.analytics.stopping import Course, OutOfTime, Refused, Stopped
-from handlers.analytics.tasks import AnalysisKind, ColumnRead, Ran, Task
+from handlers.analytics.tasks import AnalysisKind, ColumnRead, Ran, RowsRead, Task
 from handlers.source_readers import Tell
 
 logger = logging.getLogger(__name__)
@@ -62,7 +62,14 @@ async def answer(connector: Connector, tell: Tell, task: Task) -> bytes:
 
 
 async def analyse(connector: Connector, tell: Tell, task: Task) -> Computed[Any]:
-    course, way = Course(task.seconds, tell), WAYS[task.kind]
+    try:
+        return await _analysed(connector, Course(task.seconds, tell), task)
+    except OutOfTime:
+        return _unread(task)
+
+
+async def _analysed(connector: Connector, course: Course, task: Task) -> Computed[Any]:
+    way = WAYS[task.kind]
     course.tell(0.0, f"describing {task.dataset}")
     description = await connector.describe(DatasetRef(task.schema_name, task.name))
     notes: list[str] = []
@@ -95,6 +102,9 @@ async def _related(
     except ConnectorError as error:
         notes.append(f"{label} was left out: {str(error).rstrip('.')}.")
         return {}
+    except OutOfTime:
+        notes.append(f"There was no time to read {label}.")
+        return {}
     loaded.ran += found.ran
     notes += [f"{label}: {note}" for note in found.notes]
     return {label: found.frame}
@@ -118,8 +128,7 @@ async def _computed(
     try:
         result = await course.compute(work)
     except OutOfTime:
-        message = f"It was not computed within {task.seconds:g} s; ask for fewer columns or rows, or give it more time."
-        error = Failure(code="out_of_time", message=message)
+        error = _out_of_time(task)
     except Refused as refusal:
         error = Failure(code=refusal.code, message=refusal.message)
     except (Stopped, MemoryError):
@@ -148,6 +157,20 @@ async def _computed(
         lasts=error is None and not loaded.is_broken,
         may_tell_values=way.shows_levels or way.shows_numbers,
     )
+
+
+def _out_of_time(task: Task) -> Failure:
+    message = f"It was not computed within {task.seconds:g} s; ask for fewer columns or rows, or give it more time."
+    return Failure(code="out_of_time", message=message)
+
+
+def _unread(task: Task) -> Computed[Any]:
+    """Where the time was over before the first row came."""
+    rows = RowsRead(
+        read=0, total=None, total_is_estimate=False, is_sample=False, method="no rows", seed=None, bound=None
+    )
+    error = _out_of_time(task)
+    return Computed(state=AnswerState.FAILED, rows=rows, columns=[], ran=[], notes=[], error=error, lasts=False)
 
 
 def _refuse_hidden(names: list[str], why: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from connectors.connector import Connector, chosen_columns
 from connectors.datasets import Column, ColumnBatch, Description, LogicalType, Sample
 from connectors.datasets import Kind as SourceKind
 from connectors.errors import ConnectorError, OutOfMemory, StatementTimeout
+from handlers.analytics.stopping import OutOfTime
 from handlers.analytics.tasks import Ran, RowsRead, SampleBound, Task
 
 # 8 bytes a cell: 400 MB of numbers at the most. Analyses hold up to as much again while they compute.
@@ -32,6 +33,7 @@ FEWEST_BATCH_ROWS, MOST_BATCH_ROWS = 256, 65_536
 FEWEST_COLUMNS = 100
 # What is left is for computing.
 LOADING_SHARE = 0.6
+COUNTING_SHARE = 0.2
 # PostgreSQL takes whole pages of larger tables: rows that lie together come together.
 _BY_PAGES = 1_000_000
 _CONFIDENCE = 0.99
@@ -81,11 +83,12 @@ async def load(
 ) -> Loaded:
     """The dataset's rows: all, or a seeded sample of as many as the task and the bound of cells allow.
 
-    What breaks in the middle leaves what was read, and a note that says so. Raises ConnectorError where nothing was.
+    What breaks in the middle leaves what was read, and a note that says so. Where nothing was read, raises
+    ConnectorError, OutOfTime.
     """
     asked = chosen = chosen_columns(description, task.columns)
     deadline = time.monotonic() + LOADING_SHARE * task.seconds
-    total, is_estimate = await rows_of(connector, description)
+    total, is_estimate = await rows_of(connector, description, COUNTING_SHARE * task.seconds)
     while True:
         most = most_rows(task.rows, len(chosen), connector.kind)
         sampled = total is not None and total > most
@@ -122,11 +125,12 @@ def most_rows(asked: int | None, columns: int, kind: SourceKind) -> int:
     return max(1, min(wanted, MOST_CELLS // max(columns, 1)))
 
 
-async def rows_of(connector: Connector, description: Description) -> tuple[int | None, bool]:
-    """How many rows the dataset has, and whether that is only estimated."""
+async def rows_of(connector: Connector, description: Description, seconds: float) -> tuple[int | None, bool]:
+    """How many rows the dataset has, and whether that is only estimated, as it is where counting takes longer."""
     try:
-        return await connector.count_rows(description.dataset.ref), False
-    except StatementTimeout:
+        async with asyncio.timeout(seconds):
+            return await connector.count_rows(description.dataset.ref), False
+    except (StatementTimeout, TimeoutError):
         return description.dataset.estimated_rows, True
 
 
@@ -164,14 +168,16 @@ class _Reading:
             text_limit=TEXT_LIMIT,
         )
         try:
-            async with contextlib.aclosing(batches):
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())), contextlib.aclosing(batches):
                 async for batch in batches:
-                    await asyncio.to_thread(self._take, batch)
+                    # Whole, or not at all: time may run out at any await.
+                    await asyncio.shield(asyncio.to_thread(self._take, batch))
                     check()
                     tell(self._rows, total)
-                    if time.monotonic() > self._deadline and self._rows and not batch.truncated:
-                        self._ended = "there was no time to read more"
-                        return
+        except TimeoutError:
+            if not self._rows:
+                raise OutOfTime from None
+            self._ended = "there was no time to read more"
         except ConnectorError as error:
             if not self._rows:
                 raise

@@ -76,6 +76,18 @@ class Analyst:
         return found.status_code, found.json()["code"], found.json()["detail"]
 
 
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Returns as soon as the condition holds; fails at the deadline."""
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                if condition():
+                    return
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"it is not so that {what}") from None
+
+
 def analyse(place: Path | str, folder: Path, scenario: Callable[[Analyst], Coroutine[Any, Any, None]]) -> None:
     """Runs a scenario against a node of its own."""
 
