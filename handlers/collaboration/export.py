@@ -153,7 +153,8 @@ def _safe(name: str) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """All of it or nothing, however often."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    # The database is readable for nobody else, so what is written out of it is not either.
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(data)
     partial.replace(path)

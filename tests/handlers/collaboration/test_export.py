@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def test_each_document_is_a_file_in_its_own_form(engine_url: str, tmp_path: Path
         assert (run.done, run.total) == (4, 4)
         result = json.loads(run.result or "")
         folder = tmp_path / result["folder"]
+        assert stat.S_IMODE(folder.stat().st_mode) & 0o077 == 0, "others on this machine may not read it"
         manifest = json.loads((folder / "manifest.json").read_text())
         files = {file["document"]: file for file in manifest["files"]}
         assert sorted(files) == ["Zürich & co", "empty", "notes", "page"]
