@@ -46,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fifth of the repetitions; keeps no table")
     options = parser.parse_args()
-    repetitions = 20 if options.quick else 100
+    repetitions = 8 if options.quick else 40
     with quiet_threads(1):
         lines = [*_known(), *_noise(repetitions), *_truth(repetitions)]
     text = "\n".join([*_head(), *lines])

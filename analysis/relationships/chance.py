@@ -24,10 +24,13 @@ _ORDERED = frozenset({ValueClass.WHOLE, ValueClass.DAY, ValueClass.MOMENT})
 
 
 def weigh(
-    child: ColumnSketch, parent: ColumnSketch, share: float, datasets: Collection[str]
+    child: ColumnSketch, parent: ColumnSketch, share: float, values_share: float, datasets: Collection[str]
 ) -> tuple[float, tuple[Evidence, ...]]:
-    """The score of "`child` refers to `parent`", whose values include `share` of the child's, and its reasons."""
-    inside = _by_values(child, parent)
+    """The score of "`child` refers to `parent`" and its reasons.
+
+    Of the child's rows `share` have a partner, of its different values `values_share`.
+    """
+    inside = _by_values(child, parent, values_share)
     names = names_evidence(ColumnName(child.dataset, child.column), ColumnName(parent.dataset, parent.column), datasets)
     reasons = [
         inside,
@@ -48,22 +51,24 @@ def standing(score: float) -> Standing | None:
     return Standing.POSSIBLE if score >= POSSIBLE else None
 
 
-def _by_values(child: ColumnSketch, parent: ColumnSketch) -> Evidence:
+def _by_values(child: ColumnSketch, parent: ColumnSketch, share: float) -> Evidence:
+    """Chernoff's bound on that so many of the values are keys, were they any numbers in the range of the keys."""
     if child.value_class not in _ORDERED:
-        weight = min(_MOST_FROM_VALUES, float(child.distinct))
+        weight = round(min(_MOST_FROM_VALUES, child.distinct * share), 2)
         return Evidence(f"{child.distinct} different values of this kind rarely occur elsewhere by chance", weight)
-    density = _density(parent)
-    weight = min(_MOST_FROM_VALUES, child.distinct * -math.log10(density))
+    density = parent.density
+    weight = min(_MOST_FROM_VALUES, child.distinct * _surprise(share, density))
     if weight < 1:
         return Evidence(f"the keys fill {density:.0%} of their range: any number in it is one of them", 0.0)
     return Evidence(f"the keys fill only {density:.2g} of their range, and the values hit them", round(weight, 2))
 
 
-def _density(parent: ColumnSketch) -> float:
-    """Which share of the numbers between its least and its greatest a column has."""
-    if parent.minimum is None or parent.maximum is None:
-        return 1.0
-    return min(1.0, parent.distinct / (parent.maximum - parent.minimum + 1))
+def _surprise(share: float, expected: float) -> float:
+    """Powers of ten that each value adds, where a share of hits is above the expected one."""
+    if share <= expected:
+        return 0.0
+    missed = (1 - share) * math.log10((1 - share) / (1 - expected)) if share < 1 else 0.0
+    return share * math.log10(share / expected) + missed
 
 
 def _range(child: ColumnSketch, parent: ColumnSketch) -> Evidence | None:
@@ -88,7 +93,7 @@ def _missing(share: float) -> Evidence | None:
 
 def _own_key(child: ColumnSketch, parent: ColumnSketch) -> Evidence | None:
     """Two datasets that both count their rows from 1 have nothing to do with each other."""
-    if not child.unique or child.value_class not in _ORDERED or _density(child) < 0.5 or _density(parent) < 0.5:
+    if not child.unique or child.value_class not in _ORDERED or child.density < 0.5 or parent.density < 0.5:
         return None
     return Evidence("it tells the rows of its own dataset apart by counting them", -4.0)
 

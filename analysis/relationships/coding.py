@@ -80,6 +80,7 @@ class CodedColumn:
             least_hashes(self.hashes),
             float(self.values[0]) if ordered else None,
             float(self.values[-1]) if ordered else None,
+            _step(self.values) if self.values.dtype == np.int64 else None,
             self.sampled,
         )
 
@@ -108,6 +109,12 @@ def sketches_of(dataset: str, frame: Frame) -> tuple[ColumnSketch, ...]:
         for column in frame.columns
         if column.role is not Role.OTHER
     )
+
+
+def _step(values: Array) -> float | None:
+    """The greatest number that divides all differences of rising whole numbers."""
+    unsigned = values.view(np.uint64)
+    return float(np.gcd.reduce(unsigned[1:] - unsigned[:-1])) if len(values) > 1 else None
 
 
 def _status(column: CodedColumn) -> ColumnStatus:

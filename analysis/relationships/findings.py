@@ -112,7 +112,8 @@ class FunctionalDependency:
 @dataclass(frozen=True, slots=True)
 class UniqueColumns:
     """One column, or two together, that tell rows apart. `expected_repeats`: pairs of equal rows that independent
-    columns of these frequencies would have; where it is small, being unique says little (`possible`)."""
+    columns of these frequencies would have, and one column of numbers drawn from their range; where it is small, being
+    unique says little (`possible`)."""
 
     dataset: str
     columns: tuple[str, ...]

@@ -125,7 +125,7 @@ def _compared(
     share = rows / child.present
     if share < options.min_inclusion or _same_rows(child, parent):
         return None
-    score, evidence = weigh(child.sketch, parent.sketch, share, datasets)
+    score, evidence = weigh(child.sketch, parent.sketch, share, values / child.distinct, datasets)
     stands = standing(score)
     if stands is None:
         return None

@@ -88,7 +88,7 @@ def _one_way(
     share = containment(left, right)
     if share.low < options.min_containment:
         return None
-    score, evidence = weigh(left, right, 1.0, datasets)
+    score, evidence = weigh(left, right, 1.0, share.share, datasets)
     stands = standing(score)
     if stands is None:
         return None

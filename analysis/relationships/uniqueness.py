@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from analysis.relationships.coding import CodedColumn
+from analysis.relationships.column_words import is_named_as_key
 from analysis.relationships.counting import expected_repeats, joint_codes
 from analysis.relationships.findings import Basis, Part, PartStatus, RelationshipOptions, Standing, UniqueColumns
 from analysis.relationships.sketches import ValueClass
@@ -46,9 +47,9 @@ def _tells_apart(first: CodedColumn, second: CodedColumn) -> bool:
 
 def _finding(columns: list[CodedColumn]) -> UniqueColumns:
     first = columns[0]
-    repeats = 0.0 if len(columns) == 1 else expected_repeats(columns, first.rows)
-    continuous = len(columns) == 1 and first.value_class is ValueClass.FRACTION
-    telling = repeats >= _TELLING_REPEATS if len(columns) > 1 else not continuous and first.rows >= _TELLING_REPEATS
+    repeats = expected_repeats(columns, first.rows) if len(columns) > 1 else _repeats_of_one(first)
+    named = len(columns) == 1 and is_named_as_key(first.name.column) and first.value_class is not ValueClass.FRACTION
+    telling = repeats >= _TELLING_REPEATS or named
     return UniqueColumns(
         first.name.dataset,
         tuple(column.name.column for column in columns),
@@ -58,6 +59,14 @@ def _finding(columns: list[CodedColumn]) -> UniqueColumns:
         first.rows,
         Basis.SAMPLE if first.sampled else Basis.EXACT,
     )
+
+
+def _repeats_of_one(column: CodedColumn) -> float:
+    """Pairs of equal rows, were the values drawn from all steps of their range; of text, from as many as there are."""
+    if column.value_class is ValueClass.FRACTION:
+        return 0.0
+    rows = column.rows
+    return rows * (rows - 1) / 2 * column.sketch.density / column.distinct
 
 
 def _cut(found: list[UniqueColumns], options: RelationshipOptions) -> list[UniqueColumns]:

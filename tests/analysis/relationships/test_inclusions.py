@@ -98,6 +98,26 @@ def test_two_datasets_that_count_their_rows_do_not_refer_to_each_other() -> None
     assert pairs(found_in(tables).foreign_keys, None) == set()
 
 
+def test_two_datasets_of_every_hour_do_not_refer_to_each_other() -> None:
+    """In microseconds hours fill little of their range; in hours they fill it."""
+    hours = np.datetime64("2024-01-01") + np.arange(3000).astype("timedelta64[h]")
+    tables: dict[str, dict[str, Any]] = {
+        "wind": {"at": hours, "speed": np.arange(3000) / 7},
+        "rain": {"at": hours[:2900]},
+        "sun": {"day": hours[::24]},
+    }
+    result = found_in(tables)
+    assert pairs(result.foreign_keys) == set()
+    assert [join for join in result.joinable if join.standing is Standing.LIKELY] == []
+
+
+def test_half_of_some_numbers_among_half_of_all_is_chance() -> None:
+    random = np.random.default_rng(5)
+    left, right = (random.choice(1000, 500, replace=False) for _ in range(2))
+    result = found_in({"a": {"power": left}, "b": {"weight": right}}, min_inclusion=0.3, min_containment=0.3)
+    assert (result.foreign_keys, result.joinable) == ((), ())
+
+
 def test_numbers_with_gaps_are_a_reference_whatever_their_name() -> None:
     random = np.random.default_rng(3)
     numbers = random.choice(10_000_000, 400, replace=False)

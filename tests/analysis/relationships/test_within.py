@@ -149,6 +149,14 @@ def test_a_pair_that_is_unique_by_chance_is_only_possible() -> None:
         assert {one.standing for one in found} <= {Standing.POSSIBLE}
 
 
+def test_a_few_large_numbers_are_different_without_being_a_key() -> None:
+    columns = {"revenue": np.random.default_rng(1).permutation(10_000_000)[:100]}
+    (found,) = found_in(columns).unique
+    assert found.standing is Standing.POSSIBLE
+    (found,) = found_in({"account_no": columns["revenue"]}).unique
+    assert found.standing is Standing.LIKELY
+
+
 def test_a_sample_is_told_as_one() -> None:
     found = found_in({"id": np.arange(100), "x": np.arange(100) % 7}, 5000)
     assert {one.basis for one in found.unique} == {Basis.SAMPLE}
