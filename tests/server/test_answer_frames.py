@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from node_in_process import Node, running_node
 from studio_client import DEADLINE, StudioClient
 
@@ -14,6 +13,7 @@ from handlers.catalogue import OPERATIONS
 from handlers.merge_patch import same_but_for
 from server.answer_frames import ANSWER, ANSWER_CHANGED, WATCH_OPERATION
 from server.feed_frames import WATCH
+from server.openapi import build_openapi
 from server.socket_watch import WATCH_ENDED
 from server.studio_frames import ERROR, REQUEST, RESULT
 from server.watch_frames import MAX_WATCHES, UNWATCH
@@ -60,20 +60,26 @@ def document(name: str) -> dict[str, Any]:
     return {"workspace_id": "default", "id": name}
 
 
-@pytest.mark.parametrize("name", DASHBOARDS)
-def test_l1_all_dashboards_can_be_watched(tmp_path: Path, name: str) -> None:
+def test_l1_all_dashboards_can_be_watched(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         client = Client(node)
-        answer = await client.watch(id="mine", operation=name)
-        assert (answer["id"], answer["sequence"]) == ("mine", 1)
-        client.say(REQUEST, id=2, operation=name, parameters={})
-        asked = (await client.hear(RESULT))["value"]
-        watched = node.studio.gateway.operations[name].watched
-        assert watched is not None
-        assert same_but_for(answer["value"], asked, watched.passing)
+        for name in DASHBOARDS:
+            answer = await client.watch(id=name, operation=name, parameters={})
+            assert (answer["id"], answer["sequence"]) == (name, 1)
+            client.say(REQUEST, id=2, operation=name, parameters={})
+            asked = (await client.hear(RESULT))["value"]
+            watched = node.studio.gateway.operations[name].watched
+            assert watched is not None
+            assert same_but_for(answer["value"], asked, watched.passing)
 
     assert len(DASHBOARDS) == 6
     play(tmp_path, scenario)
+
+
+def test_l1_the_description_says_which_can_be_watched() -> None:
+    paths = build_openapi(OPERATIONS)["paths"]
+    assert paths["/dashboard/lineage"]["get"]["x-watched"] is True
+    assert "x-watched" not in paths["/users"]["get"]
 
 
 def test_l2_a_change_is_a_patch_that_gives_the_answer(tmp_path: Path) -> None:
