@@ -87,7 +87,10 @@ SELECT r.rolsuper AS superuser, has_database_privilege(current_database(), 'CREA
           AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')) AS writable,
        (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
-          AND has_table_privilege(c.oid, 'SELECT')) AS readable
+          AND has_table_privilege(c.oid, 'SELECT')) AS readable,
+       (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+          AND has_table_privilege(c.oid, 'SELECT') AND row_security_active(c.oid)) AS filtered
 FROM pg_roles r WHERE r.rolname = current_user
 """
 
@@ -168,6 +171,10 @@ async def rights(connection: Any, patience: float) -> tuple[tuple[str, ...], tup
     if row["superuser"]:
         words.append("superuser")
         warnings.append("the account is a superuser; one that may only read is enough")
+    if row["filtered"]:
+        warnings.append(
+            f"row security may hide rows of {row['filtered']} tables from the account; what it sees is taken for all"
+        )
     return tuple(words), tuple(warnings)
 
 

@@ -40,8 +40,12 @@ async def checks_of(
     if source.last_test is None:
         checks.append(["Account only reads", "unknown", "The source was never tested."])
     else:
+        rights = source.last_test.get("rights") or []
         warnings = source.last_test.get("warnings") or []
-        checks.append(_check("Account only reads", not warnings, "; ".join(warnings) or "no warnings"))
+        only_reads = rights == ["read"] if rights else not warnings
+        checks.append(
+            _check("Account only reads", only_reads, "; ".join(warnings) or ", ".join(rights) or "no warnings")
+        )
     if scan is None:
         return [
             *checks,

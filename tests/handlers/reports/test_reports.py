@@ -90,6 +90,9 @@ def test_after_an_incremental_scan_a_report_still_has_what_did_not_change_and_sa
             )  # fmt: skip
         await scanned(node, row.id)
         await scanned_again(node, row.id)
+        tested = {"ok": True, "rights": ["read"], "warnings": ["row security may hide rows"]}
+        async with node.parts.database.write() as connection:
+            await data_sources.note_test(connection, row.id, tested, at=node.clock)
         content = {}
         for kind in ("profile", "scan", "compliance"):
             run = DirectRun(node.parts, kind, workspace_id="lab", created_by="ada")
@@ -103,6 +106,8 @@ def test_after_an_incremental_scan_a_report_still_has_what_did_not_change_and_sa
         assert "Not scanned,main.broken,failed,It was not scanned: No such table." in content["scan"]
         assert "Sensitive data,main.sold,amount,Card number,0.98" in content["scan"]
         assert "missing,1 datasets were never looked at for sensitive data." in content["scan"]
+        # A warning that is about something else is no right to write.
+        assert "Checks,Account only reads,pass,row security may hide rows" in content["compliance"]
         assert "Checks,Sensitive columns known,fail,1 findings; 1 of 2 datasets were looked at" in content["compliance"]
 
     play(database_url, scenario)
