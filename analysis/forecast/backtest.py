@@ -44,7 +44,7 @@ def backtested(values: Array, plan: Plan, season: int, levels: tuple[float, ...]
     combination = combine(candidates.forecasts, actual, candidates.of(NAIVE2)[:-1])
     forecasts = _bounded_below(combination.forecasts, values)
     errors = actual - forecasts[:-1]
-    widths = _widths(errors, origins, values, season, levels)
+    widths = _widths(errors, origins, values, season, levels, len(origins))
     scored = _Scores(candidates, actual, absolute_scale(values[: origins[0]], season))
     best = scored.of(f"combination ({combination.how})", forecasts[:-1], 1.0)
     models = _models(scored, candidates, combination, season)
@@ -57,7 +57,7 @@ def backtested(values: Array, plan: Plan, season: int, levels: tuple[float, ...]
         season,
         best,
         models,
-        _coverages(errors, values, origins, season, levels),
+        _coverages(errors, values, plan, season, levels),
         None if best.owa is None or rival.owa is None else best.owa < rival.owa,
     )
     return Tested(forecasts[-1], widths, backtest)
@@ -88,11 +88,13 @@ def _models(scored: _Scores, candidates: Candidates, combination: Combination, s
     return tuple(sorted(made, key=lambda score: (score.owa is None, score.owa or 0.0, score.smape, score.model)))
 
 
-def _widths(errors: Array, origins: tuple[int, ...], values: Array, season: int, levels: tuple[float, ...]) -> Widths:
-    """How far intervals after the last of `values` reach, from errors at these origins."""
+def _widths(
+    errors: Array, origins: tuple[int, ...], values: Array, season: int, levels: tuple[float, ...], tested: int
+) -> Widths:
+    """How far intervals after the last of `values` reach, from errors at these origins of `tested` in all."""
     horizon = errors.shape[1]
     if errors.size >= LEAST_ERRORS:
-        return conformal_widths(errors, levels, phases_of(season, origins, len(values), horizon))
+        return conformal_widths(errors, levels, phases_of(season, origins, len(values), horizon), tested)
     return model_widths(_deseasoned(values, season), horizon, levels)
 
 
@@ -105,13 +107,13 @@ def _deseasoned(values: Array, season: int) -> Array:
 
 
 def _coverages(
-    errors: Array, values: Array, origins: tuple[int, ...], season: int, levels: tuple[float, ...]
+    errors: Array, values: Array, plan: Plan, season: int, levels: tuple[float, ...]
 ) -> tuple[Coverage, ...]:
     """What intervals made without an origin would have covered there."""
     made = []
-    for place, origin in enumerate(origins):
-        others, elsewhere = np.delete(errors, place, axis=0), origins[:place] + origins[place + 1 :]
-        made.append(_widths(others, elsewhere, values[:origin], season, levels).widths)
+    for origin, judges in zip(plan.origins, plan.others(), strict=True):
+        elsewhere = tuple(plan.origins[judge] for judge in judges)
+        made.append(_widths(errors[list(judges)], elsewhere, values[:origin], season, levels, len(plan.origins)).widths)
     widths = np.stack(made, axis=1)  # levels, origins, horizon
     return tuple(
         Coverage(

@@ -36,17 +36,13 @@ class Combination:
 def combine(forecasts: Array, actual: Array, naive2: Array) -> Combination:
     """`forecasts` (models, origins + 1, horizon), of which the last origin is the end; `actual` (origins, horizon).
 
-    `naive2` (origins, horizon) is the benchmark that losses are relative to.
+    `naive2` (origins, horizon) is the benchmark that losses are relative to. There are at least two origins.
     """
     origins = len(actual)
-    if origins == 0:
-        weights = np.full(len(forecasts), 1 / len(forecasts))
-        return Combination(np.median(forecasts, axis=0), weights, "median")
     losses = relative_losses(forecasts[:, :-1], actual, naive2)
     means, medians = np.empty((2, origins + 1, forecasts.shape[2]))
     for place in range(origins + 1):
-        others = np.arange(origins) != place
-        weights = weights_of(losses[:, others] if others.any() else losses)
+        weights = weights_of(losses[:, np.arange(origins) != place])
         means[place] = weights @ forecasts[:, place]
         medians[place] = weighted_median(forecasts[:, place], weights)
     share, how = _mean_share(means[:-1], medians[:-1], actual, naive2)

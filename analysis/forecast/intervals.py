@@ -1,9 +1,9 @@
 """Prediction intervals out of backtest errors: split-conformal, each horizon and phase in units of its own spread.
 
 Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005), for the conformal quantile. Errors from a few
-origins are far from independent, so the quantile is widened as Student's t widens the normal's, with one degree of
-freedom an origin. With fewer than `LEAST_ERRORS` errors, the spread of the naive method's errors in the history takes
-their place.
+origins are far from independent, so the quantile is widened as Student's t widens the normal's, with three degrees of
+freedom for four origins. With fewer than `LEAST_ERRORS` errors, the spread of the naive method's errors in the history
+takes their place.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from analysis.columns import Array
 LEAST_ERRORS = 20
 # A phase's spread is told from the others' where there are so many errors of each, and weighs as much as so many more.
 _LEAST_ERRORS_A_PHASE, _PRIOR_ERRORS = 8, 16.0
+# Neighbouring origins overlap by half.
+_FREEDOM_AN_ORIGIN = 0.75
 CONFORMAL = "split-conformal on backtest errors, scaled by horizon and season"
 MODEL_VARIANCE = "variance of the naive method's errors: too few backtest errors for a conformal interval"
 
@@ -48,10 +50,13 @@ def phases_of(season: int, origins: tuple[int, ...], end: int, horizon: int) -> 
     return Phases(season, (np.array(origins)[:, None] + steps) % season, (end + steps) % season)
 
 
-def conformal_widths(errors: Array, levels: tuple[float, ...], phases: Phases | None = None) -> Widths:
+def conformal_widths(
+    errors: Array, levels: tuple[float, ...], phases: Phases | None = None, tested: int | None = None
+) -> Widths:
     """From errors of the combination, shape (origins, horizon), at least `LEAST_ERRORS` of them.
 
-    With `phases` the errors of each phase of the season are in units of their own, too: nights are calmer than days.
+    `tested` is how many origins the widening for few is of, those of `errors` unless given. With `phases` the errors of
+    each phase of the season are in units of their own, too: nights are calmer than days.
     """
     spread = horizon_spread(errors)
     scaled = errors / spread
@@ -59,7 +64,7 @@ def conformal_widths(errors: Array, levels: tuple[float, ...], phases: Phases | 
         factors = phase_spread(scaled, phases)
         scaled, spread = scaled / factors[phases.past], spread * factors[phases.ahead]
     scores = np.sort(np.abs(scaled).ravel())
-    freedom = len(errors)
+    freedom = max(2, round(_FREEDOM_AN_ORIGIN * (tested or len(errors))))
     reaches = [
         _conformal_quantile(scores, level) * student_quantile(level, freedom) / normal_quantile(level)
         for level in levels

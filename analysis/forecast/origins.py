@@ -10,6 +10,7 @@ from dataclasses import dataclass
 LEAST_VALUES = 8
 LEAST_ORIGINS = 3
 _MOST_ORIGINS = 8
+_LEAST_APART = 2
 # Short horizons need more origins for as many errors as intervals are made of.
 _WANTED_ERRORS = 24
 # The least that any model is fitted to in a backtest, and what it gets where there is plenty.
@@ -26,6 +27,18 @@ class Plan:
     stride: int
     horizon: int
     periods: tuple[int, ...]
+
+    def others(self) -> tuple[tuple[int, ...], ...]:
+        """For each origin, which (by place) may judge it: those whose values to come are none of its own.
+
+        Where fewer than two are, all the others: overlapping ones tell more than none.
+        """
+        made = []
+        for place, origin in enumerate(self.origins):
+            rest = [number for number in range(len(self.origins)) if number != place]
+            apart = [number for number in rest if abs(self.origins[number] - origin) >= self.horizon]
+            made.append(tuple(apart if len(apart) >= _LEAST_APART else rest))
+        return tuple(made)
 
 
 def longest_horizon(values: int) -> int:

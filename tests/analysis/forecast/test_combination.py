@@ -47,6 +47,15 @@ def test_the_best_model_leads_the_combination() -> None:
     assert made.weights[0] > 0.9
 
 
+def test_origins_that_overlap_do_not_judge_each_other() -> None:
+    plan = plan_of(700, 48, (24, 168))
+    for place, judges in enumerate(plan.others()):
+        assert len(judges) >= 5
+        assert all(abs(plan.origins[judge] - plan.origins[place]) >= 48 for judge in judges)
+    close = plan_of(9, 2, ())
+    assert all(len(judges) == 2 for judges in close.others())
+
+
 def test_measures() -> None:
     assert smape(np.array([100.0, 0]), np.array([50.0, 0])) == 200 * 50 / 150 / 2
     assert absolute_scale(np.array([1.0, 5, 2, 6, 3]), 2) == 1.0
