@@ -127,7 +127,7 @@ def all_pairs(columns: Sequence[Stretches], check: Callable[[], None]) -> PairMo
 
 
 def listed_pairs(
-    columns: Sequence[Stretches], a: Array, b: Array, check: Callable[[], None], budget: int = 2**25
+    columns: Sequence[Stretches], a: Array, b: Array, check: Callable[[], None], budget: int = 2**23
 ) -> PairMoments:
     """Arrays as long as `a` and `b`, indices into the columns: for few pairs of many columns."""
     rows = len(columns[0])

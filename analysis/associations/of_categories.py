@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.associations import contingency
+from analysis.associations.certainty import FEWEST_CERTAIN
 from analysis.associations.columns import FEWEST_ROWS, Categories, Prepared
 from analysis.associations.contingency import Effect, Table
-from analysis.associations.of_numbers import FEWEST_CERTAIN
 from analysis.associations.results import Method, Pair, Relation, Status
 from analysis.associations.work import Work
 from analysis.columns import Array

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.associations.certainty import FEWEST_CERTAIN
 from analysis.associations.columns import FEWEST_ROWS, Categories, Numbers
 from analysis.associations.correlation_ratio import (
     INFLUENCE_ROWS,
@@ -20,7 +21,6 @@ from analysis.associations.group_sums import grouped
 from analysis.associations.moments import Coded, centred
 from analysis.associations.numeric_pairs import LOSS, RERANKED_CELLS
 from analysis.associations.of_categories import capping
-from analysis.associations.of_numbers import FEWEST_CERTAIN
 from analysis.associations.ranks import rank_scores
 from analysis.associations.results import Method, Pair, Relation, Status
 from analysis.associations.work import Work, strength_of
@@ -50,8 +50,6 @@ def of_mixed(work: Work, a: Array, b: Array) -> list[Pair]:
     scores = [Coded(column.ranks.codes, column.ranks.scores()) for column in sides.numbers]
     ranks = grouped(scores, sides.categories, wanted, work.check)
     rows = work.picked(INFLUENCE_ROWS)
-    few = [column.values[rows] for column in sides.numbers]
-    codes = [column.codes[rows] for column in sides.categories]
     affordable = sum(values[place].n < sides.numbers[place[0]].told.rows_with_value for place in values)
     least = 0.0 if affordable * work.frame.rows <= RERANKED_CELLS else LOSS
     pairs = []
@@ -59,7 +57,7 @@ def of_mixed(work: Work, a: Array, b: Array) -> list[Pair]:
         work.check()
         x, g = sides.numbers[number], sides.categories[category]
         own = _own_ranks(x, g, ranks[number, category], least)
-        deviation = influence_deviation(few[number], codes[category])
+        deviation = influence_deviation(x.values[rows], g.codes[rows])
         pairs.append(_of_two(work, (int(i), int(j)), (x, g), (values[number, category], own), deviation))
     return pairs
 
