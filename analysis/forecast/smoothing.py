@@ -1,6 +1,6 @@
-"""Exponential smoothing without seasons: simple, damped trend, trend, and theta, of many series in one pass.
+"""Exponential smoothing without seasons: simple, damped trend, and theta, of many series in one pass.
 
-All four are the innovations form of Holt's method with a damped trend (Hyndman, Koehler, Ord & Snyder 2008): level and
+All three are the innovations form of Holt's method with a damped trend (Hyndman, Koehler, Ord & Snyder 2008): level and
 trend are moved by shares of each one-step error. Simple smoothing has no trend; the theta method is simple smoothing
 with half the slope of the series as drift (Hyndman & Billah, "Unmasking the Theta method", 2003). Parameters are the
 best of a grid by the sum of squared one-step errors: a grid is computed over all series at once, which in numpy is
@@ -17,10 +17,10 @@ import numpy as np
 
 from analysis.columns import Array
 
-SES, THETA, DAMPED, TREND = "simple smoothing", "theta", "damped trend", "trend"
+SES, THETA, DAMPED = "simple smoothing", "theta", "damped trend"
 
 _ALPHAS = (0.01, 0.03, 0.06, 0.1, 0.16, 0.24, 0.34, 0.46, 0.6, 0.75, 0.88, 0.99)
-_TREND_ALPHAS = (0.05, 0.15, 0.3, 0.5, 0.75, 0.95)
+_DAMPED_ALPHAS = (0.05, 0.15, 0.3, 0.5, 0.75, 0.95)
 _BETAS = (0.01, 0.05, 0.15, 0.4)  # shares of alpha
 _PHIS = (0.8, 0.9, 0.97)
 # Errors of the first steps tell more of the initial state than of the parameters.
@@ -41,10 +41,9 @@ def _grid() -> _Grid:
     simple = [(SES, alpha, 0.0, 1.0) for alpha in _ALPHAS]
     theta = [(THETA, alpha, 0.0, 1.0) for alpha in _ALPHAS]
     damped = [
-        (DAMPED, alpha, alpha * beta, phi) for alpha, beta, phi in itertools.product(_TREND_ALPHAS, _BETAS, _PHIS)
+        (DAMPED, alpha, alpha * beta, phi) for alpha, beta, phi in itertools.product(_DAMPED_ALPHAS, _BETAS, _PHIS)
     ]
-    trend = [(TREND, alpha, alpha * beta, 1.0) for alpha, beta in itertools.product(_TREND_ALPHAS, _BETAS)]
-    forms, alphas, betas, phis = zip(*simple, *theta, *damped, *trend, strict=True)
+    forms, alphas, betas, phis = zip(*simple, *theta, *damped, strict=True)
     return _Grid(forms, np.array(alphas), np.array(betas), np.array(phis))
 
 
@@ -57,7 +56,7 @@ def smoothing_forecasts(series: Sequence[Array], horizon: int) -> dict[str, Arra
     level, trend, errors = _filtered([series[place] for place in order])
     made = {}
     forms = np.array(_GRID.forms)
-    for form in (SES, THETA, DAMPED, TREND):
+    for form in (SES, THETA, DAMPED):
         columns = np.flatnonzero(forms == form)
         best = columns[np.argmin(errors[:, columns], axis=1)]
         rows = np.arange(len(order))
@@ -98,7 +97,7 @@ def _filtered(series: Sequence[Array]) -> tuple[Array, Array, Array]:
 def _initial_trends(values: Array) -> Array:
     """What each parameter's trend begins with: none, half the slope of all values, or the slope at the start."""
     start = values[: min(len(values), max(5, len(values) // 20))]
-    begins = {SES: 0.0, THETA: slope(values) / 2, DAMPED: slope(start), TREND: slope(start)}
+    begins = {SES: 0.0, THETA: slope(values) / 2, DAMPED: slope(start)}
     return np.array([begins[form] for form in _GRID.forms])
 
 
