@@ -123,17 +123,21 @@ def points(title: str, x: Array, y: Array, x_title: str, y_title: str) -> Chart:
 
 
 def histogram(title: str, values: Array, axis: str, *, told: Sequence[float] = (), bins: int = 30) -> Chart:
-    """Of finite values; `told` are single ones marked on the axis."""
+    """Of finite values; `told` are single ones marked on the axis. Where few values make the most of the range, the
+    scale is logarithmic away from 0."""
     low, high = float(np.min(values)), float(np.max(values))
-    counts, edges = np.histogram(values, bins=bins if high > low else 1, range=(low, high if high > low else low + 1))
+    inner = float(np.subtract(*np.quantile(values, [0.95, 0.05])))
+    bend = inner / 4.0 if 0.0 < inner < (high - low) / 10.0 else None
+    counts, edges = np.histogram(values, bins=_edges(low, high, bins, bend))
     rows = [
         {"from": float(edges[i]), "to": float(edges[i + 1]), "rows": int(number)} for i, number in enumerate(counts)
     ]
+    scale: dict[str, Any] = {"zero": False} if bend is None else {"type": "symlog", "constant": bend}
     layers: list[dict[str, Any]] = [
         {
             "mark": {"type": "bar", "color": _PLAIN, "tooltip": True},
             "encoding": {
-                "x": {"field": "from", "type": "quantitative", "bin": {"binned": True}, "title": axis},
+                "x": {"field": "from", "type": "quantitative", "bin": {"binned": True}, "title": axis, "scale": scale},
                 "x2": {"field": "to"},
                 "y": {"field": "rows", "type": "quantitative", "title": "rows"},
             },
@@ -143,11 +147,22 @@ def histogram(title: str, values: Array, axis: str, *, told: Sequence[float] = (
         layers.append(
             {
                 "data": {"values": [{"value": plain(value)} for value in list(told)[:50]]},
-                "mark": {"type": "tick", "color": _SPECIAL, "thickness": 2, "yOffset": -6},
+                "mark": {"type": "rule", "color": _SPECIAL, "strokeWidth": 2, "strokeDash": [4, 3]},
                 "encoding": {"x": {"field": "value", "type": "quantitative"}},
             }
         )
     return _chart(title, rows, layer=layers)
+
+
+def _edges(low: float, high: float, bins: int, bend: float | None) -> Array:
+    if not high > low:
+        return np.array([low, low + (abs(low) or 1.0)])
+    if bend is None:
+        return np.linspace(low, high, bins + 1)
+    ends = np.arcsinh(np.array([low, high]) / bend)
+    edges = np.sinh(np.linspace(ends[0], ends[1], bins + 1)) * bend
+    edges[0], edges[-1] = low, high
+    return np.unique(edges)
 
 
 def grouped_bars(title: str, labels: Sequence[str], series: dict[str, Sequence[float]], axis: str, label: str) -> Chart:

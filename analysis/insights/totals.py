@@ -150,6 +150,8 @@ def _last(of: Totals, trials: Trials) -> None:
     if len(of.totals) < 3:
         return None
     before, last = float(of.totals[-2]), float(of.totals[-1])
+    if before <= 0.0:
+        return trials.fail()
     usual = float((of.totals[0] / max(before, 1e-300)) ** (1.0 / (len(of.totals) - 2)))
     if before < max(_STANDS_OUT, usual**2) * max(last, 0.0):
         return trials.fail()
@@ -173,7 +175,7 @@ def _attribution(of: Totals, trials: Trials) -> None:
 
 def _evenness(of: Totals, trials: Trials) -> None:
     """More even than rows that fall into the categories by chance would be, and within a tenth of the mean."""
-    if len(of.totals) < 3:
+    if len(of.totals) < 3 or of.n < _EVEN_ROWS * len(of.totals):
         return None
     mean = of.whole / len(of.totals)
     furthest = float(np.max(np.abs(of.totals - mean))) / mean

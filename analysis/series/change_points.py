@@ -107,9 +107,7 @@ def _tested(series: Array) -> Changes:
     steps = _candidates(series, shortest)
     by_levels = _by_elimination(series, steps)
     by_kink = _kinked(series, shortest)
-    if by_kink is not None and by_kink.squares < by_levels.squares and len(by_levels.places) != 0:
-        return _judged(series, by_kink)
-    if by_kink is not None and not by_levels.places:
+    if by_kink is not None and (not by_levels.places or by_kink.criterion < by_levels.criterion):
         return _judged(series, by_kink)
     return _judged(series, by_levels)
 
@@ -126,8 +124,11 @@ class _Fit:
     memory: Persistence | None
 
     @property
-    def squares(self) -> float:
-        return float(self.residuals @ self.residuals)
+    def criterion(self) -> float:
+        """Schwarz's, a change counting for two: its place is chosen, too."""
+        count = len(self.residuals)
+        squares = max(float(self.residuals @ self.residuals), 1e-300)
+        return count * math.log(squares / count) + 2.0 * len(self.places) * math.log(count)
 
     @property
     def statistics(self) -> Array:
