@@ -31,20 +31,24 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
-class Completeness(msgspec.Struct, frozen=True, kw_only=True, tag="completeness", tag_field="kind"):
+class Completeness(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="completeness", tag_field="kind"
+):
     """No value of the column is null; with `blank_is_null` none is empty or white space either."""
 
     column: ColumnName
     blank_is_null: bool = False
 
 
-class Uniqueness(msgspec.Struct, frozen=True, kw_only=True, tag="uniqueness", tag_field="kind"):
+class Uniqueness(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="uniqueness", tag_field="kind"
+):
     """No two rows have the same values in these columns. Rows with a null among them are not checked, as in SQL."""
 
     columns: Annotated[tuple[ColumnName, ...], msgspec.Meta(min_length=1, max_length=16)]
 
 
-class Range(msgspec.Struct, frozen=True, kw_only=True, tag="range", tag_field="kind"):
+class Range(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="range", tag_field="kind"):
     """Values from `min` to `max`, both allowed. Nulls are not checked; NaN is in no range."""
 
     column: ColumnName
@@ -52,7 +56,9 @@ class Range(msgspec.Struct, frozen=True, kw_only=True, tag="range", tag_field="k
     max: int | float | str | None = None
 
 
-class AllowedValues(msgspec.Struct, frozen=True, kw_only=True, tag="allowed_values", tag_field="kind"):
+class AllowedValues(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="allowed_values", tag_field="kind"
+):
     """Values are among these. Nulls are not checked."""
 
     column: ColumnName
@@ -60,7 +66,7 @@ class AllowedValues(msgspec.Struct, frozen=True, kw_only=True, tag="allowed_valu
     ignore_case: bool = False
 
 
-class Pattern(msgspec.Struct, frozen=True, kw_only=True, tag="pattern", tag_field="kind"):
+class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="pattern", tag_field="kind"):
     """Values match a regular expression of RE2, from end to end unless `anywhere`. Nulls are not checked.
 
     RE2 takes time in proportion to the text, whatever the expression; it has no back references and no look-around.
@@ -72,28 +78,36 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, tag="pattern", tag_fiel
     ignore_case: bool = False
 
 
-class Freshness(msgspec.Struct, frozen=True, kw_only=True, tag="freshness", tag_field="kind"):
+class Freshness(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="freshness", tag_field="kind"
+):
     """The latest time in the column is no older than this. Times without a zone are taken for UTC."""
 
     column: ColumnName
     max_age_seconds: Annotated[int, msgspec.Meta(gt=0)]
 
 
-class RowCount(msgspec.Struct, frozen=True, kw_only=True, tag="row_count", tag_field="kind"):
+class RowCount(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="row_count", tag_field="kind"
+):
     """There are so many rows."""
 
     min: Natural = 0
     max: Natural | None = None
 
 
-class Referential(msgspec.Struct, frozen=True, kw_only=True, tag="referential", tag_field="kind"):
+class Referential(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="referential", tag_field="kind"
+):
     """Values are among those of `reference` (`dataset.column`), given to the evaluation. Nulls are not checked."""
 
     column: ColumnName
     reference: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 
 
-class RowExpression(msgspec.Struct, frozen=True, kw_only=True, tag="row_expression", tag_field="kind"):
+class RowExpression(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="row_expression", tag_field="kind"
+):
     """A CEL expression that is true of every row, as `row.shipped >= row.ordered`.
 
     A row of which it cannot be computed (a null compared with a number) does not meet it, and is counted as an error.
@@ -102,13 +116,15 @@ class RowExpression(msgspec.Struct, frozen=True, kw_only=True, tag="row_expressi
     expression: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_EXPRESSION)]
 
 
-class ProfileExpression(msgspec.Struct, frozen=True, kw_only=True, tag="profile_expression", tag_field="kind"):
+class ProfileExpression(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="profile_expression", tag_field="kind"
+):
     """A CEL expression over the profile: `table.rows > 100 && columns.price.numbers.min >= 0`."""
 
     expression: Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_EXPRESSION)]
 
 
-class SqlCondition(msgspec.Struct, frozen=True, kw_only=True, tag="sql", tag_field="kind"):
+class SqlCondition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="sql", tag_field="kind"):
     """A query that the source runs. It brings the failing rows, or with `compare` one number to compare."""
 
     statement: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
@@ -131,7 +147,7 @@ Condition = (
 )
 
 
-class Threshold(msgspec.Struct, frozen=True, kw_only=True):
+class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much may fail before the rule does: a share of the rows checked, a number of rows; where both are given, both
     must hold. Nothing may, unless said.
     """
@@ -140,7 +156,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     max_failing_rows: Natural | None = None
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     condition: Condition
     threshold: Threshold = Threshold()

@@ -54,7 +54,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     number: int
 
 
-class Splice(msgspec.Struct, frozen=True, kw_only=True):
+class Splice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """At `position`, remove `delete` characters and put `insert`. Counted in Unicode code points."""
 
     position: Annotated[int, Meta(ge=0)]
@@ -62,7 +62,7 @@ class Splice(msgspec.Struct, frozen=True, kw_only=True):
     insert: str = ""
 
 
-class Edit(msgspec.Struct, frozen=True, kw_only=True):
+class Edit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An operation of RFC 6902 at a JSON pointer (RFC 6901)."""
 
     op: Literal["add", "replace", "remove", "test"]

@@ -65,6 +65,33 @@ def test_its_request_is_plain(operation: Operation) -> None:
 
 
 @each
+def test_a_misspelt_name_is_refused_at_any_depth(operation: Operation) -> None:
+    """What dispatch does for the parameters themselves, the structs within them have to do."""
+    lenient = {
+        found.__name__
+        for found in structs_within(operation.request)
+        if not found.__struct_config__.forbid_unknown_fields
+    }
+    assert not lenient
+
+
+def structs_within(outer: type[msgspec.Struct]) -> set[type[msgspec.Struct]]:
+    """The structs that values of its fields may be, or may hold."""
+    found: set[type[msgspec.Struct]] = set()
+    waiting: list[object] = [msgspec.inspect.type_info(outer)]
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, tuple | list):
+            waiting += kind
+        elif isinstance(kind, msgspec.inspect.StructType) and kind.cls not in found:
+            found.add(kind.cls)
+            waiting += [field.type for field in kind.fields]
+        elif isinstance(kind, msgspec.inspect.Type) and not isinstance(kind, msgspec.inspect.StructType):
+            waiting += [getattr(kind, name) for name in kind.__struct_fields__]
+    return found - {outer}
+
+
+@each
 def test_a_list_is_paged(operation: Operation) -> None:
     if get_origin(operation.result) is not Page:
         assert not operation.name.endswith(".list")
