@@ -151,7 +151,7 @@ def _predicted(
     part = budget.part(_SHARE_OF_VALIDATION)
     found = validate(NAMES, design, matrix, target, plan, options.repeats, part)
     answer = _begun(frame, options, prepared)
-    if not any(repeats for name, repeats in found.repeats.items() if name):
+    if not found.names:
         return answer
     tested = found.tested
     groups = resampled_groups(plan, len(target.values))
@@ -161,7 +161,7 @@ def _predicted(
     repeats = found.repeats[best.score.model]
     folds = len(np.unique(repeats[0].numbers[tested]))
     validation = Validation(plan.kind, folds, len(repeats), prepared.by, int(tested.sum()))
-    left = [f"repeats after {len(repeats)}, or models"] if found.cut_off else []
+    left = _cut_off(found, plan, folds, options.repeats) if found.cut_off else []
     tell(0.75, "importances")
     order = sorted(design.columns, key=lambda name: -prepared.skills.get(name, 0.0))
     rises, unasked = importances(
@@ -188,6 +188,15 @@ def _predicted(
         predictions=rows,
         left=tuple(left),
     )
+
+
+def _cut_off(found: OutOfFold, plan: Plan, folds: int, repeats: int) -> list[str]:
+    """What of the validation there was no time for."""
+    left = [f"the model {name}" for name in NAMES if name not in found.names]
+    left += [f"tests beyond {folds} of {plan.folds} folds"] if folds < plan.folds else []
+    done = min(len(found.repeats[name]) for name in found.names)
+    wanted = plan.repeats(repeats)
+    return left + ([f"repeats beyond {done} of {wanted}"] if done < wanted else [])
 
 
 def _rows(prepared: _Prepared, options: PredictionOptions, found: OutOfFold, best: Scored) -> tuple[RowPrediction, ...]:

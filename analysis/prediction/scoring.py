@@ -30,7 +30,7 @@ def scored(
 ) -> tuple[list[Scored], dict[str, Estimate]]:
     """Every model that was validated at least once, the best first; and the baseline's figures."""
     base = found.repeats[""]
-    names = [name for name, repeats in found.repeats.items() if name and repeats]
+    names = found.names
     tested = found.tested
     inside = None if groups is None else np.unique(groups[tested], return_inverse=True)[1]
     models = []

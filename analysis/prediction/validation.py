@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.columns import Array
-from analysis.prediction.answer import Task
 from analysis.prediction.features import Design
 from analysis.prediction.folds import Fold, Plan
 from analysis.prediction.losses import losses
 from analysis.prediction.models import Fitted, baseline, fit
 from analysis.prediction.targets import Target
 from analysis.time_budget import TimeBudget
+
+# A spread between folds takes two.
+_LEAST_FOLDS = 2
 
 
 @dataclass(slots=True, eq=False)
@@ -27,15 +29,21 @@ class Repeat:
 
 @dataclass(slots=True, eq=False)
 class OutOfFold:
-    """Complete repeats by model. A repeat that the time cut off is not told: its rows would be another selection."""
+    """Complete repeats by model. A repeat that the time cut off is told only where there is nothing else."""
 
     repeats: dict[str, list[Repeat]]
     cut_off: bool = False
 
     @property
     def tested(self) -> Array:
-        """Which rows were tested, the same of all models and repeats."""
-        return np.asarray(next(one[0] for one in self.repeats.values() if one).numbers >= 0)
+        """Which rows were tested by every model that was."""
+        every = [some[0].numbers >= 0 for some in self.repeats.values() if some]
+        return np.asarray(np.logical_and.reduce(every))
+
+    @property
+    def names(self) -> list[str]:
+        """The models that were tested, without the baseline."""
+        return [name for name, some in self.repeats.items() if name and some]
 
 
 def validate(
@@ -47,18 +55,20 @@ def validate(
         splits = plan.splits(target.values, repeat)
         for name in ("", *names):
             made = _repeat(name, design, matrix, target, splits, plan.seed + repeat, budget)
-            if made is None:
-                found.cut_off = True
+            found.cut_off = len(made.fitted) < len(splits)
+            if found.cut_off and (found.names or len(made.fitted) < _LEAST_FOLDS):
                 return found
             if repeat:
                 made.fitted.clear()
             found.repeats[name].append(made)
+            if found.cut_off:
+                return found
     return found
 
 
 def _repeat(
     name: str, design: Design, matrix: Array, target: Target, splits: list[Fold], seed: int, budget: TimeBudget
-) -> Repeat | None:
+) -> Repeat:
     classes = len(target.classes)
     rows = len(target.values)
     predicted = np.zeros((rows, classes) if classes else rows)
@@ -66,7 +76,7 @@ def _repeat(
     fitted: list[tuple[Fold, Fitted]] = []
     for number, fold in enumerate(splits):
         if name and budget.spent():
-            return None
+            break
         values = target.values[fold.learned]
         if name:
             model = fit(name, matrix[fold.learned], values, design, target.task, classes, seed)
@@ -80,7 +90,3 @@ def _repeat(
 
 def tested_losses(target: Target, predicted: Array, tested: Array) -> Array:
     return losses(target.task, target.values[tested], predicted[tested])
-
-
-def is_classification(target: Target) -> bool:
-    return target.task is Task.CLASSIFICATION
