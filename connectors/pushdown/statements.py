@@ -14,16 +14,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from connectors.datasets import DatasetRef, Kind
+from connectors.datasets import DatasetRef
 
-# By the kind of source. Warehouses that no connector reaches yet are compiled for all the same.
-DIALECTS = {
-    Kind.POSTGRESQL: "postgres",
-    Kind.MYSQL: "mysql",
-    Kind.SQLITE: "sqlite",
-    Kind.DUCKDB: "duckdb",
-    Kind.FILES: "duckdb",
-}
 # Sources bound what one SELECT may list, SQLite to 2000; and a statement has to end within its time limit.
 MOST_EXPRESSIONS = 150
 # Largest double; what is beyond is an infinity or no number.

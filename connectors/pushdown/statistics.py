@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from connectors.connector import Connector, chosen_columns
 from connectors.datasets import Description, Kind, LogicalType
 from connectors.errors import StatementFailed
+from connectors.pushdown.dialects import DIALECTS
 from connectors.pushdown.statements import (
-    DIALECTS,
     SMALL,
     Name,
     Shifted,

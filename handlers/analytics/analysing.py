@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from analysis.frames import Frame, Role, role_of
 from connectors.connector import Connector
-from connectors.datasets import Column, DatasetRef, Description
+from connectors.datasets import Column, DatasetRef
 from connectors.errors import ConnectorError
-from handlers.analytics import correlating, finding, predicting, relating
 from handlers.analytics.computed import AnswerState, Computed, Failure
 from handlers.analytics.hiding import hidden, sensitive_columns
 from handlers.analytics.loading import KINDS, LOADING_SHARE, Loaded, load
 from handlers.analytics.stopping import Course, OutOfTime, Refused, Stopped
-from handlers.analytics.tasks import AnalysisKind, ColumnRead, Ran, RowsRead, Task
+from handlers.analytics.tasks import ColumnRead, Ran, RowsRead, Task
+from handlers.analytics.ways import Way, way_of
 from handlers.source_readers import Tell
 
 logger = logging.getLogger(__name__)
@@ -28,32 +27,6 @@ logger = logging.getLogger(__name__)
 LOADING = 0.4
 # Of other datasets; what compares them works with sketches of their values.
 MOST_RELATED_ROWS = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a kind of analysis is done.
-
-    `compute` takes what was loaded, by label, and answers with a result, on a thread. `shows_levels`, `shows_numbers`:
-    its result may tell values of categories, and of numbers and times. `at_source` may answer without reading rows;
-    else it answers with notes. `tells` names the columns without whose values there is no answer.
-    """
-
-    compute: Callable[[Mapping[str, Frame], Task, Callable[[float, str], None], Callable[[], None]], Any]
-    shows_levels: bool = True
-    shows_numbers: bool = True
-    tells: Callable[[Task, Frame], list[str]] = lambda _, __: []
-    at_source: Callable[[Connector, Description, Task, Course], Awaitable[Computed[Any] | list[str]]] | None = None
-
-
-WAYS: Mapping[AnalysisKind, Way] = {
-    AnalysisKind.CORRELATIONS: Way(
-        correlating.compute, shows_levels=False, shows_numbers=False, at_source=correlating.at_source
-    ),
-    AnalysisKind.RELATIONSHIPS: Way(relating.compute, shows_levels=False, shows_numbers=False),
-    AnalysisKind.INSIGHTS: Way(finding.compute),
-    AnalysisKind.PREDICTIONS: Way(predicting.compute, tells=predicting.tells),
-}
 
 
 async def answer(connector: Connector, tell: Tell, task: Task) -> bytes:
@@ -69,7 +42,7 @@ async def analyse(connector: Connector, tell: Tell, task: Task) -> Computed[Any]
 
 
 async def _analysed(connector: Connector, course: Course, task: Task) -> Computed[Any]:
-    way = WAYS[task.kind]
+    way = way_of(task.kind)
     course.tell(0.0, f"describing {task.dataset}")
     description = await connector.describe(DatasetRef(task.schema_name, task.name))
     notes: list[str] = []
@@ -118,7 +91,7 @@ async def _computed(
 
     def work() -> Any:
         if way.shows_levels or way.shows_numbers:
-            why.update(sensitive_columns(loaded.frame, task.hidden))
+            why.update(sensitive_columns(loaded.frame, task.hidden, beside=[task.name]))
             _refuse_hidden(way.tells(task, loaded.frame), why)
             frames[task.dataset] = hidden(loaded.frame, why, keep_numbers=not way.shows_numbers)
         return way.compute(frames, msgspec.structs.replace(task, hidden=why), course.part(LOADING), course.check)

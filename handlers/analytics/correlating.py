@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,11 +16,13 @@ from analysis.frames import Frame
 from connectors.connector import Connector
 from connectors.datasets import Description, Kind
 from connectors.errors import ConnectorError, StatementFailed
-from connectors.pushdown.statistics import Moments, moments, numeric_columns
 from handlers.analytics.computed import AnswerState, Computed
 from handlers.analytics.loading import COUNTING_SHARE, most_rows, rows_of
 from handlers.analytics.stopping import Course
 from handlers.analytics.tasks import ColumnRead, Ran, RowsRead, Task
+
+if TYPE_CHECKING:
+    from connectors.pushdown.statistics import Moments
 
 # Sums for every two of so many columns are some thousands, in a dozen passes of the source.
 MOST_AT_SOURCE = 40
@@ -43,6 +45,11 @@ async def at_source(
     connector: Connector, description: Description, task: Task, course: Course
 ) -> Computed[AssociationMatrix] | list[str]:
     """Pearson's coefficients from sums over all rows; notes on why not, where rows have to be read."""
+    wish = task.options.get("at_source", "auto")
+    if wish == "never" or task.options.get("method") != Method.PEARSON.value:
+        return []
+    from connectors.pushdown.statistics import moments, numeric_columns  # noqa: PLC0415 - the writers of SQL
+
     names = numeric_columns(description, task.columns)
     refused = await _refused(connector, description, task, names)
     if refused is not None:
@@ -66,14 +73,11 @@ async def at_source(
 
 async def _refused(connector: Connector, description: Description, task: Task, names: list[str]) -> list[str] | None:
     """None where the source shall compute; else notes, if anybody asked for it."""
-    wish = task.options.get("at_source", "auto")
-    if wish == "never" or task.options.get("method") != Method.PEARSON.value:
-        return []
     if len(names) < 2 or len(names) > MOST_AT_SOURCE:
         return [
             f"Rows were read: a source sums up 2 to {MOST_AT_SOURCE} columns of numbers, and these are {len(names)}."
         ]
-    if wish == "always":
+    if task.options.get("at_source") == "always":
         return None
     if connector.kind not in _REMOTE:
         return []

@@ -5,8 +5,9 @@ Counts and coefficients over them stay; what would tell a value is hidden. Runs 
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,15 +21,20 @@ from analysis.sensitive.masking import masked
 LOOKED_AT = 4_000
 # On a table of thousands of columns most are told by their names.
 SECONDS = 3.0
+# Shapes of more different texts tell nobody anything, and take seconds.
+MOST_SHAPES = 20_000
 NOT_LOOKED_AT = "it could not be looked at in time whether it holds sensitive values"
 
 
-def sensitive_columns(frame: Frame, known: Mapping[str, str], *, seconds: float = SECONDS) -> dict[str, str]:
-    """Why, by column, for those whose values are hidden. `known` says it of some beforehand."""
+def sensitive_columns(
+    frame: Frame, known: Mapping[str, str], *, beside: Sequence[str] = (), seconds: float = SECONDS
+) -> dict[str, str]:
+    """Why, by column, for those whose values are hidden. `known` says it of some, `beside` are names around."""
     found: dict[str, str] = {}
+    names = [*beside, *(column.original for column in frame.columns)]
     deadline = time.monotonic() + seconds
     for column in frame.columns:
-        why = known.get(column.original) or _looked_at(column, in_time=time.monotonic() < deadline)
+        why = known.get(column.original) or _looked_at(column, names, in_time=time.monotonic() < deadline)
         if why is not None:
             found[column.name] = why
     return found
@@ -48,13 +54,14 @@ def _hidden(column: FrameColumn, why: Mapping[str, str], keep_numbers: bool) -> 
         return column
     if column.role is Role.CATEGORY:
         levels = [] if column.levels is None else column.levels.tolist()
-        return replace(column, levels=objects([f"{masked(text)} #{number}" for number, text in enumerate(levels, 1)]))
+        shapes = map(masked, levels) if len(levels) <= MOST_SHAPES else itertools.repeat("hidden", len(levels))
+        return replace(column, levels=objects([f"{shape} #{number}" for number, shape in enumerate(shapes, 1)]))
     if keep_numbers:
         return column
     return replace(column, role=Role.OTHER, values=column.present, exact=None)
 
 
-def _looked_at(column: FrameColumn, *, in_time: bool) -> str | None:
+def _looked_at(column: FrameColumn, names: Sequence[str], *, in_time: bool) -> str | None:
     if column.role is Role.OTHER or column.kind is Kind.BOOLEAN:
         return None
     if not in_time:
@@ -62,7 +69,7 @@ def _looked_at(column: FrameColumn, *, in_time: bool) -> str | None:
         if named:
             return named[0].title
         return NOT_LOOKED_AT if column.role is Role.CATEGORY else None
-    findings = classify_column(_as_column(column))
+    findings = classify_column(_as_column(column), beside=names)
     return ", ".join(dict.fromkeys(finding.title for finding in findings)) or None
 
 

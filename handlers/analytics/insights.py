@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from analysis.insights.findings import Insights
-from connectors.pushdown.statements import DIALECTS
+from connectors.pushdown.dialects import DIALECTS
 from handlers.analytics.answers import Analysis
 from handlers.analytics.asking import answer
 from handlers.analytics.events import watched
