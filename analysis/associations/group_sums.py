@@ -11,7 +11,7 @@ from analysis.associations.correlation_ratio import Groups
 from analysis.associations.moments import Coded, Values
 from analysis.columns import Array
 
-_BLOCK_BYTES = 2**23
+_BLOCK_BYTES = 2**21
 _MOST_ROWS = 2**15
 
 

@@ -20,7 +20,7 @@ RERANKED_CELLS = 100_000_000
 # Matrix products of all columns beat sums of single pairs where at least this share of the pairs is wanted.
 DENSE = 0.1
 NEARLY_ONE = 1 - 1e-9
-_AT_ONCE = 2**21  # numbers of a batch of pairs
+_AT_ONCE = 2**18  # numbers of a batch of pairs, of which there are half a dozen copies
 
 
 @dataclass(frozen=True, slots=True, eq=False)

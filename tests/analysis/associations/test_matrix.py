@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,7 +22,8 @@ from analysis.associations.results import (
     Relation,
     Status,
 )
-from analysis.frames import Frame, frame_of
+from analysis.columns import Kind, objects
+from analysis.frames import Frame, FrameColumn, Role, frame_of
 
 ROWS = 500
 EFFECTS = {Status.OK, Status.DUPLICATE, Status.DETERMINISTIC}
@@ -309,6 +311,26 @@ def test_the_answer_repeats_with_its_seed_and_with_more_threads() -> None:
         assert associate(frame, options) == associate(frame, replace(options, threads=2))
 
 
+@pytest.mark.parametrize("method", [Method.AUTO, Method.PEARSON])
+def test_memory_is_at_most_twice_the_data_beside_it(method: Method) -> None:
+    rows, chance = 100_000, np.random.default_rng(8)
+    numbers = [FrameColumn(f"n{i}", Role.NUMERIC, Kind.FLOAT, chance.normal(size=rows)) for i in range(20)]
+    levels = objects([f"v{i}" for i in range(60)])
+    categories = [
+        FrameColumn(f"c{i}", Role.CATEGORY, Kind.TEXT, chance.integers(-1, 60, rows).astype(np.int32), levels)
+        for i in range(2)
+    ]
+    columns = (*numbers, *categories)
+    associate(Frame(columns, rows).take(np.arange(200)), AssociationOptions(method=method))  # imports what it needs
+    tracemalloc.start()
+    try:
+        associate(Frame(columns, rows), AssociationOptions(method=method))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 2 * sum(column.values.nbytes for column in columns)
+
+
 class CancelledError(Exception):
     pass
 
@@ -334,6 +356,23 @@ def test_it_can_be_stopped_between_any_two_steps() -> None:
 
         with pytest.raises(CancelledError):
             associate(frame, check=stop)
+
+
+ONE_BY_ONE = [
+    Method.KENDALL, Method.XI, Method.CRAMERS_V, Method.THEILS_U, Method.CORRELATION_RATIO, Method.MUTUAL_INFORMATION
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ONE_BY_ONE)
+def test_it_looks_whether_to_stop_at_every_pair_that_is_measured_by_itself(method: Method) -> None:
+    looks = 0
+
+    def count() -> None:
+        nonlocal looks
+        looks += 1
+
+    matrix = associate(frame_of(planted()), AssociationOptions(method=method), check=count)
+    assert looks >= len(matrix.columns) + len(matrix.pairs)
 
 
 def test_it_tells_how_far_it_is() -> None:
