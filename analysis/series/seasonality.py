@@ -25,6 +25,8 @@ _MOST_PEAKS = 3
 _LEAST_STRENGTH = 0.05
 _FIRST_HARMONICS = 4
 _ABOUT_AS_HIGH = 0.8
+# Beyond so many robust deviations from the median a value is an outlier.
+_MOST_DEVIATIONS = 5.0
 # Fewer cycles than this and a period cannot be told from a wave.
 LEAST_CYCLES = 3
 # More values than this and only the last are looked at: the tests have all the power they need.
@@ -74,7 +76,7 @@ def seasonal_periods(
     largest = float(np.max(np.abs(series), initial=0.0))
     if len(series) < 8 or not largest > 0:
         return ()
-    series = series / largest
+    series = _tamed(series / largest)
     if not np.ptp(series) > 0:
         return ()
     usable = sorted({period for period in candidates if 2 <= period <= len(series) // LEAST_CYCLES})
@@ -85,6 +87,13 @@ def seasonal_periods(
         found += [extra for extra in _passing(series, peaks, known, level / 100) if extra.strength >= _LEAST_STRENGTH]
     strongest = sorted(found, key=lambda seasonality: seasonality.p_value)[:most]
     return tuple(sorted(strongest, key=lambda seasonality: seasonality.period))
+
+
+def _tamed(series: Array) -> Array:
+    """With outliers drawn in: a few of them, by chance evenly spaced, would hide a season or look like one."""
+    middle = float(np.median(series))
+    reach = _MOST_DEVIATIONS * 1.4826 * float(np.median(np.abs(series - middle)))
+    return np.clip(series, middle - reach, middle + reach) if reach > 0 else series
 
 
 def _passing(series: Array, periods: Sequence[int], known: Sequence[int], level: float) -> list[Seasonality]:
@@ -159,7 +168,7 @@ def harmonic_p_value(series: Array, period: int, known: Sequence[int] = ()) -> f
     cycles = len(series) // period
     if cycles < 2:
         return 1.0
-    last = series[-cycles * period :]
+    last = _tamed(series)[-cycles * period :]
     slope = (last[-1] - last[0]) / max(1, len(last) - 1)
     power = np.abs(np.fft.rfft(last - slope * np.arange(len(last)))) ** 2
     beside = 2 * (cycles - 1)

@@ -50,6 +50,19 @@ def test_no_season_where_there_is_none(make: Maker) -> None:
     assert len(hits) <= 6
 
 
+def test_outliers_do_not_hide_a_season() -> None:
+    """A pump that fails now and then still has days."""
+    missed = []
+    for seed in range(10):
+        chance = np.random.default_rng(seed)
+        flow = 100 + np.sin(2 * np.pi * np.arange(700) / 24) + chance.normal(scale=0.7, size=700)
+        for start in chance.integers(0, 690, 4):
+            flow[start : start + 9] = 24
+        missed += [] if 24 in {season.period for season in seasonal_periods(flow, (24, 168))} else [seed]
+    print("seeds without a day:", missed)
+    assert len(missed) <= 1
+
+
 def test_gaps_and_flat_series_do_no_harm() -> None:
     values = hourly(2)
     values[100:120] = np.nan
