@@ -132,11 +132,15 @@ def _groups(frame: Frame, names: tuple[str, ...]) -> Iterator[_Rows]:
         yield _Rows({}, np.arange(frame.rows))
         return
     coded = [_codes(frame.column(name)) for name in names]
-    combined = np.stack([codes for codes, _ in coded], axis=1)
-    keys, places, counts = np.unique(combined, axis=0, return_inverse=True, return_counts=True)
-    by_group = np.split(np.argsort(places.ravel(), kind="stable"), np.cumsum(counts)[:-1])
+    combined = coded[0][0]
+    for codes, _ in coded[1:]:
+        # Numbered anew after each column, so that no product of many columns is beyond whole numbers.
+        dense = np.unique(combined, return_inverse=True)[1]
+        combined = dense * (int(codes.max()) + 2) + codes + 1
+    _, firsts, places, counts = np.unique(combined, return_index=True, return_inverse=True, return_counts=True)
+    by_group = np.split(np.argsort(places, kind="stable"), np.cumsum(counts)[:-1])
     for group in np.argsort(-counts, kind="stable").tolist():
-        texts = [labels(int(code)) for (_, labels), code in zip(coded, keys[group], strict=True)]
+        texts = [labels(int(codes[firsts[group]])) for codes, labels in coded]
         yield _Rows(dict(zip(names, texts, strict=True)), by_group[group])
 
 

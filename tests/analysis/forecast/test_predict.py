@@ -208,6 +208,32 @@ def test_many_series_at_once() -> None:
     assert made.series[1].points == alone.series[0].points
 
 
+def test_groups_by_several_columns() -> None:
+    """Every combination that occurs is a series, of any kind of column, and gets its own rows."""
+    count = 30
+    shops, sizes, open_ = ["a", "b", "a", "b"], [1.5, 1.5, 2.0, None], [True, False, True, True]
+    frame = frame_of(
+        {
+            "at": np.tile(stamps(count, "day"), 4),
+            "shop": np.repeat(shops, count).tolist(),
+            "size": [size for size in sizes for _ in range(count)],
+            "open": np.repeat(open_, count).tolist(),
+            "y": np.concatenate([random_walk(seed, count) + 1000 * seed for seed in range(4)]),
+        }
+    )
+    made = forecast(frame, ForecastOptions("y", "at", 2, group_by=("shop", "size", "open")), *_quiet())
+    levels = {
+        (series.group["shop"], series.group["size"], series.group["open"]): round(series.points[0].value / 1000)
+        for series in made.series
+    }
+    assert levels == {
+        ("a", "1.5", "true"): 0,
+        ("b", "1.5", "false"): 1,
+        ("a", "2", "true"): 2,
+        ("b", None, "true"): 3,
+    }
+
+
 def test_a_budget_leaves_the_small_ones_out_and_says_so() -> None:
     frame = frame_of_groups({name: 60 - place for place, name in enumerate("abcdef")})
     ticks = iter(range(100))
