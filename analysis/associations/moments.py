@@ -13,9 +13,11 @@ from typing import Protocol
 
 import numpy as np
 
+from analysis.associations.threads import in_threads
 from analysis.columns import Array
 
 BLOCK_BYTES = 2**20  # of the values of a block: what a cache of the second level holds beside their squares and masks
+BLOCKS_AT_ONCE = 8  # between two looks whether to stop
 CONSTANT = 1e-10  # a variance of less than this of the mean square may be rounding alone
 
 
@@ -77,7 +79,7 @@ def centred(values: Array) -> Values:
         return Values(values)
     largest = float(np.max(np.abs(some)))
     shift = float(np.mean(some / largest)) * largest if largest > 0 else 0.0
-    least, most = float(np.nanmin(values)), float(np.nanmax(values))
+    least, most = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
     shift = min(max(shift, least), most)
     spread = max(most / 2 - shift / 2, shift / 2 - least / 2)
     if 1e-60 < spread < 1e60 or spread == 0.0:
@@ -104,15 +106,29 @@ class PairMoments:
         return np.clip(np.where(np.isfinite(r), r, np.nan), -1.0, 1.0)
 
 
-def all_pairs(columns: Sequence[Stretches], check: Callable[[], None]) -> PairMoments:
-    """(k, k) arrays for k columns."""
+def all_pairs(columns: Sequence[Stretches], check: Callable[[], None], threads: int = 1) -> PairMoments:
+    """(k, k) arrays for k columns; the same to the last bit for any number of threads."""
     k, rows = len(columns), len(columns[0])
-    sums, products = np.zeros((3 * k, k)), np.zeros((k, k))
     size = max(min(BLOCK_BYTES // (8 * k), rows), 64)
+    starts = range(0, rows, size * BLOCKS_AT_ONCE)
+
+    def summed(start: int) -> tuple[Array, Array]:
+        return _sums(columns, start, min(start + size * BLOCKS_AT_ONCE, rows), size)
+
+    sums, products = np.zeros((3 * k, k)), np.zeros((k, k))
+    for part, product in in_threads(summed, starts, threads, check):
+        sums += part
+        products += product
+    return _finished(sums[:k], sums[k : 2 * k], sums[k : 2 * k].T, sums[2 * k :], sums[2 * k :].T, products)
+
+
+def _sums(columns: Sequence[Stretches], first: int, last: int, size: int) -> tuple[Array, Array]:
+    """Counts, sums and squares (3 k, k) of each column over the rows that each other has, and products (k, k)."""
+    k = len(columns)
+    sums, products = np.zeros((3 * k, k)), np.zeros((k, k))
     block, missing = np.empty((3 * k, size)), np.empty((k, size), dtype=np.bool_)
-    for start in range(0, rows, size):
-        check()
-        length = min(size, rows - start)
+    for start in range(first, last, size):
+        length = min(size, last - start)
         stacked, nulls = block[:, :length], missing[:, :length]
         there, values, squares = stacked[:k], stacked[k : 2 * k], stacked[2 * k :]
         for row, column in zip(values, columns, strict=True):
@@ -123,7 +139,7 @@ def all_pairs(columns: Sequence[Stretches], check: Callable[[], None]) -> PairMo
         np.multiply(values, values, out=squares)
         sums += stacked @ there.T
         products += values @ values.T
-    return _finished(sums[:k], sums[k : 2 * k], sums[k : 2 * k].T, sums[2 * k :], sums[2 * k :].T, products)
+    return sums, products
 
 
 def listed_pairs(

@@ -11,6 +11,7 @@ from analysis.associations.columns import Numbers
 from analysis.associations.moments import Coded, PairMoments, Values, all_pairs, centred, inner, listed_pairs
 from analysis.associations.ranks import rank_scores
 from analysis.associations.results import Relation
+from analysis.associations.threads import in_threads
 from analysis.columns import Array
 
 # Nulls of the other column move the ranks of a pair. Where it loses no more than this share of either column's rows,
@@ -32,9 +33,11 @@ class Correlations:
     own_ranks: Array
 
 
-def pearson(columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], None]) -> Correlations:
+def pearson(
+    columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], None], threads: int = 1
+) -> Correlations:
     """Of the columns with these indices; NaN where one does not vary in the rows that both have."""
-    found = _moments([centred(column.values) for column in columns], a, b, check)
+    found = _moments([centred(column.values) for column in columns], a, b, check, threads)
     r = found.correlation()
     for place in np.flatnonzero(found.doubtful):
         check()
@@ -42,25 +45,30 @@ def pearson(columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], 
     return Correlations(found.n, r, np.ones(len(a), dtype=np.bool_))
 
 
-def spearman(columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], None]) -> Correlations:
+def spearman(
+    columns: Sequence[Numbers], a: Array, b: Array, check: Callable[[], None], threads: int = 1
+) -> Correlations:
     """The same of average ranks."""
-    found = _moments([Coded(column.ranks.codes, column.ranks.scores()) for column in columns], a, b, check)
+    found = _moments([Coded(column.ranks.codes, column.ranks.scores()) for column in columns], a, b, check, threads)
     r, n = found.correlation(), found.n
     present = np.array([column.told.rows_with_value for column in columns])
     loss = 1 - n / np.maximum(present[a], present[b])  # of the column that loses more
     rows = len(columns[0].values)
     affordable = np.count_nonzero(loss > 0) * rows <= RERANKED_CELLS
     anew = (n > 0) & (found.doubtful | (loss > (0 if affordable else LOSS)) | ((loss > 0) & (np.abs(r) > 1 - LOSS)))
-    for place in np.flatnonzero(anew):
-        check()
-        r[place] = _of_own_ranks(columns[a[place]], columns[b[place]])
+    places = np.flatnonzero(anew)
+    own = in_threads(lambda place: _of_own_ranks(columns[a[place]], columns[b[place]]), places, threads, check)
+    for place, value in zip(places, own, strict=True):
+        r[place] = value
     return Correlations(n, r, anew | (loss == 0))
 
 
-def _moments(columns: Sequence[Values | Coded], a: Array, b: Array, check: Callable[[], None]) -> PairMoments:
+def _moments(
+    columns: Sequence[Values | Coded], a: Array, b: Array, check: Callable[[], None], threads: int
+) -> PairMoments:
     if len(a) < DENSE * len(columns) ** 2 / 2:
         return listed_pairs(columns, a, b, check)
-    every = all_pairs(columns, check)
+    every = all_pairs(columns, check, threads)
     return PairMoments(
         *(getattr(every, name)[a, b] for name in ("n", "variance_a", "variance_b", "covariance", "doubtful"))
     )

@@ -18,7 +18,7 @@ from analysis.associations.work import Work, strength_of
 from analysis.columns import Array
 
 # From which the standard error of Pearson's correlation is computed; the correlation itself is of all rows.
-SPREAD_ROWS, SPREAD_CELLS = 10_000, 4_000_000
+SPREAD_ROWS, SPREAD_CELLS = 5_000, 4_000_000
 
 
 def of_numbers(work: Work, a: Array, b: Array) -> list[Pair]:
@@ -36,13 +36,13 @@ def of_numbers(work: Work, a: Array, b: Array) -> list[Pair]:
 def _correlated(
     work: Work, columns: Sequence[Numbers], own: tuple[Array, Array], of: tuple[Array, Array]
 ) -> list[Pair]:
-    method = work.options.method
-    linear = None if method is Method.SPEARMAN else numeric_pairs.pearson(columns, *own, work.check)
+    method, threads = work.options.method, work.options.threads
+    linear = None if method is Method.SPEARMAN else numeric_pairs.pearson(columns, *own, work.check, threads)
     main = linear
     if method is not Method.PEARSON:
         work.tell(0.2, "ranks")
         work.rank(columns)
-        main = numeric_pairs.spearman(columns, *own, work.check)
+        main = numeric_pairs.spearman(columns, *own, work.check, threads)
     assert main is not None
     named = Method.PEARSON if method is Method.PEARSON else Method.SPEARMAN
     low, high = _interval(work, columns, own, main, named)
@@ -118,7 +118,7 @@ def _guards(
     compute = numeric_pairs.pearson if method is Method.PEARSON else numeric_pairs.spearman
     if method is not Method.PEARSON:
         work.rank(steps)
-    found = compute(steps, *own, work.check)
+    found = compute(steps, *own, work.check, work.options.threads)
     low, high = _interval(work, steps, own, found, method)
     is_clock = np.array([column.told.name == work.clock.name for column in columns])
     guards = {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.associations.columns import Numbers, Prepared
 from analysis.associations.results import AssociationOptions, Method, Pair, Status
+from analysis.associations.threads import in_threads
 from analysis.associations.trend import Clock
 from analysis.columns import Array
 from analysis.frames import Frame
@@ -41,14 +41,8 @@ class Work:
     def rank(self, columns: Sequence[Numbers]) -> None:
         """Ranks all of them, several at a time."""
         waiting = [column for column in columns if "ranks" not in column.__dict__]
-        if self.options.threads == 1 or len(waiting) == 1:
-            for column in waiting:
-                self.check()
-                _ = column.ranks
-            return
-        with ThreadPoolExecutor(self.options.threads) as pool:
-            for _ in pool.map(lambda column: column.ranks, waiting):
-                self.check()
+        for _ in in_threads(lambda column: column.ranks, waiting, self.options.threads, self.check):
+            pass
 
 
 def strength_of(low: float, high: float) -> float:
