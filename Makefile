@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-peers
 JAVASCRIPT := tests/end_to_end/javascript
 JAVASCRIPT_INSTALLED := $(JAVASCRIPT)/node_modules/.installed
 # 3.13 and later come last: one package that only tests need has no wheels for them.
@@ -11,7 +12,7 @@ PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test run bench kill-rounds chaos schema-fuzz soak scan-sizes lock
+.PHONY: help install fmt check test run bench bench-analytics kill-rounds chaos schema-fuzz soak scan-sizes lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -35,6 +36,9 @@ run: $(INSTALLED) ## serve on an embedded SQLite database in ./data
 
 bench: $(INSTALLED) ## measure beside other servers, into benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks
+
+bench-analytics: $(INSTALLED) $(PEERS)/.installed ## measure analytics beside their peers, into benchmarks/ANALYTICS.md
+	$(BIN)/python -m benchmarks.associations --peers $(PEERS)/bin/python
 
 kill-rounds: $(INSTALLED) ## kill a server at 50 random moments and look for what it had stored
 	KILL_ROUNDS=50 $(BIN)/pytest tests/end_to_end/test_kill_rounds.py
@@ -68,6 +72,12 @@ $(BIN)/python:
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable clients/python
+	@touch $@
+
+# What analytics are measured beside has an environment of its own: the server's is not to hold pandas' pins.
+$(PEERS)/.installed: benchmarks/peers/analytics.txt | $(BIN)/python
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/peers/analytics.txt
 	@touch $@
 
 # The lock file names no registry: npm takes the one it is set up with. Node itself comes from a wheel.
