@@ -149,9 +149,13 @@ async def take_back(connection: AsyncConnection, dataset_id: int, fingerprint: s
     return bool((await connection.execute(delete(table).where(condition))).rowcount)
 
 
-async def verdicts_of(connection: AsyncConnection, dataset_id: int, *, limit: int = 10_000) -> Sequence[Verdict]:
-    """The newest first."""
+async def verdicts_of(
+    connection: AsyncConnection, dataset_id: int, *, after: str | None = None, limit: int = 10_000
+) -> Sequence[Verdict]:
+    """By fingerprint; `after` is the last one seen."""
     table = analytics_verdicts
     columns = [table.c[field.name] for field in fields(Verdict)]
-    query = select(*columns).where(table.c.dataset_id == dataset_id).order_by(table.c.decided_at.desc()).limit(limit)
+    query = select(*columns).where(table.c.dataset_id == dataset_id).order_by(table.c.fingerprint).limit(limit)
+    if after is not None:
+        query = query.where(table.c.fingerprint > after)
     return [Verdict(*row) for row in await connection.execute(query)]

@@ -8,16 +8,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from handlers.analytics.answers import Decision, Verdict
+from handlers.analytics.answers import Decision, Verdict, shown_verdict
 from handlers.analytics.asking import decode
 from handlers.analytics.events import add_verdict, watched
 from handlers.analytics.findings import findings_of
-from handlers.analytics.grounds import ground_of
 from handlers.analytics.tasks import AnalysisKind
 from handlers.audit_trail import record
 from handlers.dataset_access import require_dataset
 from handlers.names import RowId
-from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Operation, Permission
+from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
+from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Operation, Page, Permission
 from storage import analytics
 from storage.catalog import Dataset
 
@@ -45,13 +45,11 @@ class TakeBackVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListVerdicts(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest first."""
+    """By fingerprint."""
 
     dataset_id: RowId
-
-
-class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
-    items: list[Verdict]
+    cursor: Cursor | None = None
+    limit: Limit = MAX_ITEMS
 
 
 async def decide(context: Context, request: DecideVerdict) -> Verdict:
@@ -72,13 +70,7 @@ async def decide(context: Context, request: DecideVerdict) -> Verdict:
         said = {"fingerprint": verdict.fingerprint, "verdict": verdict.verdict, "reason": verdict.reason}
         add_verdict(outbox, dataset, said, verdict.decided_by)
         await record(connection, context, "analytics.verdicts.decide", str(dataset.id), said)
-    return Verdict(
-        fingerprint=verdict.fingerprint,
-        verdict=request.verdict,
-        reason=verdict.reason,
-        decided_by=verdict.decided_by,
-        decided_at=verdict.decided_at,
-    )
+    return shown_verdict(verdict)
 
 
 async def take_back(context: Context, request: TakeBackVerdict) -> None:
@@ -91,9 +83,12 @@ async def take_back(context: Context, request: TakeBackVerdict) -> None:
         await record(connection, context, "analytics.verdicts.take_back", str(dataset.id), said)
 
 
-async def list_verdicts(context: Context, request: ListVerdicts) -> Verdicts:
-    ground = await ground_of(context, request.dataset_id, None, is_missing_allowed=True)
-    return Verdicts(items=list(ground.verdicts))
+async def list_verdicts(context: Context, request: ListVerdicts) -> Page[Verdict]:
+    dataset = await require_dataset(context, request.dataset_id, Permission.READ)
+    after = decode_cursor("analytics.verdicts", request.cursor, Fingerprint)
+    async with context.parts.database.read() as connection:
+        rows = await analytics.verdicts_of(connection, dataset.id, after=after, limit=request.limit + 1)
+    return page_of(list(rows), request.limit, "analytics.verdicts", key=lambda row: row.fingerprint, item=shown_verdict)
 
 
 async def _require_finding(context: Context, dataset: Dataset, fingerprint: str) -> None:
@@ -116,7 +111,7 @@ OPERATIONS = (
     Operation(
         "analytics.verdicts.list",
         ListVerdicts,
-        Verdicts,
+        Page[Verdict],
         list_verdicts,
         "GET /analytics/datasets/{dataset_id}/verdicts",
         Permission.SIGNED_IN,
