@@ -22,6 +22,7 @@ NAMES = (LINEAR, GRADIENT_BOOSTING)
 
 # With fewer rows learned from, some held back to stop early would tell too little.
 _STOPS_EARLY = 400
+_LEAST_VALUES = 10
 _STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
 
@@ -46,10 +47,12 @@ class Fitted(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class _Trees:
     model: Any
+    known: Array
     classes: int
 
     def predict(self, matrix: Array) -> Array:
-        return _spread(self.model, matrix, self.classes) if self.classes else np.asarray(self.model.predict(matrix))
+        inputs = matrix[:, self.known]
+        return _spread(self.model, inputs, self.classes) if self.classes else np.asarray(self.model.predict(inputs))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +108,13 @@ def fit(name: str, matrix: Array, values: Array, design: Design, task: Task, cla
 def _trees(matrix: Array, values: Array, design: Design, task: Task, classes: int, seed: int) -> Fitted:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor  # noqa: PLC0415
 
-    many = len(values) >= _STOPS_EARLY and (
-        task is Task.REGRESSION or np.unique(values, return_counts=True)[1].min() > 5
-    )
+    # Of a column without any value, also once some rows are held back, scikit-learn finds no bins.
+    known = np.flatnonzero((~np.isnan(matrix)).sum(axis=0) >= _LEAST_VALUES)
+    if not len(known):
+        return baseline(values, task, classes)
+    # To hold rows back from each class it takes some.
+    rarest = len(values) if task is Task.REGRESSION else int(np.unique(values, return_counts=True)[1].min())
+    many = len(values) >= _STOPS_EARLY and rarest > 5
     options: dict[str, Any] = {
         "learning_rate": 0.08,
         "max_iter": 300 if many else 60,
@@ -117,11 +124,11 @@ def _trees(matrix: Array, values: Array, design: Design, task: Task, classes: in
         "early_stopping": many,
         "validation_fraction": 0.15,
         "n_iter_no_change": 10,
-        "categorical_features": np.array([one.levels > 0 for one in design.inputs]),
+        "categorical_features": np.array([design.inputs[place].levels > 0 for place in known]),
         "random_state": seed,
     }
     maker = HistGradientBoostingRegressor if task is Task.REGRESSION else HistGradientBoostingClassifier
-    return _Trees(maker(**options).fit(matrix, values), classes)
+    return _Trees(maker(**options).fit(matrix[:, known], values), known, classes)
 
 
 def _linear(matrix: Array, values: Array, design: Design, task: Task, classes: int, seed: int) -> Fitted:

@@ -167,7 +167,7 @@ def _predicted(
     rises, unasked = importances(
         repeats[0].fitted, design, matrix, target, order, options.level, options.seed, budget.part(0.7)
     )
-    left += [f"importance of {name}" for name in unasked]
+    left += [f"importance of {len(unasked)} columns, {unasked[0]!r} the first"] if unasked else []
     more, undone = _time_leakage(prepared, options, best, matrix, budget)
     left += undone
     tell(0.95, "rows")

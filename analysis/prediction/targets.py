@@ -83,7 +83,7 @@ def _numbers(column: FrameColumn, present: Array, warnings: list[Warned]) -> Tar
 def _classes(column: FrameColumn, present: Array, warnings: list[Warned]) -> Target | Refused:
     found, codes, counts = np.unique(column.values[present], return_inverse=True, return_counts=True)
     if column.levels is None:
-        names = [f"{value:.15g}" for value in found]
+        names = [repr(float(value)).removesuffix(".0") for value in found]
     else:
         # By name, so that the second of two is mostly the one that says yes.
         names = [str(column.levels[int(value)]) for value in found]

@@ -187,6 +187,8 @@ def test_leaks_are_flagged_and_left_out() -> None:
     assert concerns(answer)[Concern.DERIVED_FROM_TARGET] == ("line",)
     assert Concern.PREDICTS_ALONE in concerns(answer)
     assert answer.models[0].metrics["rmse"].value > 0.9, "what is left does not know the noise"
+    few = numbers(7, 100)
+    assert statuses(predicted({**few, "steep": np.exp(2 * few["y"])}))["steep"] is FeatureStatus.LEAKS
     kept = predicted(leaky, keep_leaks=True)
     assert kept.models[0].skill.value > 0.99
     assert Concern.PREDICTS_ALONE in concerns(kept)
@@ -353,6 +355,18 @@ def test_infinities_and_stray_values_are_missing() -> None:
     answer = predicted({**columns, "y": y, "stray": [1.5, "x", None, 2, float("inf")] * 40})
     assert answer.n == 195
     assert Concern.INFINITE_TARGETS in concerns(answer)
+
+
+def test_columns_that_begin_late_or_are_almost_empty() -> None:
+    columns = drifting(27, 300)
+    late = np.where(np.arange(300) < 150, np.nan, columns["a"])
+    once = [None] * 299 + [5.0]
+    word = ["x" if row == 7 else None for row in range(300)]
+    answer = predicted({**columns, "late": np.ma.masked_invalid(late), "once": once, "word": word})
+    assert answer.status is Status.OK
+    assert statuses(answer)["late"] is FeatureStatus.USED
+    answer = predicted({**columns, "once": once, "word": word, "y": columns["a"] > 0}, by_time=False)
+    assert answer.status is Status.OK
 
 
 def test_rare_classes_and_imbalance_are_told() -> None:
