@@ -10,6 +10,7 @@ from sqlalchemy import URL, exc
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from storage import engines
+from storage.cancelling import undisturbed
 from storage.errors import BrokenReference, StorageError, Unavailable
 from storage.migrate import migrate
 from storage.postgres_engine import create_patient_engine
@@ -109,7 +110,7 @@ class Database:
                 await connection.commit()
             finally:
                 # What was not committed is rolled back.
-                await connection.close()
+                await undisturbed(connection.close())
 
     async def _begun(self, options: dict[str, Any]) -> AsyncConnection:
         """A connection in a transaction that has done nothing yet.
@@ -130,7 +131,7 @@ class Database:
             await connection.execution_options(**options)
             await connection.begin()
         except BaseException:
-            await connection.close()
+            await undisturbed(connection.close())
             raise
         return connection
 

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import await_, in_greenlet
 
 from storage import postgres_url
+from storage.cancelling import undisturbed
 from storage.errors import InvalidUrl, StorageError, Unavailable
 from storage.postgres_engine import create_postgresql_engine
 
@@ -50,6 +54,23 @@ SQLITE_PRAGMAS = (
     # operating system keeps the same pages once for all. A transaction that changes more spills to the write-ahead log.
     "PRAGMA cache_size = -2048",
 )
+
+
+class Dialect(SQLiteDialect_aiosqlite):
+    """Closes a connection, of which a cancelled task left a statement, to the end: cancelled a second time, the driver
+    would wait for ever for a thread that is gone."""
+
+    supports_statement_cache = True
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        if in_greenlet():
+            await_(undisturbed(dbapi_connection._terminate_graceful_close()))
+        else:
+            dbapi_connection.terminate()
+
+
+_NAME = "studio"
+registry.register(f"{SQLITE}.{_NAME}", __name__, Dialect.__name__)
 
 
 def parse_url(text: str) -> URL:
@@ -114,7 +135,7 @@ def create_engine(url: URL, *, busy_timeout: float, pool_size: int) -> AsyncEngi
 
 def _create_sqlite_engine(url: URL, busy_timeout: float, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
-        url,
+        url.set(drivername=f"{SQLITE}+{_NAME}"),
         pool_size=pool_size,
         max_overflow=0,
         # Without this the driver would begin transactions by itself, and only before some statements.
