@@ -55,9 +55,10 @@ def outliers_above(values: Array, *, seed: int = 0) -> Outliers | None:
     The upper half is what they are measured by, so that a skewed column's other side does not matter. NaN are no
     values; `limit` is a value. `p` is corrected for the choice of how many there are.
     """
-    if not np.isfinite(values).any():
+    known = values[np.isfinite(values)]
+    if not len(known):
         return None
-    middle = float(np.nanmedian(values))
+    middle = float(np.median(known))
     found = outliers_of(np.where(values > middle, values - middle, np.nan), seed=seed)
     return None if found is None else Outliers(found.rows, found.limit + middle, found.p)
 
@@ -68,12 +69,12 @@ def outliers_of(distances: Array, *, seed: int = 0) -> Outliers | None:
     numbers = distances[present]
     if len(numbers) < 2 * _LEAST:
         return None
-    distinct = np.unique(numbers)
+    most = max(1, int(_MOST_OUTLIERS * len(numbers)))
+    distinct = _largest_distinct(numbers, most)
     if len(distinct) < _LEAST_DISTINCT:
         return None
     is_lattice = len(distinct) < min(_DISTINCT_ENOUGH, len(numbers))
     shown = _jittered(numbers, distinct, seed) if is_lattice else distinct
-    most = max(1, int(_MOST_OUTLIERS * len(numbers)))
     chances = _by_student(shown, most) if len(shown) < _MANY else _by_pareto(shown, most, is_lattice)
     p, number = min(((min(1.0, chance * m * (m + 1)), m) for m, chance in chances), default=(1.0, 0))
     if not number:
@@ -82,6 +83,15 @@ def outliers_of(distances: Array, *, seed: int = 0) -> Outliers | None:
     beyond = np.flatnonzero((shown if is_lattice else numbers) > limit)
     order = np.argsort(numbers[beyond], kind="stable")[::-1]
     return Outliers(present[beyond[order]], float(np.delete(numbers, beyond).max()), p)
+
+
+def _largest_distinct(numbers: Array, most: int) -> Array:
+    """The different values, rising; of many that do not repeat much only the largest, more than the tail takes."""
+    wanted = 4 * (most + _MOST) + _MANY
+    if len(numbers) <= 2 * wanted or len(np.unique(numbers[:_MANY])) < _DISTINCT_ENOUGH:
+        return np.unique(numbers)
+    top = np.unique(np.partition(numbers, len(numbers) - wanted)[len(numbers) - wanted :])
+    return top if len(top) >= _MANY else np.unique(numbers)
 
 
 def _jittered(numbers: Array, distinct: Array, seed: int) -> Array:

@@ -2,7 +2,7 @@
 
 Whether totals differ is tested by random signs: were two categories alike, each row could as well belong to the other,
 and the difference of their totals would be a sum with random signs. That holds for measures of any distribution.
-Outstanding means beyond a power law of exponent 0.7 through the others (Ding et al. 2019).
+Outstanding means beyond a power law through the others, after Ding et al. (2019).
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from analysis.insights.subjects import Breakdown, Subjects, crosses, is_level
 from analysis.insights.trials import Told, Trial, Trials, share_of
 from analysis.significance import lower_chi_square, upper_binomial, upper_signs
 
-_POWER = 0.7
+# Exponent of a power law: as steep as the second's lead over the third would make it, the first is no surprise.
+_STEEPEST = 1.0
 # First over second, second over third, last but one over last.
 _STANDS_OUT = 1.5
 # Totals within this of their mean are even.
@@ -128,12 +129,20 @@ def _apart(of: Totals, upper: int, lower: int) -> float:
 def _first(of: Totals, trials: Trials) -> None:
     if len(of.totals) < 3:
         return None
-    ranks = np.arange(2, len(of.totals) + 1)
-    expected = float(np.mean(of.totals[1:] * ranks**_POWER))
-    if of.totals[0] < _STANDS_OUT * of.totals[1] or of.totals[0] <= expected:
+    if of.totals[0] < _STANDS_OUT * of.totals[1] or of.totals[0] <= _by_power_law(of.totals[1:]):
         return trials.fail()
     strength = 1.0 - float(of.totals[1] / of.totals[0])
     return trials.add(_trial(of, "outstanding_first", (0,), _apart(of, 0, 1), strength))
+
+
+def _by_power_law(others: Array) -> float:
+    """What the first would have by a power law through the totals of the others, which are of ranks 2, 3..."""
+    positive = others[others > 0]
+    if len(positive) < 2:
+        return float(others[0])
+    ranks = np.log(np.arange(2, len(positive) + 2))
+    slope = float(np.polynomial.polynomial.polyfit(ranks, np.log(positive), 1)[1])
+    return float(positive[0] * 2.0 ** min(max(-slope, 0.0), _STEEPEST))
 
 
 def _top_two(of: Totals, trials: Trials) -> None:
@@ -268,7 +277,7 @@ def _claim(of: Totals, kind: str, names: str) -> str:
 
 _SIGNS = "sum with random signs (Bentkus-Dzindzalieta bound), corrected for the number of categories"
 _METHODS = {
-    "outstanding_first": f"power law of exponent 0.7 through the others; {_SIGNS}",
+    "outstanding_first": f"power law through the others; {_SIGNS}",
     "outstanding_top_two": _SIGNS,
     "outstanding_last": _SIGNS,
     "attribution": "share of half or more; sum with random signs",

