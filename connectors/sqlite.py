@@ -35,6 +35,7 @@ from connectors.row_columns import batch_of_rows
 from connectors.sessions import Sessions
 from connectors.settings import SourceSettings
 from connectors.sql_text import one_select, quoted, quoted_ref
+from connectors.sqlite_sampling import sampled
 from connectors.sqlite_session import Session, check_file
 from connectors.sqlite_types import expression_of, held_type, kinds_expression, odd_date
 
@@ -122,7 +123,7 @@ class SqliteConnector(Connector):
             where, arguments = _where(connection, description, after)
             source = f"{quoted_ref(description.dataset.ref)}{where}"
             if sample is not None:
-                share = _share(connection, source, arguments, sample)
+                share = sampled(connection, description, source, arguments, sample)
                 source += f"{' AND' if where else ' WHERE'} {share}" if share else ""
             expressions = ", ".join(expression_of(column, text_limit) for column in chosen)
             return chosen, connection.execute(f"SELECT {expressions} FROM {source} LIMIT {cap + 1}", arguments)  # noqa: S608
@@ -215,11 +216,3 @@ def _highest(connection: sqlite3.Connection, description: Description, name: str
     sql = f"SELECT max({quoted(column.name)}) FROM {quoted_ref(description.dataset.ref)}"  # noqa: S608 - quoted
     highest = connection.execute(sql).fetchone()[0]
     return None if highest is None else repr(highest) if isinstance(highest, float) else str(highest)
-
-
-def _share(connection: sqlite3.Connection, source: str, arguments: tuple[Any, ...], sample: Sample) -> str | None:
-    """A condition that picks about so many rows; None where all are wanted. SQLite's chance takes no seed."""
-    rows = connection.execute(f"SELECT count(*) FROM {source}", arguments).fetchone()[0]  # noqa: S608 - quoted
-    if rows <= sample.rows:
-        return None
-    return f"abs(random() % 1000000) < {round(1_000_000 * sample.rows / rows)}"
