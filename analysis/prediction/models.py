@@ -23,6 +23,8 @@ NAMES = (LINEAR, GRADIENT_BOOSTING)
 # With fewer rows learned from, some held back to stop early would tell too little.
 _STOPS_EARLY = 400
 _LEAST_VALUES = 10
+# Of several classes a round grows a tree for each.
+_LEAST_ROUNDS = 40
 _STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
 
@@ -117,7 +119,7 @@ def _trees(matrix: Array, values: Array, design: Design, task: Task, classes: in
     many = len(values) >= _STOPS_EARLY and rarest > 5
     options: dict[str, Any] = {
         "learning_rate": 0.08,
-        "max_iter": 300 if many else 60,
+        "max_iter": max(_LEAST_ROUNDS, (300 if many else 60) // max(1, classes - 1)),
         "max_leaf_nodes": 31 if many else 7,
         "min_samples_leaf": 20 if many else 10,
         "l2_regularization": 1.0,
