@@ -20,7 +20,7 @@ def sampled(
 ) -> str | None:
     """A condition that picks about so many rows of `source`; None where all are wanted.
 
-    By a hash of the row's number. Views, and tables without such, are sampled by SQLite's own chance: another each time.
+    By a hash of the row's number. Views and tables without such are sampled by SQLite's own chance, each time anew.
     """
     rows = connection.execute(f"SELECT count(*) FROM {source}", arguments).fetchone()[0]  # noqa: S608 - quoted
     if rows <= sample.rows:
