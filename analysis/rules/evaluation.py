@@ -55,16 +55,24 @@ _PROFILE_NAMES = ("table", "columns")
 def check_rule(rule: Rule) -> None:
     """Raises RuleError where the rule could never be evaluated: called before one is stored."""
     match rule.condition:
-        case RowCount(min=least, max=most) if most is not None and most < least:
-            raise RuleError(f"`max` is at least `min`, and {most} is less than {least}")
+        case RowCount():
+            _check_row_count(rule.condition)
         case ProfileExpression(expression=source):
             Expression(source, _PROFILE_NAMES)
         case SqlCondition(compare=compare, value=value) if (compare is None) is not (value is None):
             raise RuleError("`compare` and `value` come together, or neither for a query that brings the failing rows")
-        case Freshness() | RowCount() | SqlCondition():
+        case Freshness() | SqlCondition():
             pass
         case condition:
             _row_check(condition, {condition.reference: ()} if isinstance(condition, Referential) else {})
+
+
+def _check_row_count(condition: RowCount) -> None:
+    least, most = condition.min, condition.max
+    if not least and most is None:
+        raise RuleError("a row count has a `min` of 1 or more, a `max` or both; any number of rows is at least 0")
+    if most is not None and most < least:
+        raise RuleError(f"`max` is at least `min`, and {most} is less than {least}")
 
 
 def columns_of(condition: Condition) -> tuple[str, ...] | None:
@@ -89,6 +97,8 @@ class Evaluation:
         """Raises RuleError where the rule is none, or one of a profile or a query."""
         if isinstance(rule.condition, ProfileExpression | SqlCondition):
             raise RuleError(f"rule {rule.name!r} is not evaluated over rows")
+        if isinstance(rule.condition, RowCount):
+            _check_row_count(rule.condition)
         self._rule = rule
         self._now = now
         self._rows = self._checked = self._failing = self._errors = 0

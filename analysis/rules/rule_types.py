@@ -49,7 +49,7 @@ class Uniqueness(
 
 
 class Range(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="range", tag_field="kind"):
-    """Values from `min` to `max`, both allowed. Nulls are not checked; NaN is in no range."""
+    """Values from `min` to `max`, both allowed, or one of them. Nulls are not checked; NaN is in no range."""
 
     column: ColumnName
     min: int | float | str | None = None
@@ -90,7 +90,7 @@ class Freshness(
 class RowCount(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="row_count", tag_field="kind"
 ):
-    """There are so many rows."""
+    """There are so many rows: `min` of 1 or more, `max`, or both. A table that has to be empty has a `max` of 0."""
 
     min: Natural = 0
     max: Natural | None = None

@@ -118,7 +118,8 @@ async def list_rules(context: Context, request: ListRules) -> Page[ScanRule]:
 
 async def create_rule(context: Context, request: CreateRule) -> ScanRule:
     source = await require_source(context, request.source_id, Permission.WRITE)
-    _check(request.rule, request.dataset)
+    _check_dataset(request.rule, request.dataset)
+    _check_condition(request.rule)
     async with context.parts.database.write() as connection:
         if await scan_rules.count(connection, source.id) >= MOST_OF_A_SOURCE:
             raise Conflict(
@@ -146,7 +147,10 @@ async def get_rule(context: Context, request: GetRule) -> ScanRule:
 async def update_rule(context: Context, request: UpdateRule) -> ScanRule:
     seen = await _require(context, request.rule_id, Permission.WRITE)
     rule = rule_of(seen) if request.rule is UNSET else request.rule
-    _check(rule, seen.dataset if request.dataset is UNSET else request.dataset)
+    _check_dataset(rule, seen.dataset if request.dataset is UNSET else request.dataset)
+    if request.rule is not UNSET:
+        # One that was stored when less was refused can still be disabled.
+        _check_condition(rule)
     given = {name: getattr(request, name) for name in ("dataset", "rule", "enabled")}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not UNSET}
     if "rule" in values:
@@ -212,13 +216,17 @@ def _chosen(row: scan_rules.ScanRule, dataset: str | None, listed: list[Listed])
     )
 
 
-def _check(rule: Rule, dataset: str) -> None:
-    """Raises InvalidRequest for a rule that could never be evaluated."""
+def _check_dataset(rule: Rule, dataset: str) -> None:
+    """Raises InvalidRequest for a pattern that the rule cannot have."""
+    if isinstance(rule.condition, SqlCondition) and _WILDCARDS & set(dataset):
+        raise _bad("dataset", f"a rule with SQL is of one dataset, and {dataset!r} is a pattern; name one")
+
+
+def _check_condition(rule: Rule) -> None:
+    """Raises InvalidRequest for a rule that could never be evaluated, or never fail."""
     from analysis.rules.evaluation import check_rule  # noqa: PLC0415 - it loads CEL and RE2
 
     condition = rule.condition
-    if isinstance(condition, SqlCondition) and _WILDCARDS & set(dataset):
-        raise _bad("dataset", f"a rule with SQL is of one dataset, and {dataset!r} is a pattern; name one")
     if isinstance(condition, Referential) and "." not in condition.reference:
         raise _bad("rule", f"a reference is `dataset.column`, and {condition.reference!r} has no dot")
     try:

@@ -250,12 +250,20 @@ def test_queries_are_judged_by_what_they_brought() -> None:
         (RowExpression(expression="row.a + 1"), "answers true or false, and this expression answers INT"),
         (ProfileExpression(expression="row.a > 1"), "no CEL over table, columns"),
         (RowCount(min=5, max=4), "`max` is at least `min`, and 4 is less than 5"),
+        (RowCount(), "a `min` of 1 or more, a `max` or both"),
+        (RowCount(min=0), "a `min` of 1 or more, a `max` or both"),
         (SqlCondition(statement="SELECT 1", compare="<"), "come together"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused_before_it_runs(condition: Condition, message: str) -> None:
     with pytest.raises(RuleError, match=message):
         check_rule(rule(condition))
+
+
+@pytest.mark.parametrize("condition", [RowCount(), Range(column="c")])
+def test_a_rule_that_cannot_fail_is_not_evaluated_either(condition: Condition) -> None:
+    with pytest.raises(RuleError, match="a `max` or both"):
+        Evaluation(rule(condition), now=NOW)
 
 
 def test_every_kind_of_rule_is_data_and_can_be_checked() -> None:

@@ -1,9 +1,14 @@
 """Quality rules: stored, tried on the source, and judged by scans."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from scanning import Scanner, scan_with, shop
+
+from storage import scan_rules
+
+NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 RULES: dict[str, tuple[str, dict[str, Any]]] = {
     "present": ("orders", {"kind": "completeness", "column": "customer"}),
@@ -98,6 +103,7 @@ def test_what_could_never_be_judged_is_refused(engine_url: str, tmp_path: Path) 
         source = await scanner.source("shop", "sqlite", path=str(shop(tmp_path)))
         for dataset, condition in (
             ("orders", {"kind": "range", "column": "amount"}),
+            ("orders", {"kind": "row_count"}),
             ("orders", {"kind": "pattern", "column": "day", "pattern": "("}),
             ("orders", {"kind": "row_expression", "expression": "row.id +"}),
             ("ord*", {"kind": "sql", "statement": "SELECT 1"}),
@@ -106,6 +112,30 @@ def test_what_could_never_be_judged_is_refused(engine_url: str, tmp_path: Path) 
             body = {"source_id": source, "dataset": dataset, "rule": {"name": "x", "condition": condition}}
             answer = await scanner.ada.post("/scan-rules", json=body)
             assert (answer.status_code, answer.json()["code"]) == (400, "bad_rule"), condition
+
+    scan_with(engine_url, tmp_path, scenario)
+
+
+def test_a_stored_rule_that_cannot_fail_is_read_not_judged_and_disabled(engine_url: str, tmp_path: Path) -> None:
+    async def scenario(scanner: Scanner) -> None:
+        source = await scanner.source("shop", "sqlite", path=str(shop(tmp_path)))
+        rule = await made(scanner, source, "size")
+        # As rules were stored when less was refused.
+        old = '{"name": "size", "condition": {"kind": "row_count", "min": 0, "max": null}, "threshold": {}}'
+        database = scanner.node.parts.database
+        async with database.write() as connection:
+            await scan_rules.change(connection, rule["id"], by="ada", at=NOW, rule=old)
+        here = f"/scan-rules/{rule['id']}"
+        assert (await scanner.ada.get(here)).json()["rule"]["condition"] == {
+            "kind": "row_count",
+            "min": 0,
+            "max": None,
+        }
+        tried = (await scanner.ada.post(f"{here}/test", json={"dataset": "orders"})).json()["result"]
+        assert tried["verdict"] == "not_evaluated"
+        assert "a `max` or both" in tried["reason"]
+        answer = await scanner.ada.patch(here, json={"enabled": False})
+        assert (answer.status_code, answer.json()["enabled"]) == (200, False)
 
     scan_with(engine_url, tmp_path, scenario)
 
