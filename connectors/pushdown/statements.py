@@ -79,24 +79,12 @@ def products(ref: DatasetRef, columns: Sequence[Shifted], dialect: str) -> list[
 
 
 def group_counts(ref: DatasetRef, columns: Sequence[str], dialect: str, *, most: int) -> str:
-    """Rows by the values of these columns, nulls left out, the most frequent first, `most` + 1 groups at the most."""
+    """Rows by the values of these columns, null among them, the most frequent first, `most` + 1 groups at the most."""
     keys = [_column(name) for name in columns]
     count = exp.Count(this=exp.Star())
     query = exp.select(*keys, exp.alias_(count, "n", quoted=True)).from_(_table(ref))
-    query = query.where(*(_present(name) for name in columns)).group_by(*(key.copy() for key in keys))
+    query = query.group_by(*(key.copy() for key in keys))
     return query.order_by(exp.Ordered(this=count.copy(), desc=True)).limit(most + 1).sql(dialect=dialect)
-
-
-def group_sums(ref: DatasetRef, category: str, column: Shifted, dialect: str, *, most: int) -> str:
-    """Count, sum and sum of squares of a shifted column by the values of a category, `most` + 1 groups at the most."""
-    inner = exp.select(
-        exp.alias_(_column(category), "g", quoted=True), exp.alias_(_shifted(column), "z", quoted=True)
-    ).from_(_table(ref))
-    key, z = _column("g"), _column("z")
-    figures = (exp.Count(this=z.copy()), exp.Sum(this=z.copy()), exp.Sum(this=exp.Mul(this=z.copy(), expression=z)))
-    query = exp.select(key, *figures).from_(inner.subquery("shifted"))
-    query = query.where(_present("g"), _present("z")).group_by(key.copy())
-    return query.limit(most + 1).sql(dialect=dialect)
 
 
 def _single(name: str, place: str) -> list[tuple[Name, exp.Expression]]:

@@ -21,7 +21,6 @@ from connectors.pushdown.statements import (
     Shifted,
     Statement,
     group_counts,
-    group_sums,
     products,
     summaries,
 )
@@ -71,7 +70,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Rows by values, nulls left out. `complete`: there are no more groups than these."""
+    """Rows by values, None for null. `complete`: there are no more groups than these."""
 
     counts: Mapping[tuple[Any, ...], int]
     complete: bool
@@ -215,25 +214,3 @@ def _correlation(figures: _Figures, one: Shifted, other: Shifted, count: int) ->
         return math.nan
     r = (product - sum_a * sum_b / count) / math.sqrt(variance_a * variance_b)
     return min(1.0, max(-1.0, r))
-
-
-async def moments_by(
-    connector: Connector, description: Description, category: str, summary: Summary, rows: int, *, most: int = 10_000
-) -> list[tuple[Any, int, float, float]] | None:
-    """Of a column of numbers by the values of a category: value, count, mean and population variance.
-
-    None where there are more than `most` groups, or the column has but one value. Raises ConnectorError.
-    """
-    shifted = _shift(summary, rows)
-    if shifted is None:
-        return None
-    sql = group_sums(description.dataset.ref, category, shifted, DIALECTS[connector.kind], most=most)
-    answer = await connector.query(sql, max_rows=most + 1)
-    if len(answer.rows) > most or answer.truncated:
-        return None
-    groups = []
-    for value, count, total, squares in answer.rows:
-        centre = float(total) / count
-        variance = max(0.0, float(squares) / count - centre * centre) * shifted.scale**2
-        groups.append((value, int(count), shifted.shift + shifted.scale * centre, variance))
-    return groups

@@ -16,6 +16,7 @@ from analysis.frames import Frame
 from connectors.connector import Connector
 from connectors.datasets import Description, Kind
 from connectors.errors import ConnectorError, StatementFailed
+from handlers.analytics import counting
 from handlers.analytics.computed import AnswerState, Computed
 from handlers.analytics.loading import COUNTING_SHARE, most_rows, rows_of
 from handlers.analytics.stopping import Course
@@ -44,10 +45,15 @@ def compute(
 async def at_source(
     connector: Connector, description: Description, task: Task, course: Course
 ) -> Computed[AssociationMatrix] | list[str]:
-    """Pearson's coefficients from sums over all rows; notes on why not, where rows have to be read."""
-    wish = task.options.get("at_source", "auto")
-    if wish == "never" or task.options.get("method") != Method.PEARSON.value:
+    """Pearson's coefficients from sums over all rows, categories from counts of groups; notes on why not, where rows
+    have to be read."""
+    wish, method = task.options.get("at_source", "auto"), Method(task.options.get("method", Method.AUTO))
+    if wish == "never" or method not in (Method.PEARSON, *counting.METHODS):
         return []
+    if method in counting.METHODS:
+        names = counting.category_columns(connector.kind, description, task.columns)
+        refused = await _refused(connector, description, task, names)
+        return await counting.at_source(connector, description, task, names, course) if refused is None else refused
     from connectors.pushdown.statistics import moments, numeric_columns  # noqa: PLC0415 - the writers of SQL
 
     names = numeric_columns(description, task.columns)

@@ -15,7 +15,8 @@ from handlers.feed_names import is_reserved
 ROWS = 3_000
 FIGURES = f"""
 CREATE TABLE figures AS SELECT i AS id, 1e9 + sin(i) AS near, 1e9 + sin(i) * 2 + cos(i * 7) AS far,
-    CASE WHEN i % 10 = 0 THEN NULL ELSE cos(i * i) END AS gaps, 'x' || i % 3 AS region
+    CASE WHEN i % 10 = 0 THEN NULL ELSE cos(i * i) END AS gaps, 'x' || i % 3 AS region,
+    CASE WHEN i % 7 = 0 THEN NULL WHEN i % 3 = 0 OR i % 5 = 0 THEN 'k0' ELSE 'k1' END AS kind, i % 2 = 0 AS flag
 FROM generate_series(1, {ROWS}) AS s(i);
 ANALYZE figures;
 """
@@ -43,6 +44,7 @@ def test_a_server_sums_what_would_only_be_sampled(
         assert read["rows"]["read"] == ROWS
         for names, pair in pairs_of(read).items():
             assert abs(pairs_of(summed)[names]["effect"] - pair["effect"]) < 1e-9, names
+        await _categories(analyst, figures)
         sampled = await analyst.ask("correlations", figures, rows=500, seed=1)
         assert sampled["rows"]["method"] == "rows by chance"
         assert 350 < sampled["rows"]["read"] < 650
@@ -50,6 +52,22 @@ def test_a_server_sums_what_would_only_be_sampled(
         await _feed(analyst, figures)
 
     analyse(sqlite_url, tmp_path, scenario)
+
+
+async def _categories(analyst: Analyst, figures: int) -> None:
+    """From counts of groups as from rows, nulls and all."""
+    asked = {"method": "cramers_v", "columns": ["region", "kind", "flag"]}
+    counted = await analyst.ask("correlations", figures, **asked, rows=500)
+    assert [(ran["where"], ran["rows"], ran["statements"]) for ran in counted["ran"]] == [("source", ROWS, 3)]
+    read = await analyst.ask("correlations", figures, **asked, at_source="never")
+    assert pairs_of(counted).keys() == pairs_of(read).keys()
+    assert len(pairs_of(read)) == 3
+    for names, pair in pairs_of(read).items():
+        other = pairs_of(counted)[names]
+        for figure in ("effect", "low", "high", "q", "strength"):
+            assert other[figure] == pytest.approx(pair[figure], abs=1e-9), (names, figure)
+        assert (other["n"], other["status"]) == (pair["n"], pair["status"])
+    assert [column["nulls"] for column in counted["columns"] if column["name"] == "kind"] == [ROWS // 7]
 
 
 async def _batch(analyst: Analyst, figures: int) -> None:
