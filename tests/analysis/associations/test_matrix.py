@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.associations.matrix import associate
 from analysis.associations.results import (
@@ -196,6 +197,19 @@ def test_capped_levels_are_no_dependency() -> None:
     assert pair.effect == pytest.approx(1.0)
     assert len(pair.remarks) == 2
     assert (pair.status, pair.relation) == (Status.OK, None)
+
+
+def test_kruskal_wallis_ranks_the_rows_that_have_a_category() -> None:
+    """Rows without one would shift the ranks of the others: here they are all in the middle."""
+    chance = np.random.default_rng(4)
+    values = np.round(chance.normal(size=300), 1)
+    groups = [None if abs(v) < 0.5 else f"g{i % 3}" for i, v in enumerate(values)]
+    pair = associate(frame_of({"x": values, "g": groups})).pairs[0]
+    parts = [values[[g == f"g{k}" for g in groups]] for k in range(3)]
+    expected = stats.kruskal(*parts)
+    assert pair.p == pytest.approx(expected.pvalue, rel=1e-9)
+    assert pair.figures["kruskal_wallis_h"] == pytest.approx(expected.statistic, rel=1e-9)
+    assert pair.n == sum(map(len, parts))
 
 
 HONEST: Mapping[str, tuple[dict[str, Any], dict[str, Status]]] = {
