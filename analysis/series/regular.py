@@ -10,10 +10,15 @@ from enum import StrEnum
 import numpy as np
 
 from analysis.columns import Array
-from analysis.series.steps import DAY, HOUR, Step, Unit, bucket_step, step_of
+from analysis.series.grid import (
+    MOST_BUCKETS_A_ROW,
+    MOST_STEPS_A_ROW,
+    dense_stretch,
+    is_incomplete,
+    saw_daylight_saving,
+)
+from analysis.series.steps import HOUR, Step, bucket_step, step_of
 
-# A grid of more steps than this, per row, is mostly holes: what lies before the last long hole is left out.
-_MOST_STEPS_A_ROW = 2.0
 # The difference of numbers beyond this may be beyond all numbers.
 _HUGE = 1e300
 # Fewer rows than this after such a hole are stray stamps.
@@ -175,10 +180,10 @@ def _on_grid(
     times: Array, values: Array, step: Step, bucketed: bool, aggregate: Aggregate, fill: Fill, rows: int
 ) -> RegularSeries:
     numbers = step.numbers(times, nearest=not bucketed)
-    nulls, kept = rows - len(times), _dense_stretch(numbers)
+    nulls, kept = rows - len(times), dense_stretch(numbers, MOST_BUCKETS_A_ROW if bucketed else MOST_STEPS_A_ROW)
     left_out = len(times) - (kept.stop - kept.start)
     times, values, numbers = times[kept], values[kept], numbers[kept]
-    incomplete = bucketed and _is_incomplete(times, numbers, step)
+    incomplete = bucketed and is_incomplete(times, numbers, step)
     if incomplete:
         whole = numbers < numbers[-1]
         times, values, numbers = times[whole], values[whole], numbers[whole]
@@ -206,39 +211,8 @@ def _on_grid(
         filling,
         bucketed,
         bool(incomplete),
-        _saw_daylight_saving(times, step, off),
+        saw_daylight_saving(times, step, off),
     )
-
-
-def _dense_stretch(numbers: Array) -> slice:
-    """Which of the sorted step numbers to keep: all, unless most of the grid were holes.
-
-    Then what is before the longest hole is left out, or what is after it where that is next to nothing (a date far in
-    the future that stands for none).
-    """
-    start, stop = 0, len(numbers)
-    while True:
-        kept = numbers[start:stop]
-        holes = np.diff(kept)
-        distinct = 1 + np.count_nonzero(holes)
-        if int(kept[-1] - kept[0]) + 1 <= max(_MOST_STEPS_A_ROW * distinct, distinct + 10):
-            return slice(start, stop)
-        before = int(np.argmax(holes)) + 1
-        if len(kept) - before < min(before, _LEAST_SHARE * len(kept) + 2):
-            stop = start + before
-        else:
-            start += before
-
-
-def _is_incomplete(times: Array, numbers: Array, step: Step) -> bool:
-    """Whether the last step of moments is cut short: it ends well after the last moment, unlike steps before it."""
-    if numbers[-1] == numbers[0]:
-        return False
-    starts = step.stamps(numbers).astype(np.int64)
-    ends = step.stamps(numbers + 1).astype(np.int64)
-    shares = (times.astype(np.int64) - starts) / np.maximum(ends - starts, 1)
-    lasts = np.flatnonzero(np.diff(numbers))  # the last moment of each step but the last
-    return bool(shares[-1] < min(0.9, float(np.quantile(shares[lasts], 0.05)) - 1e-9))
 
 
 def _aggregated(values: Array, firsts: Array, aggregate: Aggregate) -> Array:
@@ -275,18 +249,3 @@ def _filling(fill: Fill, aggregate: Aggregate, duplicates: int, steps: int) -> F
         return fill
     is_total = aggregate is Aggregate.COUNT or (aggregate is Aggregate.SUM and duplicates > 0.1 * steps)
     return Fill.ZERO if is_total else Fill.INTERPOLATE
-
-
-def _saw_daylight_saving(times: Array, step: Step, off: Array) -> bool:
-    """Days an hour off, or, of hours and finer, one hour doubled and one missing at the same time of some days."""
-    if step.unit in (Unit.DAY, Unit.WEEK, Unit.BUSINESS_DAY):
-        return bool(off.size and (off == HOUR).mean() > 0.1 and set(np.unique(off).tolist()) <= {0, HOUR})
-    if step.unit not in (Unit.HOUR, Unit.MINUTE, Unit.SECOND) or step.microseconds > HOUR or len(times) < 3:
-        return False
-    distances = np.diff(times.astype(np.int64))
-    doubled = np.flatnonzero(distances == 0)
-    missing = np.flatnonzero(distances == HOUR + int(step.microseconds))
-    if not doubled.size or not missing.size or doubled.size > HOUR / step.microseconds * (1 + len(times) * 1e-3):
-        return False
-    hours = (times.astype(np.int64) % DAY) // HOUR
-    return bool(np.all(hours[doubled] <= 3) and np.any(hours[missing + 1] <= 4))

@@ -5,6 +5,7 @@ import pytest
 from series_samples import stamps
 
 from analysis.series.regular import Aggregate, Fill, SeriesStatus, regularise, wall_times
+from analysis.series.steps import named_step
 
 
 def test_rows_in_any_order_make_the_same_series() -> None:
@@ -93,6 +94,22 @@ def test_stamps_far_off_do_not_make_a_grid_of_holes() -> None:
     strays = np.array(["1900-01-01", "9999-12-31"], dtype="datetime64[us]")
     series = regularise(np.concatenate([strays, stamps(200)]), np.ones(202))
     assert (len(series), series.left_out) == (200, 2)
+
+
+def test_few_events_an_hour_are_mostly_none() -> None:
+    """With a step of one's own, empty buckets are values, not holes to be cut at."""
+    chance = np.random.default_rng(5)
+    hours = np.sort(chance.choice(2000, 200, replace=False))
+    series = regularise(stamps(2000)[hours], np.ones(200), aggregate=Aggregate.COUNT, step=named_step("hour"))
+    assert (series.left_out, len(series)) == (0, int(hours[-1] - hours[0]) + 1)
+    assert series.filled.sum() == 200
+
+
+def test_a_step_far_too_fine_ends_quickly_and_small() -> None:
+    chance = np.random.default_rng(6)
+    moments = np.datetime64("2000-01-01", "us") + np.sort(chance.integers(0, 10**15, 200_000))
+    series = regularise(moments, np.ones(200_000), step=named_step("microsecond"))
+    assert len(series) < 100_000
 
 
 def test_what_makes_no_series_has_a_status() -> None:
