@@ -7,11 +7,12 @@ memory of the series (`analysis.series`), so that wandering is no trend and no c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from analysis.columns import Array
+from analysis.columns import Array, Kind
 from analysis.insights import charts, wording
 from analysis.insights.findings import Condition, Measure, Number, Query
 from analysis.insights.subjects import Subjects, is_level
@@ -44,6 +45,7 @@ class Series:
     n: int
     impact: float
     subspace: tuple[Condition, ...]
+    counts_years: bool = False
     seasons: tuple[Seasonality, ...] = ()
     seasonal: Array | None = None
 
@@ -77,24 +79,36 @@ class Series:
     def at(self, place: int) -> str:
         return wording.moment(self.regular.stamps[place], str(self.step.unit))
 
+    def value_at(self, place: int) -> str | int | None:
+        """The stamp as the column holds it."""
+        stamp = self.regular.stamps[place]
+        plain: str | None = charts.plain(stamp)
+        return int(stamp.astype("datetime64[Y]").astype(np.int64)) + 1970 if self.counts_years else plain
+
     def query(self, extra: list[Condition] | None = None) -> Query:
         measure = Measure(function="count") if self.measure is None else Measure(function="avg", column=self.measure)
-        period = str(self.step.unit).replace("business day", "day")
         where = [*self.subspace, *(extra or [])]
+        if self.counts_years:
+            return Query(where=where, group_by=[self.time], measures=[measure], order_by=self.time)
+        period = str(self.step.unit).replace("business day", "day")
         return Query(where=where, time=self.time, period=period, measures=[measure], order_by="period")
 
 
 def find(subjects: Subjects, trials: Trials) -> None:
     if subjects.time is None:
         return
+    longest: dict[str | None, int] = {}
     for series in series_of(subjects):
         subjects.check()
+        longest[series.measure] = max((season.period for season in series.seasons), default=0)
         _trend(series, trials)
         _season(series, trials)
         _changes(series, trials)
         _anomalies(series, anomalies(series.values, [s.period for s in series.seasons]), trials)
     for series in _in_parts(subjects):
         subjects.check()
+        if len(series.values) < 3 * longest.get(series.measure, 0):
+            continue  # of less than three rounds of a season, a part of one would be told as a trend
         _trend(series, trials)
         _changes(series, trials)
 
@@ -103,6 +117,7 @@ def series_of(subjects: Subjects) -> Iterator[Series]:
     """The number of rows (where steps have several) and each measure, for all rows."""
     time = subjects.time
     assert time is not None
+    counts_years = time.kind is Kind.INTEGER
     stamps = subjects.ordered(time.values)
     known = ~np.isnat(stamps)
     stamps = stamps[known]
@@ -110,20 +125,22 @@ def series_of(subjects: Subjects) -> Iterator[Series]:
     if ones is None:
         return
     if ones.duplicates > len(ones) or ones.bucketed:
-        yield _with_seasons(Series(ones, time.name, None, len(stamps), 1.0, ()))
+        yield _with_seasons(Series(ones, time.name, None, len(stamps), 1.0, (), counts_years))
     for measure in subjects.measures[:40]:
         values = subjects.ordered(measure.values)[known]
         regular = regular_of(stamps, values, Aggregate.MEAN, ones.step)
         if regular is not None:
             n = int(np.count_nonzero(~np.isnan(values)))
-            yield _with_seasons(Series(regular, time.name, measure.name, n, share_of(n, subjects.rows), ()))
+            yield _with_seasons(
+                Series(regular, time.name, measure.name, n, share_of(n, subjects.rows), (), counts_years)
+            )
 
 
 def _in_parts(subjects: Subjects) -> Iterator[Series]:
     """Measures within the levels of small breakdowns."""
     time = subjects.time
     assert time is not None
-    stamps, made = subjects.ordered(time.values), 0
+    stamps, made, counts_years = subjects.ordered(time.values), 0, time.kind is Kind.INTEGER
     for breakdown in subjects.filters[:2]:
         codes = subjects.ordered(breakdown.codes)
         for measure in subjects.measures[:6]:
@@ -139,7 +156,8 @@ def _in_parts(subjects: Subjects) -> Iterator[Series]:
                 n = int(np.count_nonzero(inside))
                 where = (is_level(breakdown, int(code)),)
                 yield _with_seasons(
-                    Series(regular, time.name, measure.name, n, share_of(n, subjects.rows), where), search=False
+                    Series(regular, time.name, measure.name, n, share_of(n, subjects.rows), where, counts_years),
+                    search=False,
                 )
 
 
@@ -163,9 +181,7 @@ def _with_seasons(series: Series, *, search: bool = True) -> Series:
         seasonal = decompose(
             interpolated(series.values), periods, robust=False, seasonal_spans=[PERIODIC] * len(periods)
         ).seasonal
-    return Series(
-        series.regular, series.time, series.measure, series.n, series.impact, series.subspace, seasons, seasonal
-    )
+    return replace(series, seasons=seasons, seasonal=seasonal)
 
 
 # Trend
@@ -280,10 +296,11 @@ def _season_told(series: Series, place: int, p: float) -> Told:
     high, low = int(np.argmax(phases)), int(np.argmin(phases))
     round_name = _ROUNDS.get((str(series.step.unit), season.period)) if series.step.count == 1 else None
     repeat = f"every {round_name}" if round_name else f"every {season.period} steps of a {_step_name(series)}"
-    first = series.regular.stamps
+    unit, stamps = str(series.step.unit), series.regular.stamps
+    top, bottom = (_phase(stamps[at], round_name, unit, at) for at in (high, low))
     sentence = (
         f"{series.noun}{wording.where(series.subspace)} repeats itself {repeat}: highest at "
-        f"{_phase(series, first, high)} and lowest at {_phase(series, first, low)}, "
+        f"{top} and lowest at {bottom}, "
         f"{wording.number(float(phases[high] - phases[low]))} apart; the season explains "
         f"{wording.percent(min(1.0, season.strength))} of the variation about the trend "
         f"({wording.count(series.n, 'row')} in {wording.count(len(series.values) // season.period, 'cycle')}, "
@@ -319,16 +336,20 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
            "November", "December")  # fmt: skip
 
 
-def _phase(series: Series, stamps: Array, place: int) -> str:
+def _phase(stamp: Any, round_name: str | None, unit: str, place: int) -> str:
     """The place in the cycle as people call it."""
-    stamp = stamps[place].astype("datetime64[s]").item()
-    match str(series.step.unit):
-        case "hour":
-            return f"{stamp:%H}:00"
-        case "day" | "business day":
-            return _WEEKDAYS[stamp.weekday()]
-        case "month":
-            return _MONTHS[stamp.month - 1]
+    moment = stamp.astype("datetime64[s]").item()
+    match round_name, unit:
+        case "day", "hour" | "minute":
+            return f"{moment:%H:%M}"
+        case "week", "hour":
+            return f"{_WEEKDAYS[moment.weekday()]} {moment:%H:%M}"
+        case "week", _:
+            return _WEEKDAYS[moment.weekday()]
+        case "year", "month":
+            return _MONTHS[moment.month - 1]
+        case "year", _:
+            return f"{moment.day} {_MONTHS[moment.month - 1]}"
         case _:
             return f"step {place + 1}"
 
@@ -456,8 +477,8 @@ def _anomalies_told(series: Series, kind: str, points: tuple[Anomaly, ...], p: f
     places = np.array(sorted(point.index for point in points))
     last = min(int(places[-1]) + 1, len(stamps) - 1)
     extra = [
-        Condition(column=series.time, operator=">=", value=charts.plain(stamps[int(places[0])])),
-        Condition(column=series.time, operator="<=", value=charts.plain(stamps[last])),
+        Condition(column=series.time, operator=">=", value=series.value_at(int(places[0]))),
+        Condition(column=series.time, operator="<=", value=series.value_at(last)),
     ]
     return Told(
         sentence,

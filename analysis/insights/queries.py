@@ -55,7 +55,7 @@ def _select(query: Query, table: tuple[str, ...], originals: dict[str, str], tim
             if query.order_by == "period"
             else column(query.order_by)
         )
-        select = select.order_by(exp.Ordered(this=by, desc=query.descending))
+        select = select.order_by(exp.Ordered(this=by, desc=query.descending or None))
     return select.limit(query.limit) if query.limit is not None else select
 
 

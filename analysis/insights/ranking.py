@@ -13,6 +13,8 @@ from analysis.insights.trials import Trial, Trials, joined
 from analysis.significance import adjusted
 
 _OF_TOTALS = frozenset({"outstanding_first", "outstanding_top_two", "outstanding_last", "attribution", "evenness"})
+# Correlations that hand on: where both steps of a chain are as close, its ends are related, too.
+_CLOSE = 0.7
 
 
 @dataclass(slots=True)
@@ -46,14 +48,35 @@ def ranked(trials: Trials, level: float) -> list[Ranked]:
 def collapsed(found: Sequence[Ranked]) -> list[Ranked]:
     """One for each fact: what holds for all rows says what its parts say, and the stronger type says the weaker's."""
     kept: dict[tuple[str, ...], Ranked] = {}
+    chains: dict[str, Ranked] = {}
     for one in sorted(found, key=_plainness):
         fact = one.trial.fact
         first = kept.get(fact) or next((kept[near] for near in _neighbours(fact) if near in kept), None)
+        first = first or _chained(one, chains)
         if first is None:
             kept[fact] = one
         elif len(first.also) < 20:
             first.also.append(Also(id=fingerprint(one.trial), type=one.trial.type, columns=list(one.trial.columns)))
     return sorted(kept.values(), key=lambda one: -one.score)
+
+
+def _chained(one: Ranked, chains: dict[str, Ranked]) -> Ranked | None:
+    """The first of a chain of close correlations that already leads from one column to the other; else joins chains.
+
+    `chains` has, by column, the insight that its chain is told by.
+    """
+    if one.trial.type != "correlation" or one.trial.strength < _CLOSE:
+        return None
+    left, right = (chains.get(column) for column in one.trial.columns)
+    if left is not None and left is right:
+        return left
+    lead = left or right or one
+    for column in one.trial.columns:
+        chains[column] = lead
+    for column, told in list(chains.items()):
+        if told is left or told is right:
+            chains[column] = lead
+    return None
 
 
 def _plainness(one: Ranked) -> tuple[bool, bool]:

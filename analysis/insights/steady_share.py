@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.columns import Array
+from analysis.columns import Array, Kind
 from analysis.insights import charts, wording
 from analysis.insights.findings import Measure, Number, Query
 from analysis.insights.subjects import Breakdown, Subjects
@@ -23,7 +23,7 @@ _LEAST_STEPS = 12
 
 
 def find(subjects: Subjects, trials: Trials) -> None:
-    if subjects.time is None:
+    if subjects.time is None or subjects.time.kind is Kind.INTEGER:
         return
     grid = _steps(subjects)
     if grid is None:

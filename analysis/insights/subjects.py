@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,8 @@ MOST_LEVELS, MOST_FILTER_LEVELS, MOST_CELLS = 50, 10, 2_000
 # Columns beyond these are left to a budget's status.
 MOST_MEASURES, MOST_BREAKDOWNS = 100, 20
 NAMED_AS_KEY = re.compile(r"(?:^|[_\W]|(?<=[a-z]))(id|Id|ID|uuid|guid|key|pk|nr|oid|rowid)$")
+_NAMED_AS_YEAR = re.compile(r"(?:^|[_\W]|(?<=[a-z]))(year|Year|YEAR|yr|jahr|Jahr|annee|ano)$")
+_LEAST_STAMPS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,8 +79,10 @@ class Subjects:
 
     @cached_property
     def numbers(self) -> tuple[FrameColumn, ...]:
-        """Numeric columns with at least two different values that are no identifiers."""
-        return tuple(c for c in self.frame.of_role(Role.NUMERIC) if varies(c.values) and not self.is_key(c))
+        """Numeric columns with at least two different values that are no identifiers and no years."""
+        return tuple(
+            c for c in self.frame.of_role(Role.NUMERIC) if varies(c.values) and not self.is_key(c) and not is_year(c)
+        )
 
     @cached_property
     def measures(self) -> tuple[FrameColumn, ...]:
@@ -110,15 +114,21 @@ class Subjects:
 
     @cached_property
     def time(self) -> FrameColumn | None:
-        """The column asked for, or the time column with the most different stamps that most rows have."""
+        """The column asked for, or the time column with the most different stamps that most rows have; failing these,
+        whole numbers that are years."""
         times = self.frame.of_role(Role.TIME)
-        if self.options.time is not None:
-            return next((column for column in times if column.name == self.options.time), None)
-        rated = [(len(np.unique(c.values[c.present])), -place) for place, c in enumerate(times) if 2 * c.nulls < len(c)]
-        if not rated or max(rated)[0] < 12:
-            return None
-        usable = [c for c in times if 2 * c.nulls < len(c)]
-        return usable[max(range(len(rated)), key=rated.__getitem__)]
+        wanted = self.options.time
+        if wanted is None and not times:
+            years = next((c for c in self.frame.of_role(Role.NUMERIC) if is_year(c)), None)
+            return None if years is None else as_time(years)
+        if wanted is not None:
+            named = next((column for column in self.frame.columns if column.name == wanted), None)
+            if named is not None and named.role is Role.NUMERIC and is_year(named):
+                return as_time(named)
+            return next((column for column in times if column.name == wanted), None)
+        usable = [(len(np.unique(c.values[c.present])), c) for c in times if 2 * c.nulls < len(c)]
+        most = max(usable, key=lambda rated: rated[0], default=None)
+        return most[1] if most is not None and most[0] >= _LEAST_STAMPS else None
 
     @cached_property
     def order(self) -> Array | None:
@@ -167,6 +177,22 @@ class Subjects:
                 self.scores(name)
             )  # fmt: skip
         return self._whitened[name]
+
+
+def is_year(column: FrameColumn) -> bool:
+    """Whether whole numbers are years, by their name and their range."""
+    if column.kind is not Kind.INTEGER or not _NAMED_AS_YEAR.search(column.name):
+        return False
+    known = column.values[~np.isnan(column.values)]
+    return len(known) > 0 and bool(known.min() >= 1000 and known.max() <= 2500)
+
+
+def as_time(years: FrameColumn) -> FrameColumn:
+    """The first moments of the years; the kind stays that of whole numbers."""
+    known = ~np.isnan(years.values)
+    stamps = np.full(len(years), np.datetime64("NaT"), dtype="datetime64[us]")
+    stamps[known] = (years.values[known].astype(np.int64) - 1970).astype("datetime64[Y]").astype("datetime64[us]")
+    return replace(years, role=Role.TIME, values=stamps, exact=None)
 
 
 def varies(values: Array) -> bool:

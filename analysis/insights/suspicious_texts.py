@@ -34,7 +34,7 @@ def find(subjects: Subjects, trials: Trials) -> None:
         subjects.check()
         levels = [str(level) for level in column.levels]
         counts = np.bincount(column.values[column.values >= 0], minlength=len(levels))
-        stand_ins = [place for place, text in enumerate(levels) if text.strip().lower() in _STAND_INS and counts[place]]
+        stand_ins = [place for place in _nothings(levels) if counts[place]]
         rest = len([place for place in np.flatnonzero(counts) if place not in set(stand_ins)])
         if stand_ins and rest:
             trials.add(_stand_ins(subjects, column, levels, counts, stand_ins))
@@ -42,6 +42,15 @@ def find(subjects: Subjects, trials: Trials) -> None:
         if variants:
             trials.add(_written_differently(subjects, column, levels, counts, variants))
         _numbers_as_text(subjects, column, levels, counts, set(stand_ins), trials)
+
+
+def _nothings(levels: list[str]) -> list[int]:
+    """Places of texts that stand for nothing; NA and ND are codes of a country and a state among others as short."""
+    found = [place for place, text in enumerate(levels) if text.strip().lower() in _STAND_INS]
+    codes = sum(len(text) == 2 and text.isalpha() and text.isupper() for text in levels)
+    if 2 * codes > len(levels):
+        found = [place for place in found if not (len(levels[place]) == 2 and levels[place].isalpha())]
+    return found
 
 
 def _trial(

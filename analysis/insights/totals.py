@@ -268,10 +268,11 @@ def _claim(of: Totals, kind: str, names: str) -> str:
             whole = "rows" if of.measure is None else of.noun
             return f"{names} in {by} accounts for {wording.percent(of.share(0))} of the {whole}{where}"
         case _:
-            low, high = of.share(len(top) - 1), of.share(0)
+            low, high = wording.percent(of.share(len(top) - 1)), wording.percent(of.share(0))
+            each = f"between {low} and {high}" if low != high else f"about {low}"
             return (
                 f"The {of.noun}{where} is spread over the {len(top)} values of {by} more evenly than chance would: "
-                f"each has between {wording.percent(low)} and {wording.percent(high)}"
+                f"each has {each}"
             )
 
 

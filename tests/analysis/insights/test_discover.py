@@ -89,6 +89,16 @@ def test_the_count_of_what_was_tried_is_told() -> None:
     assert insight.n == made.frame.rows
 
 
+def test_whole_numbers_that_are_years_are_the_time() -> None:
+    values = 2.0 * np.arange(60) + np.random.default_rng(1).standard_normal(60)
+    found = find_insights(frame_of({"fiscal_year": 1950 + np.arange(60), "output": values}))
+    (trend,) = [insight for insight in found.insights if insight.type == "trend"]
+    assert "from 1950 to 2009" in trend.sentence
+    shown = 'SELECT "fiscal_year", AVG("output") AS "avg of output" FROM "data"'
+    assert trend.query.sql == f'{shown} GROUP BY "fiscal_year" ORDER BY "fiscal_year"'
+    assert {insight.type for insight in found.insights} <= {"trend", "likely_key"}
+
+
 def test_types_can_be_chosen() -> None:
     made = PLANTS["sentinel"](np.random.default_rng(1), 2)
     only = find_insights(made.frame, InsightOptions(types=frozenset({"sentinel"})))

@@ -130,6 +130,13 @@ def test_a_column_that_says_nothing_else_has_no_stand_ins() -> None:
     assert insights({"x": ["none"] * ROWS, "y": rng.standard_normal(ROWS)}, "null_stand_in") == []
 
 
+def test_codes_of_states_are_no_stand_ins() -> None:
+    rng = np.random.default_rng(12)
+    states = np.array(["CA", "ND", "NY", "NA"], dtype=object)[rng.integers(0, 4, ROWS)]
+    answers = np.array(["yes", "no", "NA"], dtype=object)[rng.integers(0, 3, ROWS)]
+    assert [i.columns for i in insights({"state": states, "answer": answers}, "null_stand_in")] == [["answer"]]
+
+
 def test_benford_only_where_it_applies() -> None:
     rng = np.random.default_rng(12)
     narrow = rng.normal(500, 30, 2_000)  # people's heights do not follow the law

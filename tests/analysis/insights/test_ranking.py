@@ -60,6 +60,29 @@ def test_the_whole_says_what_its_parts_say() -> None:
     assert [also.id for also in found[1].also] == [fingerprint(trial("a", 0.5, where="north"))]
 
 
+def pair(one: str, other: str, strength: float) -> Trial:
+    return Trial("correlation", (one, other), 1e-9, strength, 1.0, 100, (), ("correlation", one, other), tell)
+
+
+def test_a_chain_of_close_correlations_says_the_rest() -> None:
+    trials = Trials()
+    strengths = {
+        ("a", "b"): 0.95,
+        ("c", "d"): 0.94,
+        ("b", "c"): 0.93,
+        ("a", "c"): 0.9,
+        ("a", "d"): 0.8,
+        ("a", "e"): 0.4,
+    }
+    for columns, strength in strengths.items():
+        trials.add(pair(*columns, strength))
+    trials.add(pair("b", "e", 0.35))
+    found = collapsed(ranked(trials, 0.05))
+    told = [one.trial.columns for one in found]
+    assert told == [("a", "b"), ("c", "d"), ("b", "c"), ("a", "e"), ("b", "e")]
+    assert [also.columns for also in found[0].also] == [["a", "c"], ["a", "d"]]
+
+
 def test_ids_tell_facts_apart_and_nothing_else() -> None:
     one = fingerprint(trial("a", 1e-9, 0.9))
     assert one == fingerprint(trial("a", 0.02, 0.1))
