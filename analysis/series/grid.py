@@ -12,6 +12,8 @@ MOST_STEPS_A_ROW = 2.0
 # Where somebody named the step, buckets without a row are meant, up to so many for each with one.
 MOST_BUCKETS_A_ROW = 30.0
 _MOST_CUTS = 50
+# Fewer rows than this after such a hole are stray stamps.
+_LEAST_SHARE = 0.2
 
 
 def dense_stretch(numbers: Array, most: float) -> slice:

@@ -21,8 +21,6 @@ from analysis.series.steps import HOUR, Step, bucket_step, step_of
 
 # The difference of numbers beyond this may be beyond all numbers.
 _HUGE = 1e300
-# Fewer rows than this after such a hole are stray stamps.
-_LEAST_SHARE = 0.2
 
 
 class Aggregate(StrEnum):
