@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from analysed import SALES
 from catalog_sources import run_sqlite
 from node_in_process import Node, running_node
+from starlette.applications import Starlette
+from starlette.routing import Match, Route
 from studio_client import StudioClient
 
 from handlers.analytics import versions
@@ -112,6 +115,27 @@ def test_it_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             await judged(client, sales)
 
     asyncio.run(scenario())
+
+
+def test_every_watched_operation_has_its_stream(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running_node(tmp_path) as node:
+            routes = app_routes(node.studio.app)
+            for operation in node.studio.gateway.operations.values():
+                if operation.watched is not None:
+                    path = re.sub(r"\{[^}]*\}", "1", operation.path) + "/stream"
+                    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+                    taken = next(route for route in routes if route.matches(scope)[0] is Match.FULL)
+                    assert taken.path == f"{operation.path}/stream"
+
+    asyncio.run(scenario())
+
+
+def app_routes(app: Any) -> list[Route]:
+    """Of the application inside of what is around it."""
+    while not isinstance(app, Starlette):
+        app = next(value for value in vars(app).values() if callable(value) and not isinstance(value, type))
+    return [route for route in app.routes if isinstance(route, Route)]
 
 
 async def answered(client: Watcher) -> Any:
