@@ -95,7 +95,7 @@ def test_whole_numbers_that_are_years_are_the_time() -> None:
     (trend,) = [insight for insight in found.insights if insight.type == "trend"]
     assert "from 1950 to 2009" in trend.sentence
     shown = 'SELECT "fiscal_year", AVG("output") AS "avg of output" FROM "data"'
-    assert trend.query.sql == f'{shown} GROUP BY "fiscal_year" ORDER BY "fiscal_year"'
+    assert trend.query.sql.startswith(f'{shown} GROUP BY "fiscal_year" ORDER BY "fiscal_year"')
     assert {insight.type for insight in found.insights} <= {"trend", "likely_key"}
 
 
