@@ -100,35 +100,35 @@ async def running(
     changes = Changes(bus)
     feeds.on_committed(changes.committed)
     this_node = ThisNode(
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.bus.node_id,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.settings,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.port,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.utc_now(),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.lambda: Load(gateway.counts.open.total(), rooms.open_count, gateway.draining),
+        bus.node_id,
+        settings,
+        port,
+        utc_now(),
+        lambda: Load(gateway.counts.open.total(), rooms.open_count, gateway.draining),
     )
     nodes = NodeDirectory(bus, this_node.describe, utc_now)
     nodes.on_node_lost(rooms.lose_node)
     sealer = await open_sealer(database, settings.credentials_key)
     sources = SourceConnections(database, sealer, roots=settings.source_folders)
     runs = DurableRuns(
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.database, bus, JOBS, utc_now, folder=settings.data, takeover_seconds=settings.runs_takeover_seconds
+        database, bus, JOBS, utc_now, folder=settings.data, takeover_seconds=settings.runs_takeover_seconds
     )
     outgoing = open_outgoing(settings)
     parts = Parts(
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.database,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.rooms,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.access,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.audit,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.workers,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.bus,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.feeds,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.nodes,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.sources,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.runs,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name._limits(settings),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.outgoing,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.backups=BackupOptions(settings.postgres_tools, settings.backups_kept),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.changes=changes,
+        database,
+        rooms,
+        access,
+        audit,
+        workers,
+        bus,
+        feeds,
+        nodes,
+        sources,
+        runs,
+        _limits(settings),
+        outgoing,
+        backups=BackupOptions(settings.postgres_tools, settings.backups_kept),
+        changes=changes,
     )
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)
@@ -136,59 +136,59 @@ async def running(
     instruments = Instruments(settings, parts, gateway, tracing)
     studio = Studio(create_app(settings, parts, authenticator, gateway, instruments), gateway, parts, workers)
     async with instruments.listening(), asyncio.TaskGroup() as group:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.essential = [
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    group.create_task(bus.run(), name="bus"),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    group.create_task(rooms.run(), name="rooms"),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    group.create_task(gateway.run(), name="gateway"),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.]
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.instruments.readiness.essential = essential
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.own_services = (
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    lambda _: audit.run(),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    lambda _: instruments.loop_lag.run(),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    lambda _: gateway.answers.run(),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.)
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.beside = [group.create_task(keep_running(work, parts)) for work in (*own_services, *services())]
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.try:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    yield studio
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.finally:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await asyncio.gather(gateway.close(), runs.close(gateway.departure.left(REQUESTS)))
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await store_everything(rooms, gateway.departure)
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    # The last commits are told to others, too.
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    nodes.leave()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    changes.close()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await bus.close()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    for task in (*essential, *beside):
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.        task.cancel()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await parts.computations.close()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await asyncio.gather(sources.close(), parts.readers.close())
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await close_audit(audit, gateway.departure)
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await workers.close()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await instruments.close()
+        essential = [
+            group.create_task(bus.run(), name="bus"),
+            group.create_task(rooms.run(), name="rooms"),
+            group.create_task(gateway.run(), name="gateway"),
+        ]
+        instruments.readiness.essential = essential
+        own_services = (
+            lambda _: audit.run(),
+            lambda _: instruments.loop_lag.run(),
+            lambda _: gateway.answers.run(),
+        )
+        beside = [group.create_task(keep_running(work, parts)) for work in (*own_services, *services())]
+        try:
+            yield studio
+        finally:
+            await asyncio.gather(gateway.close(), runs.close(gateway.departure.left(REQUESTS)))
+            await store_everything(rooms, gateway.departure)
+            # The last commits are told to others, too.
+            nodes.leave()
+            changes.close()
+            await bus.close()
+            for task in (*essential, *beside):
+                task.cancel()
+            await parts.computations.close()
+            await asyncio.gather(sources.close(), parts.readers.close())
+            await close_audit(audit, gateway.departure)
+            await workers.close()
+            await instruments.close()
 
 
 def _make_rooms(
     settings: Settings, database: Database, workers: Workers, bus: Bus | None, tracing: "Tracing | None"
 ) -> Rooms:
     return Rooms(
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.database,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.open_update_log(database),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.workers,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.commit_interval=settings.commit_interval,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.idle_seconds=settings.room_idle_seconds,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.awareness=lambda: Awareness(settings.awareness_removal_delay, settings.awareness_timeout),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.presence_interval=settings.awareness_interval_ms / 1000,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.bus=bus,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.span=tracing.span if tracing else no_span,
+        database,
+        open_update_log(database),
+        workers,
+        commit_interval=settings.commit_interval,
+        idle_seconds=settings.room_idle_seconds,
+        awareness=lambda: Awareness(settings.awareness_removal_delay, settings.awareness_timeout),
+        presence_interval=settings.awareness_interval_ms / 1000,
+        bus=bus,
+        span=tracing.span if tracing else no_span,
     )
 
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.body_bytes=settings.max_request_bytes,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.document_bytes=settings.max_document_bytes,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.ticket_seconds=int(settings.ticket_lifetime),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.feed_age=settings.feed_retention_age,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.feed_events=settings.feed_retention_count,
+        body_bytes=settings.max_request_bytes,
+        document_bytes=settings.max_document_bytes,
+        ticket_seconds=int(settings.ticket_lifetime),
+        feed_age=settings.feed_retention_age,
+        feed_events=settings.feed_retention_count,
     )
 
 
@@ -201,15 +201,15 @@ async def keep_running(service: Service, parts: Parts) -> None:
     """Run a service until cancelled; one that fails is started again, later each time, and never takes others along."""
     pause = FIRST_RESTART_SECONDS
     while True:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.started = time.monotonic()
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.try:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    await service(parts)
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.except Exception:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    logger.exception("a service failed and starts again")
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.if time.monotonic() - started > LONGEST_RESTART_SECONDS:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    pause = FIRST_RESTART_SECONDS
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.await asyncio.sleep(pause)
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.pause = min(pause * 2, LONGEST_RESTART_SECONDS)
+        started = time.monotonic()
+        try:
+            await service(parts)
+        except Exception:
+            logger.exception("a service failed and starts again")
+        if time.monotonic() - started > LONGEST_RESTART_SECONDS:
+            pause = FIRST_RESTART_SECONDS
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_RESTART_SECONDS)
 
 
 def create_app(
@@ -218,24 +218,24 @@ def create_app(
     """The HTTP application: the operations' routes and the server's own pages."""
 
     async def authenticate(headers: Mapping[str, str]) -> Principal | None:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.return await authenticator.authenticate_headers(headers)
+        return await authenticator.authenticate_headers(headers)
 
     middleware = []
     if settings.allowed_origins:
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.cors = Middleware(
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    CORSMiddleware,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    allow_origins=list(settings.allowed_origins),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    allow_methods=["*"],
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    allow_headers=["authorization", "content-type", "accept", "last-event-id", *CALLERS_HEADERS],
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.    expose_headers=["x-request-id", "retry-after", "ratelimit", "ratelimit-policy"],
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.)
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.middleware.append(cors)
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["*"],
+            allow_headers=["authorization", "content-type", "accept", "last-event-id", *CALLERS_HEADERS],
+            expose_headers=["x-request-id", "retry-after", "ratelimit", "ratelimit-policy"],
+        )
+        middleware.append(cors)
     pages = instruments.routes(authenticate)
     routes = [
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.# First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.*stream_routes(parts, authenticator, gateway, ConnectionLimit(settings.max_connections_per_user)),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.*build_routes(OPERATIONS, parts, authenticate, requests=gateway.requests),
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.*pages,
- First: beside `/results/{id}`, the stream of `/results` would be taken for the result of that name.*websocket_routes(gateway),
+        # First: the stream of `/results` would else be taken for the result of that name in `/results/{id}`.
+        *stream_routes(parts, authenticator, gateway, ConnectionLimit(settings.max_connections_per_user)),
+        *build_routes(OPERATIONS, parts, authenticate, requests=gateway.requests),
+        *pages,
+        *websocket_routes(gateway),
     ]
     return instruments.around(Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS))
