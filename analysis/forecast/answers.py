@@ -104,6 +104,7 @@ class SeriesFacts:
     bucketed: bool = False
     incomplete_last: bool = False
     daylight_saving: bool = False
+    incomplete_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,6 +208,7 @@ def _facts(series: RegularSeries, used: int, in_utc: bool) -> SeriesFacts:
         series.bucketed,
         series.incomplete_last,
         series.daylight_saving,
+        series.incomplete_first,
     )
 
 

@@ -39,15 +39,20 @@ def dense_stretch(numbers: Array, most: float) -> slice:
     return slice(start + (int(long[-1]) + 1 if long.size else 0), stop)
 
 
-def is_incomplete(times: Array, numbers: Array, step: Step) -> bool:
-    """Whether the last step of moments is cut short: it ends well after the last moment, unlike steps before it."""
+def cut_short(times: Array, numbers: Array, step: Step) -> tuple[bool, bool]:
+    """Whether the first and the last step of moments are cut short: rows begin well after its start, or end well before
+    its end, unlike in the steps between.
+    """
     if numbers[-1] == numbers[0]:
-        return False
+        return False, False
     starts = step.stamps(numbers).astype(np.int64)
     ends = step.stamps(numbers + 1).astype(np.int64)
     shares = (times.astype(np.int64) - starts) / np.maximum(ends - starts, 1)
-    lasts = np.flatnonzero(np.diff(numbers))  # the last moment of each step but the last
-    return bool(shares[-1] < min(0.9, float(np.quantile(shares[lasts], 0.05)) - 1e-9))
+    borders = np.flatnonzero(np.diff(numbers))
+    usual_first, usual_last = np.quantile(shares[borders + 1], 0.95), np.quantile(shares[borders], 0.05)
+    late = shares[0] > max(0.1, float(usual_first) + 1e-9)
+    early = shares[-1] < min(0.9, float(usual_last) - 1e-9)
+    return bool(late), bool(early)
 
 
 def saw_daylight_saving(times: Array, step: Step, off: Array) -> bool:

@@ -13,8 +13,8 @@ from analysis.columns import Array
 from analysis.series.grid import (
     MOST_BUCKETS_A_ROW,
     MOST_STEPS_A_ROW,
+    cut_short,
     dense_stretch,
-    is_incomplete,
     saw_daylight_saving,
 )
 from analysis.series.steps import HOUR, Step, bucket_step, step_of
@@ -58,7 +58,8 @@ class RegularSeries:
     `values` is float64 with NaN in gaps; `filled` the same without NaN, by `fill`. `stamps` is datetime64[us], in UTC,
     or in wall time where a zone was given. `duplicates` counts rows beyond the first of a step, `gaps` steps without a
     value, `moved` rows whose stamp was off its step's, `left_out` rows beyond a hole too long to bridge, `nulls` rows
-    without stamp or value, `daylight_saving` whether days of 23 and 25 hours were seen.
+    without stamp or value. `incomplete_first` and `incomplete_last` say that a bucket at that end was left out because
+    rows do not span it, `daylight_saving` whether days of 23 and 25 hours were seen.
     """
 
     status: SeriesStatus
@@ -77,6 +78,7 @@ class RegularSeries:
     bucketed: bool = False
     incomplete_last: bool = False
     daylight_saving: bool = False
+    incomplete_first: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -181,9 +183,11 @@ def _on_grid(
     nulls, kept = rows - len(times), dense_stretch(numbers, MOST_BUCKETS_A_ROW if bucketed else MOST_STEPS_A_ROW)
     left_out = len(times) - (kept.stop - kept.start)
     times, values, numbers = times[kept], values[kept], numbers[kept]
-    incomplete = bucketed and is_incomplete(times, numbers, step)
-    if incomplete:
-        whole = numbers < numbers[-1]
+    first_cut, last_cut = cut_short(times, numbers, step) if bucketed else (False, False)
+    if first_cut or last_cut:
+        whole = (numbers >= numbers[0] + first_cut) & (numbers <= numbers[-1] - last_cut)
+        if not whole.any():
+            return _none(SeriesStatus.TOO_FEW, rows, nulls)
         times, values, numbers = times[whole], values[whole], numbers[whole]
     firsts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1])
     grid = np.full(int(numbers[-1] - numbers[0]) + 1, np.nan)
@@ -208,8 +212,9 @@ def _on_grid(
         aggregate,
         filling,
         bucketed,
-        bool(incomplete),
+        last_cut,
         saw_daylight_saving(times, step, off),
+        first_cut,
     )
 
 

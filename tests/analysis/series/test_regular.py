@@ -62,14 +62,16 @@ def test_days_without_orders_have_none() -> None:
     assert (means.fill, means.filled[20]) == (Fill.INTERPOLATE, 1.0)
 
 
-def test_a_day_that_is_not_over_is_left_out() -> None:
+def test_days_that_rows_do_not_span_are_left_out() -> None:
     chance = np.random.default_rng(4)
-    moments = np.datetime64("2024-01-01", "us") + np.sort(chance.integers(0, int(60.2 * 86_400_000_000), 3000))
+    day = 86_400_000_000
+    moments = np.datetime64("2024-01-01", "us") + np.sort(chance.integers(int(0.7 * day), int(60.2 * day), 3000))
     series = regularise(moments, np.ones(3000), aggregate=Aggregate.COUNT)
     assert series.bucketed
+    assert series.incomplete_first
     assert series.incomplete_last
-    assert len(series) == 60
-    assert series.values[-1] > 30
+    assert len(series) == 59
+    assert series.values.min() > 25
 
 
 def test_days_of_a_zone_with_daylight_saving() -> None:
