@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from analysis.associations.trend import clock_of
 from analysis.associations.work import Work
 from analysis.columns import Array
 from analysis.frames import Frame, Role
+from analysis.time_budget import TimeBudget
 
 
 def associate(
@@ -33,6 +35,7 @@ def associate(
     options: AssociationOptions | None = None,
     tell: Callable[[float, str], None] = lambda _share, _what: None,
     check: Callable[[], None] = lambda: None,
+    now: Callable[[], float] = time.monotonic,
 ) -> AssociationMatrix:
     """Never raises for what is in the frame: columns and pairs that cannot be measured have a status that says why.
 
@@ -40,15 +43,17 @@ def associate(
     raise, which ends it.
     """
     options = options or AssociationOptions()
+    budget = TimeBudget(math.inf if options.seconds is None else options.seconds, check, now)
     tell(0.0, "columns")
     told, usable = _prepared(frame, options, check)
     clock = clock_of(frame, options.time, np.random.default_rng((options.seed, 0)))
-    work = Work(frame, usable, options, clock, check, tell)
+    work = Work(frame, usable, options, clock, budget, check, tell)
     chosen = selected(usable, options.method, options.max_pairs, work.random(7), check) if len(usable) > 1 else None
     pairs: list[Pair] = []
     if chosen is not None:
         tell(0.1, f"{len(chosen.a):,} pairs")
         pairs = _with_q(_measured(work, chosen.a, chosen.b), chosen.possible, options)
+    out_of_time = len(chosen.a) - len(pairs) if chosen is not None else 0
     pairs.sort(key=_strongest_first)
     tests = chosen.possible if chosen is not None else 0
     fitting = [column for column in told if column.status is not Status.NOT_APPLICABLE]
@@ -70,6 +75,7 @@ def associate(
         tests=tests,
         discoveries=sum(pair.q is not None and pair.q <= 1 - options.level + 1e-12 for pair in pairs),
         time_column=clock.name if clock is not None else None,
+        pairs_out_of_time=out_of_time,
         remarks=_remarks(frame, options, clock is not None),
     )
 

@@ -31,7 +31,7 @@ def of_categories(work: Work, a: Array, b: Array) -> list[Pair]:
     """Of the columns with these indices, all of which are categories."""
     named = Method.THEILS_U if work.options.method is Method.THEILS_U else Method.CRAMERS_V
     pairs = []
-    for i, j in zip(a, b, strict=True):
+    for i, j in work.in_time(zip(a, b, strict=True)):
         x, y = work.columns[i], work.columns[j]
         assert isinstance(x, Categories)
         assert isinstance(y, Categories)
@@ -40,7 +40,6 @@ def of_categories(work: Work, a: Array, b: Array) -> list[Pair]:
 
 
 def _of_two(work: Work, of: tuple[int, int], a: Categories, b: Categories, method: Method) -> Pair:
-    work.check()
     table = contingency.table_of(a.codes, b.codes, len(a.labels), len(b.labels))
     pair, status = _started(work, of, table, method)
     if status is not Status.OK:
@@ -118,11 +117,10 @@ def _same_texts(a: Categories, b: Categories, both: Array) -> bool:
 
 def by_information(work: Work, a: Array, b: Array) -> list[Pair]:
     """Of the columns with these indices, numbers in quantile bins."""
-    return [_information_of(work, (int(i), int(j))) for i, j in zip(a, b, strict=True)]
+    return [_information_of(work, (int(i), int(j))) for i, j in work.in_time(zip(a, b, strict=True))]
 
 
 def _information_of(work: Work, of: tuple[int, int]) -> Pair:
-    work.check()
     columns = work.columns[of[0]], work.columns[of[1]]
     a, b = binned(columns[0]), binned(columns[1])
     table = contingency.table_of(a.codes, b.codes, a.levels, b.levels)

@@ -38,7 +38,7 @@ class _Sides:
 
 def of_mixed(work: Work, a: Array, b: Array) -> list[Pair]:
     """Of the columns with these indices, one a number and the other a category, in either order."""
-    if not len(a):
+    if not len(a) or work.budget.spent():
         return []
     sides = _sides(work, a, b)
     wanted: dict[int, list[int]] = {}
@@ -53,8 +53,7 @@ def of_mixed(work: Work, a: Array, b: Array) -> list[Pair]:
     affordable = sum(values[place].n < sides.numbers[place[0]].told.rows_with_value for place in values)
     least = 0.0 if affordable * work.frame.rows <= RERANKED_CELLS else LOSS
     pairs = []
-    for i, j, (number, category) in zip(a, b, sides.places, strict=True):
-        work.check()
+    for i, j, (number, category) in work.in_time(zip(a, b, sides.places, strict=True)):
         x, g = sides.numbers[number], sides.categories[category]
         own = _own_ranks(x, g, ranks[number, category], least)
         deviation = influence_deviation(x.values[rows], g.codes[rows])

@@ -29,7 +29,8 @@ def of_numbers(work: Work, a: Array, b: Array) -> list[Pair]:
     columns = [column for column in (work.columns[place] for place in used) if isinstance(column, Numbers)]
     first, second = places[: len(a)], places[len(a) :]
     if work.options.method in (Method.KENDALL, Method.XI):
-        return [by_order(work, columns[i], columns[j], (x, y)) for i, j, x, y in zip(first, second, a, b, strict=True)]
+        wanted = work.in_time(zip(first, second, a, b, strict=True))
+        return [by_order(work, columns[i], columns[j], (x, y)) for i, j, x, y in wanted]
     return _correlated(work, columns, (first, second), (a, b))
 
 

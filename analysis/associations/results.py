@@ -61,7 +61,7 @@ class Correction(StrEnum):
 class AssociationOptions:
     """`level` of the intervals; `time` names the column that orders rows for the guard against trends (None: the one
     with the most values). `max_pairs` is how many pairs are computed and listed, `max_levels` how many levels of a
-    category are told apart. Raises ValueError."""
+    category are told apart. When `seconds` are over, what was measured by then is the answer. Raises ValueError."""
 
     method: Method = Method.AUTO
     level: float = 0.95
@@ -74,10 +74,13 @@ class AssociationOptions:
     permutations: int = 199
     seed: int = 0
     threads: int = 1
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.level < 1:
             raise ValueError(f"level is from 0.5 to below 1, not {self.level}")
+        if self.seconds is not None and not self.seconds > 0:
+            raise ValueError(f"seconds are more than 0, not {self.seconds}")
         least = {"max_pairs": 1, "max_levels": 2, "sample_rows": 100, "permutations": 19, "threads": 1, "seed": 0}
         for name, bound in least.items():
             if getattr(self, name) < bound:
@@ -143,8 +146,8 @@ class Pair:
 @dataclass(frozen=True, slots=True)
 class AssociationMatrix:
     """`pairs` by strength, the strongest first, those without an effect last. Of `pairs_possible`, `pairs_left_out` are
-    not in `pairs`, chosen by `rule`. `tests` is what q is corrected for: pairs that were only looked at count, too.
-    `discoveries` have q of at most 1 - level."""
+    not in `pairs`: by `rule`, or `pairs_out_of_time` because the time was over. `tests` is what q is corrected for:
+    pairs that were only looked at count, too. `discoveries` have q of at most 1 - level."""
 
     rows: int
     total_rows: int | None
@@ -160,4 +163,5 @@ class AssociationMatrix:
     tests: int
     discoveries: int
     time_column: str | None
+    pairs_out_of_time: int = 0
     remarks: tuple[str, ...] = ()

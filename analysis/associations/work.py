@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from analysis.associations.threads import in_threads
 from analysis.associations.trend import Clock
 from analysis.columns import Array
 from analysis.frames import Frame
+from analysis.time_budget import TimeBudget
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,8 +27,16 @@ class Work:
     columns: Sequence[Prepared]
     options: AssociationOptions
     clock: Clock | None
+    budget: TimeBudget
     check: Callable[[], None]
     tell: Callable[[float, str], None]
+
+    def in_time(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """The items until the time is over."""
+        for item in items:
+            if self.budget.spent():
+                return
+            yield item
 
     def random(self, *place: int) -> np.random.Generator:
         """The same for the same seed and place, whatever else is computed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import tracemalloc
 from collections.abc import Mapping
@@ -393,6 +394,23 @@ def test_it_looks_whether_to_stop_at_every_pair_that_is_measured_by_itself(metho
     assert looks >= len(matrix.columns) + len(matrix.pairs)
 
 
+@pytest.mark.parametrize("method", [Method.AUTO, *ONE_BY_ONE])
+def test_what_was_measured_when_the_time_was_over_is_the_answer(method: Method) -> None:
+    """A clock that goes on by a second at every look."""
+    frame, looks = frame_of(planted()), itertools.count()
+    whole = associate(frame, AssociationOptions(method=method))
+    cut = associate(frame, AssociationOptions(method=method, seconds=2.5), now=lambda: float(next(looks)))
+    plain(cut)
+    assert 0 < len(cut.pairs) < len(whole.pairs)
+    assert cut.pairs_out_of_time == len(whole.pairs) - len(cut.pairs)
+    assert cut.tests == whole.tests
+    for pair in cut.pairs:
+        other = pair_of(whole, pair.a, pair.b)
+        assert pair.q is not None
+        assert other.q is not None
+        assert pair.q >= other.q - 1e-12 or pair.method is not other.method
+
+
 def test_it_tells_how_far_it_is() -> None:
     heard: list[tuple[float, str]] = []
     associate(frame_of(planted()), tell=lambda share, what: heard.append((share, what)))
@@ -412,6 +430,7 @@ def test_it_tells_how_far_it_is() -> None:
         {"sample_rows": 5},
         {"threads": 0},
         {"seed": -1},
+        {"seconds": 0},
     ],
 )
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
