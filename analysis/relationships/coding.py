@@ -80,7 +80,7 @@ class CodedColumn:
             least_hashes(self.hashes),
             float(self.values[0]) if ordered else None,
             float(self.values[-1]) if ordered else None,
-            _step(self.values) if self.values.dtype == np.int64 else None,
+            _density(self.values) if self.values.dtype == np.int64 else 1.0,
             self.sampled,
         )
 
@@ -111,10 +111,18 @@ def sketches_of(dataset: str, frame: Frame) -> tuple[ColumnSketch, ...]:
     )
 
 
-def _step(values: Array) -> float | None:
-    """The greatest number that divides all differences of rising whole numbers."""
+def _density(values: Array) -> float:
+    """Of rising whole numbers, in the shortest stretch that has half of them: outliers do not make them sparse.
+
+    Possible is what lies a multiple of the greatest common divisor of all differences away.
+    """
+    if len(values) < 2:
+        return 1.0
     unsigned = values.view(np.uint64)
-    return float(np.gcd.reduce(unsigned[1:] - unsigned[:-1])) if len(values) > 1 else None
+    step = float(np.gcd.reduce(unsigned[1:] - unsigned[:-1]))
+    half = (len(values) + 1) // 2
+    stretch = float((unsigned[half:] - unsigned[: len(values) - half]).min())
+    return min(1.0, half / (stretch / step))
 
 
 def _status(column: CodedColumn) -> ColumnStatus:

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.relationships.chance import standing, weigh
-from analysis.relationships.findings import Basis, ColumnName, Joinable, Part, PartStatus, RelationshipOptions
+from analysis.relationships.findings import Basis, ColumnName, Joinable, Part, PartStatus, RelationshipOptions, Standing
 from analysis.relationships.sketches import ColumnSketch, ValueClass, containment
 from analysis.time_budget import TimeBudget
 
 # A value that very many columns have tells nothing about two of them, and would make the work quadratic.
 _MOST_COLUMNS_OF_A_VALUE = 32
 _COMPARABLE = frozenset({ValueClass.WHOLE, ValueClass.TEXT, ValueClass.DAY, ValueClass.MOMENT})
+
+# Powers of ten of the odds against that the values are shared by chance.
+_TELLING_VALUES = 1.0
 
 # Of sketches that share fewer values nothing can be said.
 _LEAST_COMMON = 2
@@ -92,6 +95,10 @@ def _one_way(
     stands = standing(score)
     if stands is None:
         return None
+    unique = right.unique and not right.nulls
+    # Months join with months, but not what belongs together; names alone make that no better.
+    if not unique and evidence[0].weight < _TELLING_VALUES:
+        stands = Standing.POSSIBLE
     return Joinable(
         ColumnName(left.dataset, left.column),
         ColumnName(right.dataset, right.column),
@@ -102,7 +109,7 @@ def _one_way(
         share.low,
         share.high,
         share.compared,
-        right.unique and not right.nulls,
+        unique,
         Basis.SAMPLE if left.sampled or right.sampled else Basis.EXACT if share.exact else Basis.SKETCH,
     )
 

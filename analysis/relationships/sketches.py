@@ -35,8 +35,8 @@ class ColumnSketch(msgspec.Struct, frozen=True):
     """A column in a few KiB, to be stored with its profile (msgspec makes JSON of it, and reads it back).
 
     `least` holds the least hashes as little-endian uint64, rising. `minimum` and `maximum` of numbers are the values,
-    of times days or microseconds since 1970; all whole values lie a multiple of
-    `step` from each other. `sampled`: made of some rows of the dataset only.
+    of times days or microseconds since 1970; `density` is which share
+    of the possible whole values occurs where the values lie densest. `sampled`: made of some rows of the dataset only.
     """
 
     dataset: str
@@ -48,7 +48,7 @@ class ColumnSketch(msgspec.Struct, frozen=True):
     least: bytes
     minimum: float | None = None
     maximum: float | None = None
-    step: float | None = None
+    density: float = 1.0
     sampled: bool = False
 
     @property
@@ -59,13 +59,6 @@ class ColumnSketch(msgspec.Struct, frozen=True):
     def complete(self) -> bool:
         """Whether no value was left out."""
         return len(self.least) // 8 >= self.distinct
-
-    @property
-    def density(self) -> float:
-        """Which share of the steps between the least and the greatest value has a value; 1 where there are no steps."""
-        if self.minimum is None or self.maximum is None or not self.step:
-            return 1.0
-        return min(1.0, self.distinct / ((self.maximum - self.minimum) / self.step + 1))
 
     @property
     def unique(self) -> bool:

@@ -111,6 +111,15 @@ def test_two_datasets_of_every_hour_do_not_refer_to_each_other() -> None:
     assert [join for join in result.joinable if join.standing is Standing.LIKELY] == []
 
 
+def test_an_outlier_among_the_keys_does_not_make_them_sparse() -> None:
+    random = np.random.default_rng(6)
+    tables: dict[str, dict[str, Any]] = {
+        "a": {"id": [*range(1, 400), 999_999_999]},
+        "b": {"score": random.integers(1, 101, 900)},
+    }
+    assert found_in(tables).foreign_keys == ()
+
+
 def test_half_of_some_numbers_among_half_of_all_is_chance() -> None:
     random = np.random.default_rng(5)
     left, right = (random.choice(1000, 500, replace=False) for _ in range(2))

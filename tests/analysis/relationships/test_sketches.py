@@ -79,6 +79,13 @@ def test_part_of_the_values_is_told_with_its_bounds() -> None:
     assert join.low < join.containment < join.high
 
 
+def test_months_and_ages_of_two_datasets_are_no_likely_join() -> None:
+    random = np.random.default_rng(3)
+    ages = [sketch(random.integers(18, 90, 900), dataset, "age") for dataset in ("a", "b")]
+    months = [sketch(random.integers(1, 13, 900), dataset, "month") for dataset in ("a", "b")]
+    assert {join.standing for join in joined(*ages, *months).joinable} <= {Standing.POSSIBLE}
+
+
 def test_a_frame_of_the_same_name_replaces_its_sketch() -> None:
     options = RelationshipOptions(sketches=(sketch([f"k{n}" for n in range(90)], "a"),))
     found = discover({"a": frame_of({"key": [f"k{n}" for n in range(90)]})}, options, lambda *_: None, lambda: None)
