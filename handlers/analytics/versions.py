@@ -9,13 +9,17 @@ import msgspec
 
 from connectors.datasets import ChangeMarker, ChangeMethod, DatasetRef
 from handlers.analytics.tasks import ANSWERS_VERSION
+from handlers.computations import Progress, Underway
 from handlers.parts import Parts
+from handlers.registry import Unavailable
 from handlers.source_access import answering_for_source
 from storage.catalog import Dataset
 from storage.data_sources import DataSource
 
 # Who asks again within this gets the same answer without a look at the source.
 MARKER_SECONDS = 5.0
+# Some sources count or sum all rows for it, within their own time limit.
+PATIENCE_SECONDS = 120.0
 # Where a source cannot tell changes, an answer holds for this long.
 BLIND_SECONDS = 60.0
 
@@ -38,12 +42,20 @@ async def version_of(parts: Parts, source: DataSource, dataset: Dataset) -> Vers
     kept = parts.computations.kept.get(key, max_age=MARKER_SECONDS)
     if isinstance(kept, Version):
         return kept
-    with answering_for_source():
-        async with parts.sources.use(source.id) as connector:
-            marker = await connector.change_marker(DatasetRef(dataset.schema or None, dataset.name))
-    version = _version(marker)
-    parts.computations.kept.put(key, version, 500)
-    return version
+
+    async def look(_: Progress) -> Version:
+        with answering_for_source():
+            async with parts.sources.use(source.id) as connector:
+                marker = await connector.change_marker(DatasetRef(dataset.schema or None, dataset.name))
+        version = _version(marker)
+        parts.computations.kept.put(key, version, 500)
+        return version
+
+    try:
+        # However many ask at once, the source is asked once.
+        return await parts.computations.get(key, look, wait=PATIENCE_SECONDS)
+    except Underway:
+        raise Unavailable("The source does not say in time whether the dataset changed; try again.") from None
 
 
 def _version(marker: ChangeMarker) -> Version:
