@@ -15,6 +15,8 @@ from typing import Any, cast
 from analysis.columns import NUMERIC, TEMPORAL, Column, ColumnError, Kind
 from analysis.profile.documents import Documents
 from analysis.profile.figures import (
+    EXACT,
+    Basis,
     BinaryFigures,
     BooleanFigures,
     ColumnProfile,
@@ -43,7 +45,7 @@ _SECTIONS: dict[type, str] = {
     BinaryFigures: "binary",
 }
 
-_COMMON = ("rows", "count", "nulls", "misfits", "constant", "unique")
+_COMMON = ("rows", "count", "nulls", "misfits", "constant")
 
 _Figures = Numbers | Times | Texts | Documents | Booleans | Binaries
 
@@ -79,7 +81,7 @@ class ColumnAccumulator:
     def profile(self, options: ProfileOptions | None = None) -> ColumnProfile:
         told = self._figures.told(options or ProfileOptions())
         count = self._rows - self._nulls - self._misfits
-        unique, constant = _unique(told, count), told.distinct == 1
+        (unique, how), constant = _unique(told, count), told.distinct == 1
         section = {_SECTIONS[type(told.section)]: told.section}
         complete = self._nulls == self._misfits == 0
         return ColumnProfile(
@@ -94,7 +96,7 @@ class ColumnAccumulator:
             constant=constant,
             identifier=identifier_reason(self.name, count, told) if unique and complete else None,
             top=told.top,
-            basis=exact(_COMMON) | told.basis,
+            basis=exact(_COMMON) | told.basis | {"unique": how},
             notes=told.notes,
             **section,
         )
@@ -116,12 +118,14 @@ def _figures_of(kind: Kind, budget_bytes: int | None, seed: int) -> _Figures:
             return Texts(budget_bytes)
 
 
-def _unique(told: Told, count: int) -> bool | None:
+def _unique(told: Told, count: int) -> tuple[bool | None, Basis]:
+    """Whether all values are different, None where nobody can tell, and how that is known."""
     basis = told.basis["distinct"]
     if basis == "exact":
-        return told.distinct == count > 0
-    certain = told.distinct * (1 + basis.error) < count or any(top.count > 1 for top in told.top)
-    return False if certain else None
+        return told.distinct == count > 0, EXACT
+    if any(top.count > 1 for top in told.top):
+        return False, EXACT  # whatever the number of the others
+    return (False if told.distinct * (1 + basis.error) < count else None), basis
 
 
 class TableAccumulator:

@@ -194,8 +194,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The profile of a column. `basis` has an entry for each figure, by its name.
 
     `rows` = `nulls` + `misfits` (values that the declared kind cannot hold) + `count`. `distinct` counts different
-    values, NaN as one. `unique` is null where only an estimate of `distinct` is known. `identifier` says why the column
-    looks like one, if it does.
+    values, NaN as one. `unique` is null where only an estimate of `distinct` is known, and has the basis of `distinct`
+    where it rests on that. `identifier` says why the column looks like one, if it does.
     """
 
     name: str

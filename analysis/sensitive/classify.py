@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.columns import TEMPORAL, Column, Kind
-from analysis.sensitive.column_names import evidence_of, places_among
+from analysis.sensitive.column_names import evidence_of, places_among, words_of
 from analysis.sensitive.contact_types import CONTACT_TYPES
 from analysis.sensitive.detectors import Detector
 from analysis.sensitive.financial_types import FINANCIAL_TYPES
@@ -121,9 +121,12 @@ def _judged(detector: Detector, name: str, values: Sequence[str], rows: int) -> 
     evidence = evidence_of(name, detector.strong, detector.weak)
     if detector.needs_name and evidence.says != "strong":
         return None
-    if detector.check is None:
+    if evidence.says != "strong" and not detector.unlike.isdisjoint(words_of(name)):
+        return None
+    check = detector.check_for(evidence.says)
+    if check is None:
         return _Candidate(_by_name(detector, evidence, rows), 0.0, frozenset()) if evidence.says == "strong" else None
-    matched = [place for place, value in enumerate(values) if detector.check(value)]
+    matched = [place for place, value in enumerate(values) if check(value)]
     if not matched:
         return None
     found = _value_evidence(detector, len(values), len(matched))

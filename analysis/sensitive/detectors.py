@@ -25,7 +25,9 @@ class Detector:
     type, None where values cannot tell. `base_rate` is the share of random values of the same shape that pass it,
     `typical` the share in a real column. `most_evidence` bounds, as a power of ten, what values alone may say: little
     for a check that ordinary numbers pass. Where `needs_name`, values without a name that fits say nothing. What is
-    `of_places` says where something is: among columns that make the rows places, it is nobody's.
+    `of_places` says where something is: among columns that make the rows places, it is nobody's. Where the name says
+    nothing of the type, `nameless` is the check instead: a narrower one, for values that other things look like. A name
+    with one of the words `unlike` is of such a thing, unless it says the type strongly.
     """
 
     type: str
@@ -40,6 +42,12 @@ class Detector:
     most_evidence: float = MOST_EVIDENCE
     needs_name: bool = False
     of_places: bool = False
+    nameless: Callable[[str], bool] | None = None
+    unlike: frozenset[str] = frozenset()
+
+    def check_for(self, says: str) -> Callable[[str], bool] | None:
+        """The check of values in a column whose name says so much: see `NameEvidence.says`."""
+        return self.check if self.nameless is None or says in ("strong", "weak") else self.nameless
 
 
 def shaped(pattern: str, valid: Callable[[str], bool] | None = None, flags: int = 0) -> Callable[[str], bool]:

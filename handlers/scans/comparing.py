@@ -29,7 +29,7 @@ async def compare(connector: Connector, task: Task) -> Standing:
     ref = DatasetRef(task.schema_name, task.name)
     # Before anything is read: what changes meanwhile shows next time.
     found = await connector.change_marker(ref, task.watermark_column)
-    marker = marker_from(found, task.watermark_column)
+    marker = marker_from(found, task.watermark_column, task.earlier)
     if found.method is ChangeMethod.NONE and task.count_rows:
         rows = await connector.count_rows(ref)
         marker = Marker(

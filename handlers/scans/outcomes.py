@@ -44,8 +44,8 @@ class DatasetOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a dataset.
 
     `is_exact` says that all `rows` were read; otherwise they are a sample (`is_sample`), were cut off at the source's
-    row cap (`is_cut`), or are those beyond the watermark `after`. Of an unchanged dataset, the results are those of the
-    scan `results_in`.
+    row cap (`is_cut`), or are those beyond the watermark `after`, told by its shape where the column is sensitive. Of
+    an unchanged dataset, the results are those of the scan `results_in`.
     """
 
     state: DatasetState

@@ -26,7 +26,7 @@ from connectors.datasets import (
 )
 from connectors.errors import ConnectorError
 from handlers.scans.comparing import compare
-from handlers.scans.concealing import concealed
+from handlers.scans.concealing import concealed, marked, told_after
 from handlers.scans.cut_values import told_as_cut
 from handlers.scans.rule_reading import RuleReading, columns_needed
 from handlers.scans.samples import Samples
@@ -155,13 +155,15 @@ class Reading:
             bodies += [
                 body_of(Part.CLASSIFICATION, name, finding) for name, found in findings.items() for finding in found
             ]
+        kinds = {column.name: _KINDS[column.logical_type] for column in self._description.columns}
+        marker = marked(marker, kinds, findings)
         results = self.rules.results()
         bodies += [body_of(Part.QUALITY, column, result) for column, result in results]
         return Answer(
             marker=marker,
             rows=self._rows,
             columns=len(self._description.columns),
-            after=self._after.value if self._after else None,
+            after=told_after(self._after, marker),
             is_sample=self._task.sample_rows is not None,
             is_cut=self._is_cut,
             sensitive_columns=sum(bool(found) for found in findings.values()),

@@ -25,6 +25,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
 
     `shape` is a digest of names and types of the columns: neither counters nor watermarks tell of a column that was
     added, with a value for the rows that were there. None where the method tells of everything.
+    `watermark_is_sensitive`: the column was found to hold sensitive data, then or in an earlier scan.
     """
 
     method: str
@@ -33,6 +34,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     watermark: str | None = None
     blind_to: str | None = None
     shape: str | None = None
+    watermark_is_sensitive: bool = False
 
     def same_as(self, earlier: Marker | None) -> bool:
         if earlier is None or self.value is None:
@@ -41,13 +43,16 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
         return mine == (earlier.method, earlier.value, earlier.watermark_column)
 
 
-def marker_from(marker: ChangeMarker, watermark_column: str | None) -> Marker:
+def marker_from(marker: ChangeMarker, watermark_column: str | None, earlier: Marker | None = None) -> Marker:
+    """`earlier` is how the dataset was found last."""
+    is_same_column = earlier is not None and earlier.watermark_column == watermark_column
     return Marker(
         method=marker.method.value,
         value=marker.value,
         watermark_column=watermark_column,
         watermark=marker.watermark,
         blind_to=marker.blind_to,
+        watermark_is_sensitive=is_same_column and earlier is not None and earlier.watermark_is_sensitive,
     )
 
 
@@ -101,9 +106,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a task. `is_unchanged`: nothing was read, as nothing changed.
 
-    `is_reshaped`: its columns are others than then. `after` is the watermark beyond which rows were read; None for
-    all. `is_sample`, `is_cut`: rows were left out, by
-    chance or by the source's row cap.
+    `is_reshaped`: its columns are others than then. `after` is the watermark beyond which rows were read, by its shape
+    where its column is sensitive; None for all. `is_sample`, `is_cut`: rows were left out, by chance or by the source's
+    row cap.
     """
 
     marker: Marker

@@ -167,6 +167,41 @@ def test_what_only_looks_like_an_address_is_none() -> None:
         assert findings_of("note", [text.format(n=n) for n in range(300)]) == [], text
 
 
+def version_of(chance: random.Random) -> str:
+    return f"{chance.randrange(1, 12)}.{chance.randrange(20)}.{chance.randrange(10)}.{chance.randrange(256)}"
+
+
+def address(chance: random.Random) -> str:
+    return ".".join(str(chance.randrange(1, 255)) for _ in range(4))
+
+
+def test_versions_in_four_parts_are_no_addresses() -> None:
+    chance = random.Random(11)
+    for name in ("version", "app_version", "firmware", "value", "installed", "client_version"):
+        assert findings_of(name, [version_of(chance) for _ in range(300)]) == [], name
+    # Even such as look like addresses in every way, where the name says what they are.
+    assert findings_of("driver_version", [address(chance) for _ in range(300)]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"),
+    [("seen", ""), ("seen", "192.168."), ("seen", "172.20."), ("client_ip", "10.0."), ("host", "10.0.")],
+)
+def test_addresses_are_found_without_a_name_and_inner_ones_with(name: str, prefix: str) -> None:
+    chance = random.Random(12)
+    parts = 4 - prefix.count(".")
+    values = [prefix + ".".join(str(chance.randrange(1, 255)) for _ in range(parts)) for _ in range(300)]
+    found = only(name, values)
+    assert (found.type, found.verdict) == ("ip_address", "is")
+    assert found.confidence > 0.9
+
+
+def test_addresses_among_versions_are_found_all_the_same() -> None:
+    chance = random.Random(13)
+    mixed = [address(chance) if n % 4 == 0 else version_of(chance) for n in range(400)]
+    assert (only("value", mixed).type, only("value", mixed).verdict) == ("ip_address", "contains")
+
+
 def test_nine_digits_need_a_name_to_be_social_security_numbers() -> None:
     """Nine random digits are valid nine times of ten; those of this list are valid all of them."""
     valid = [

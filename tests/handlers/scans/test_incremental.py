@@ -84,6 +84,29 @@ def test_beyond_a_watermark_only_new_rows_are_read(engine_url: str, tmp_path: Pa
     scan_with(engine_url, tmp_path, scenario)
 
 
+def test_a_watermark_on_a_sensitive_column_shows_its_shape(engine_url: str, tmp_path: Path) -> None:
+    async def scenario(scanner: Scanner) -> None:
+        path = tmp_path / "people.sqlite3"
+        people = ", ".join(f"('{n:03}@example.org')" for n in range(300))
+        write_sqlite(path, "CREATE TABLE people (k TEXT)", f"INSERT INTO people VALUES {people}")
+        options: dict[str, Any] = {"mode": "incremental", "parts": ["profile"], "watermarks": {"people": "k"}}
+        source = await scanner.source("people", "sqlite", path=str(path))
+        await scanner.scan(source, **options)
+        # One row that alone would not tell what the column holds.
+        write_sqlite(path, "INSERT INTO people VALUES ('zzz')")
+        second = await scanner.scan(source, **options)
+        outcome = (await scanner.outcomes(second["id"]))["people"]
+        assert (outcome["rows"], outcome["after"]) == (1, "999@xxxxxxx.xxx")
+        unchanged = await scanner.scan(source, **options)
+        assert unchanged["summary"]["unchanged"] == 1
+        write_sqlite(path, "INSERT INTO people VALUES ('zzzz')")
+        fourth = await scanner.scan(source, **options)
+        outcome = (await scanner.outcomes(fourth["id"]))["people"]
+        assert (outcome["rows"], outcome["after"]) == (1, "xxx")
+
+    scan_with(engine_url, tmp_path, scenario)
+
+
 def test_postgresql_tells_by_its_counters_and_views_by_their_rows(
     engine_url: str, tmp_path: Path, source_server: PostgresServer
 ) -> None:
