@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from analysis.insights.findings import Condition, Measure, Query
 from analysis.insights.subjects import Subjects, is_level
 from analysis.insights.trials import share_of
 from analysis.series.decomposition import PERIODIC, decompose
-from analysis.series.regular import Aggregate, RegularSeries, SeriesStatus, interpolated, regularise
+from analysis.series.regular import Aggregate, RegularSeries, SeriesStatus, regularise
 from analysis.series.seasonality import Seasonality, seasonal_periods
 from analysis.series.steps import Step, calendar_periods, named_step
 from analysis.significance import normal_scores
@@ -115,8 +115,11 @@ def series_of(subjects: Subjects) -> Iterator[Series]:
             )
 
 
-def series_in_parts(subjects: Subjects) -> Iterator[Series]:
-    """Measures within the levels of small breakdowns."""
+def series_in_parts(subjects: Subjects, wholes: Mapping[str | None, Series]) -> Iterator[Series]:
+    """Measures within the levels of small breakdowns, with the seasons that they have in all rows.
+
+    Where those go round less than three times in a part, it is left out: a piece of a season would look like a trend.
+    """
     time = subjects.time
     assert time is not None
     stamps, made, counts_years = subjects.ordered(time.values), 0, time.kind is Kind.INTEGER
@@ -128,15 +131,20 @@ def series_in_parts(subjects: Subjects) -> Iterator[Series]:
                 if made == _MOST_SERIES_IN_PARTS:
                     return
                 inside = (codes == code) & ~np.isnat(stamps)
-                regular = regular_of(stamps[inside], values[inside], Aggregate.MEAN)
-                if regular is None or len(regular) < 2 * _LEAST_STEPS:
+                whole = wholes.get(measure.name)
+                regular = regular_of(
+                    stamps[inside], values[inside], Aggregate.MEAN, None if whole is None else whole.step
+                )
+                seasons = () if whole is None else whole.seasons
+                least = max([2 * _LEAST_STEPS, *(3 * season.period for season in seasons)])
+                if regular is None or len(regular) < least:
                     continue
                 made += 1
                 n = int(np.count_nonzero(inside))
                 where = (is_level(breakdown, int(code)),)
-                yield _with_seasons(
+                yield _adjusted(
                     Series(regular, time.name, measure.name, n, share_of(n, subjects.rows), where, counts_years),
-                    search=False,
+                    seasons,
                 )
 
 
@@ -150,14 +158,18 @@ def regular_of(stamps: Array, values: Array, aggregate: Aggregate, step: Step | 
     return found if found.status is SeriesStatus.OK and len(found) >= _LEAST_STEPS else None
 
 
-def _with_seasons(series: Series, *, search: bool = True) -> Series:
+def _with_seasons(series: Series) -> Series:
     # Scores, so that a few wild values make no season.
-    scores = normal_scores(series.values)
-    seasons = seasonal_periods(scores, calendar_periods(series.step), search=search, level=0.01)
-    seasonal = None
-    if seasons:
-        periods = [season.period for season in seasons]
-        seasonal = decompose(
-            interpolated(series.values), periods, robust=False, seasonal_spans=[PERIODIC] * len(periods)
-        ).seasonal
-    return replace(series, seasons=seasons, seasonal=seasonal)
+    scores, rounds = normal_scores(series.values), calendar_periods(series.step)
+    found = seasonal_periods(scores, rounds, level=0.01)
+    # A year of 365 steps leaves a little of one of 365.25, in which a search finds further periods.
+    of_calendar = tuple(season for season in found if season.period in rounds)
+    return _adjusted(series, of_calendar or found)
+
+
+def _adjusted(series: Series, seasons: tuple[Seasonality, ...]) -> Series:
+    if not seasons:
+        return series
+    periods = [season.period for season in seasons]
+    whole = decompose(series.values, periods, seasonal_spans=[PERIODIC] * len(periods))
+    return replace(series, seasons=seasons, seasonal=whole.seasonal)

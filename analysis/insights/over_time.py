@@ -20,18 +20,16 @@ _LEAST_EXPLAINED = 0.1
 def find(subjects: Subjects, trials: Trials) -> None:
     if subjects.time is None:
         return
-    longest: dict[str | None, int] = {}
+    wholes: dict[str | None, Series] = {}
     for series in series_of(subjects):
         subjects.check()
-        longest[series.measure] = max((season.period for season in series.seasons), default=0)
+        wholes[series.measure] = series
         _trend(series, trials)
         seasons.find(series, trials)
         changes_over_time.find_changes(series, trials)
         changes_over_time.find_anomalies(series, trials)
-    for series in series_in_parts(subjects):
+    for series in series_in_parts(subjects, wholes):
         subjects.check()
-        if len(series.values) < 3 * longest.get(series.measure, 0):
-            continue  # of less than three rounds of a season, a part of one would be told as a trend
         _trend(series, trials)
         changes_over_time.find_changes(series, trials)
 

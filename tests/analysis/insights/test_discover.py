@@ -16,6 +16,9 @@ from analysis.frames import frame_of
 from analysis.insights.discover import find_insights
 from analysis.insights.findings import Insights
 from analysis.insights.options import InsightOptions
+from analysis.insights.registry import FAMILIES, Family
+from analysis.insights.subjects import Subjects
+from analysis.insights.trials import Trials
 from benchmarks.insights_data import PLANTS
 
 RNG = np.random.default_rng(0)
@@ -125,6 +128,21 @@ def test_a_search_is_cancelled_between_steps() -> None:
     made = PLANTS["trend"](np.random.default_rng(1), 2)
     with pytest.raises(InterruptedError):
         find_insights(made.frame, made.options, check=check)
+
+
+def test_a_family_that_fails_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_subjects: Subjects, _trials: Trials) -> None:
+        raise ValueError("no such thing")
+
+    families = [Family("broken", broken, {"broken": ""}), *FAMILIES]
+    monkeypatch.setattr("analysis.insights.discover.FAMILIES", families)
+    made = PLANTS["sentinel"](np.random.default_rng(1), 2)
+    found = find_insights(made.frame, made.options)
+    assert "sentinel" in {insight.type for insight in found.insights}
+    assert [(part.part, part.detail) for part in found.parts if part.status == "failed"] == [
+        ("broken", "ValueError: no such thing")
+    ]
+    assert not found.complete
 
 
 def test_progress_rises_to_one() -> None:
