@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import pytest
 from analysed import Analyst, analyse, pairs_of
-from catalog_sources import run_sqlite
+from catalog_sources import run_postgres, run_sqlite
+from sqlalchemy import make_url
 
 from connectors.connector import Connector
 from connectors.datasets import (
@@ -26,8 +27,9 @@ from connectors.datasets import (
     LogicalType,
 )
 from connectors.errors import OutOfMemory
-from handlers.analytics import versions
-from handlers.analytics.loading import load
+from connectors.opening import open_connector
+from connectors.settings import SourceSettings
+from handlers.analytics.loading import Loaded, load
 from handlers.analytics.tasks import AnalysisKind, Task
 
 # The large form takes half a minute: ANALYTICS_COLUMNS=10000.
@@ -130,33 +132,40 @@ def test_columns_that_do_not_fit_into_memory_together_are_left_out() -> None:
     assert "first 125 of 500 columns" in loaded.notes[0]
 
 
-def test_a_source_that_dies_in_the_middle_leaves_what_was_read(
-    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is overwritten while a reader reads it: what was read until then is answered, and not kept."""
-    monkeypatch.setattr(versions, "MARKER_SECONDS", 0.0)
+def test_a_server_that_dies_in_the_middle_leaves_what_was_read(empty_postgres_url: str) -> None:
+    """Its sessions are ended after the first rows: what was read until then is answered for, and said to be partial."""
+    at = make_url(empty_postgres_url)
+    settings = SourceSettings(
+        host=at.host or str(at.query["host"]),
+        port=at.port,
+        database=at.database,
+        user=at.username,
+        tls="disable",
+    )
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"
+    killed: list[int] = []
 
-    async def scenario(analyst: Analyst) -> None:
-        rows = ", ".join(f"({i}, {i * 2.5}, '{'x' * 150}{i}')" for i in range(3000))
-        sql = f"CREATE TABLE t (a INTEGER, b REAL, c TEXT); INSERT INTO t VALUES {rows};"
-        table = (await analyst.sqlite(sql))["t"]
-        _damage(tmp_path / "shop.db")
-        answer = await analyst.ada.get(f"/analytics/correlations/{table}")
-        # What cannot be read at all is an answer as well, and says why.
-        assert answer.status_code in (200, 400, 409, 503), answer.text
-        if answer.status_code == 200:
-            assert answer.json()["state"] == "partial"
-            assert "reading ended early" in answer.json()["notes"][0]
+    def kill() -> None:
+        if not killed:
+            killed.append(1)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(asyncio.run, run_postgres(empty_postgres_url, end)).result()
 
-    analyse(sqlite_url, tmp_path, scenario)
+    async def scenario() -> Loaded:
+        made = "CREATE TABLE t AS SELECT i AS a, i * 2.5 AS b FROM generate_series(1, 200000) AS s(i);"
+        await run_postgres(empty_postgres_url, made)
+        async with await open_connector(Kind.POSTGRESQL, settings) as connector:
+            description = await connector.describe(DatasetRef("public", "t"))
+            task = Task(kind=AnalysisKind.CORRELATIONS, dataset="t", schema_name="public", name="t", rows=200_000)
+            return await load(connector, task, description, check=kill)
 
-
-def _damage(path: Path) -> None:
-    """Pages in the middle of the file are overwritten."""
-    content = bytearray(path.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 40_000] = b"\xff" * 40_000
-    path.write_bytes(content)
+    loaded = asyncio.run(scenario())
+    assert 0 < loaded.rows.read < 200_000
+    assert (loaded.rows.method, loaded.rows.is_sample, loaded.rows.total) == ("first rows", True, 200_000)
+    assert loaded.is_broken
+    assert "reading ended early" in loaded.notes[0]
+    assert loaded.frame.rows == loaded.rows.read
 
 
 def test_a_source_that_is_gone_is_told(sqlite_url: str, tmp_path: Path) -> None:
