@@ -76,7 +76,7 @@ class _Hashing:
 
 def _add(archive: tarfile.TarFile, entry: FileEntry) -> Piece:
     information = tarfile.TarInfo(entry.name)
-    information.size, information.mtime, information.mode = entry.size, entry.modified_ns // 10**9, 0o644
+    information.size, information.mtime, information.mode = entry.size, entry.modified_ns // 10**9, 0o600
     with entry.path.open("rb") as file:
         hashing = _Hashing(file)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from connectors import duckdb_backup, files_backup, postgresql_backup, sqlite_backup
@@ -41,7 +42,12 @@ async def digest(path: Path) -> str:
 # In the process of its own
 
 
+# Whatever the source's own mode: a copy of it is for the server's account alone, as the source's rows are.
+_OTHERS = 0o077
+
+
 def back_up_here(tell: Tell, kind: Kind, settings: SourceSettings, target: Path) -> Contents:
+    os.umask(_OTHERS)
     if kind is Kind.FILES:
         folder = resolve_folder(settings.path, settings.roots)
         return files_backup.back_up(folder, settings.pattern, target, tell)
@@ -50,6 +56,7 @@ def back_up_here(tell: Tell, kind: Kind, settings: SourceSettings, target: Path)
 
 
 def restore_here(_: Tell, kind: Kind, archive: Path, target: Path) -> Contents:
+    os.umask(_OTHERS)
     match kind:
         case Kind.FILES:
             return files_backup.restore(archive, target)

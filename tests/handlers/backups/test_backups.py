@@ -76,13 +76,16 @@ def test_a_backup_is_made_verified_and_restored(kind: Kind, tmp_path: Path) -> N
         wanted = Restore(source_id=number, backup_id=made.backup_id, target=str(target))
         restored = await restore(run_of(node, "again"), wanted)
         assert (restored.target, restored.rows) == (str(target), PIECES[kind][1])
+        stored = node.parts.runs.folder / "backups" / str(number)
+        for path in (*stored.iterdir(), target, *target.rglob("*")):
+            assert path.stat().st_mode & 0o077 == 0, f"others of the machine may open {path}"
         same = replace(source, settings=replace(source.settings, path=target))
         async with await same.open() as connector:
             assert await connector.count_rows(source.ref) == 5
         with pytest.raises(StepFailed, match="is there already") as refused:
             await restore(run_of(node, "twice"), wanted)
         assert refused.value.code == "target_exists"
-        kept = sorted(path.name for path in (node.parts.runs.folder / "backups" / str(number)).iterdir())
+        kept = sorted(path.name for path in stored.iterdir())
         assert len(kept) == 1, kept
 
     place = tmp_path / "source"
