@@ -19,6 +19,9 @@ from analysis.columns import Array
 
 # From which the standard error of Pearson's correlation is computed; the correlation itself is of all rows.
 SPREAD_ROWS, SPREAD_CELLS = 5_000, 4_000_000
+# Of the permutations of a pair: more skewed than this, Student's t is no longer good enough in the tails.
+SKEWED = 0.05
+SKEWED_TEST = "Student's t or Pearson's type III of permutations, the larger p"
 
 
 def of_numbers(work: Work, a: Array, b: Array) -> list[Pair]:
@@ -47,7 +50,7 @@ def _correlated(
     assert main is not None
     named = Method.PEARSON if method is Method.PEARSON else Method.SPEARMAN
     low, high = _interval(work, columns, own, main, named)
-    p = intervals.t_test(main.r, main.n)
+    p, is_skewed = _test(columns, own, main, named)
     guards = _guards(work, columns, own, (low, high), main, named)
     pairs = []
     for place, (i, j) in enumerate(zip(*own, strict=True)):
@@ -63,7 +66,7 @@ def _correlated(
                 high=bounds[1],
                 strength=strength_of(*bounds),
                 p=float(p[place]),
-                test="Student's t",
+                test=SKEWED_TEST if is_skewed[place] else "Student's t",
                 trend=guards.get(place),
                 figures=_figures(linear, named, place),
                 remarks=_rank_remarks(main, named, place),
@@ -89,6 +92,21 @@ def _interval(
     inner = np.clip(found.r, -most, most)
     low, high = intervals.fisher_z(inner, intervals.spearman_error(inner, n), level)
     return np.minimum(low, found.r), np.maximum(high, found.r)
+
+
+def _test(
+    columns: Sequence[Numbers], own: tuple[Array, Array], found: Correlations, method: Method
+) -> tuple[Array, Array]:
+    """p, and where it allows for both columns being skewed."""
+    n = np.maximum(found.n, FEWEST_ROWS)
+    p = intervals.t_test(found.r, n)
+    if method is not Method.PEARSON:
+        return p, np.zeros(len(p), dtype=np.bool_)
+    skew = np.array([numeric_pairs.skewness(column) for column in columns])
+    product = skew[own[0]] * skew[own[1]]
+    is_skewed = np.abs(product) / np.sqrt(n) > SKEWED
+    skewed = intervals.skewed_test(found.r, n, np.where(is_skewed, product, 1.0))
+    return np.where(is_skewed, np.fmax(p, skewed), p), is_skewed
 
 
 def _figures(linear: Correlations | None, method: Method, place: int) -> dict[str, float]:

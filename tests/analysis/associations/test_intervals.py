@@ -14,6 +14,7 @@ from analysis.associations.intervals import (
     noncentral_f,
     normal_test,
     pearson_error,
+    skewed_test,
     t_test,
 )
 from analysis.associations.matrix import associate
@@ -33,6 +34,35 @@ def test_fishers_interval_and_students_test_are_those_of_scipy() -> None:
             interval = expected.confidence_interval(level)
             assert [float(bound) for bound in found] == pytest.approx([interval.low, interval.high], abs=1e-9)
         assert float(t_test(expected.statistic, n)) == pytest.approx(expected.pvalue, rel=1e-9)
+
+
+def test_p_of_skewed_columns_is_that_of_permutations() -> None:
+    """Where one in a hundred permutations is as extreme, Student's t says it is one in some hundreds."""
+    chance = np.random.default_rng(2)
+    x, y = (np.exp(1.2 * chance.normal(size=100)) for _ in range(2))
+    x, y = ((column - column.mean()) / column.std() for column in (x, y))
+    permuted = [float(x @ chance.permutation(y)) / 100 for _ in range(20_000)]
+    extreme = float(np.quantile(np.abs(permuted), 0.99))
+    skewness = float(np.mean(x**3) * np.mean(y**3))
+    assert 0.006 < float(skewed_test(extreme, 100, skewness)) < 0.016
+    assert float(t_test(extreme, 100)) < 0.005
+    assert float(skewed_test(0.08, 1_000, 1e-3)) == pytest.approx(float(t_test(0.08, 1_000)), rel=0.05)
+
+
+def test_which_test_p_is_of() -> None:
+    chance = np.random.default_rng(3)
+    long, other = np.exp(1.5 * chance.normal(size=(2, 150)))
+    normal = stats.norm.ppf((chance.permutation(150) + 0.5) / 150)  # of no skewness at all
+    matrix = associate(
+        frame_of({"long": long, "other": other, "normal": normal}), AssociationOptions(method=Method.PEARSON)
+    )
+    tests = {frozenset((pair.a, pair.b)): pair.test for pair in matrix.pairs}
+    assert tests[frozenset(("long", "other"))] != "Student's t"
+    assert {tests[frozenset((name, "normal"))] for name in ("long", "other")} == {"Student's t"}
+    for pair in matrix.pairs:
+        assert pair.p is not None
+        assert pair.effect is not None
+        assert pair.p >= float(t_test(pair.effect, pair.n)) - 1e-12
 
 
 def test_tests_at_their_ends() -> None:
