@@ -24,7 +24,7 @@ from analysis.frames import Role
 
 # What only rows would tell.
 NO_ROWS = (
-    "no rows were read: formulas, identifiers and trends in time were not looked for, and intervals are those of "
+    "no rows were read: formulas, identifiers and trends in time were not looked for; intervals and p are those of "
     "numbers that are spread normally"
 )
 

@@ -21,7 +21,13 @@ from handlers.analytics.grounds import Ground
 from handlers.analytics.questions import Question, asked, options_of
 from handlers.analytics.result_types import RESULTS
 from handlers.analytics.tasks import AnalysisKind, Task
-from handlers.analytics.versions import Version, digest_of, version_of
+from handlers.analytics.versions import (
+    PATIENCE_FOR_WATCHERS,
+    PATIENCE_SECONDS,
+    Version,
+    digest_of,
+    version_of,
+)
 from handlers.computations import Progress as Course
 from handlers.computations import Underway
 from handlers.parts import Parts
@@ -99,7 +105,8 @@ async def answer(
     `related` are other datasets of the source; `more` and `reference` are what the analysis takes that is not the
     client's to say, `notes` what the answer shall tell. `finish` is done to it before it is stored.
     """
-    version = await version_of(context.parts, ground.source, ground.dataset)
+    patience = PATIENCE_FOR_WATCHERS if context.is_watched else PATIENCE_SECONDS
+    version = await version_of(context.parts, ground.source, ground.dataset, wait=patience)
     if related:
         version = await _with_others(context.parts, version, ground, related)
     aside = Aside(related, dict(more or {}), reference, tuple(notes), finish)
@@ -115,7 +122,7 @@ async def _with_others(parts: Parts, version: Version, ground: Ground, related: 
     values: list[str | None] = [version.value]
     for dataset in related:
         try:
-            values.append((await version_of(parts, ground.source, dataset)).value)
+            values.append((await version_of(parts, ground.source, dataset, wait=PATIENCE_FOR_WATCHERS)).value)
         except OperationError as error:
             values.append(error.code)
     return msgspec.structs.replace(version, value=digest_of(*values))

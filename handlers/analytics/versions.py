@@ -20,6 +20,8 @@ from storage.data_sources import DataSource
 MARKER_SECONDS = 5.0
 # Some sources count or sum all rows for it, within their own time limit.
 PATIENCE_SECONDS = 120.0
+# Whoever watches has an answer meanwhile, and others wait for their turn to be looked after.
+PATIENCE_FOR_WATCHERS = 5.0
 # Where a source cannot tell changes, an answer holds for this long.
 BLIND_SECONDS = 60.0
 
@@ -36,8 +38,8 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     blind_to: str | None
 
 
-async def version_of(parts: Parts, source: DataSource, dataset: Dataset) -> Version:
-    """Raises OperationError for what is wrong with the source."""
+async def version_of(parts: Parts, source: DataSource, dataset: Dataset, *, wait: float = PATIENCE_SECONDS) -> Version:
+    """Raises OperationError for what is wrong with the source, and where it does not say within `wait` seconds."""
     key = ("marker", dataset.id, source.updated_at)
     kept = parts.computations.kept.get(key, max_age=MARKER_SECONDS)
     if isinstance(kept, Version):
@@ -53,7 +55,7 @@ async def version_of(parts: Parts, source: DataSource, dataset: Dataset) -> Vers
 
     try:
         # However many ask at once, the source is asked once.
-        return await parts.computations.get(key, look, wait=PATIENCE_SECONDS)
+        return await parts.computations.get(key, look, wait=wait)
     except Underway:
         raise Unavailable("The source does not say in time whether the dataset changed; try again.") from None
 

@@ -83,6 +83,8 @@ def fill(client: httpx.Client, receiver: str) -> None:
     runs = [make("/data-sources/2/backups", verify=True)["run_id"], make("/data-sources/2/reports")["run_id"]]
     make("/data-sources/2/reports", kind="scan")
     make("/data-sources/1/discover")
+    for dataset in (1, 2, 3):
+        assert client.get(f"/analytics/correlations/{dataset}", params={"rows": 200}).is_success
     rule = {"name": "priced", "condition": {"kind": "row_count", "min": 1}}
     make("/scan-rules", source_id=2, dataset="prices", rule=rule)
     make("/catalog/terms", workspace_id=WORKSPACE, name="Price")
