@@ -22,10 +22,11 @@ _A_LOOK = 1_000  # rows, before all are gone through
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers, or of times in microseconds since the first."""
+    """A column of numbers, or of times in microseconds since the first. `exact` as frames have it."""
 
     told: AssociatedColumn
     values: Array
+    exact: Array | None = None
 
     @cached_property
     def ranks(self) -> Ranked:
@@ -94,7 +95,7 @@ def _numbers(column: FrameColumn, values: Array, options: AssociationOptions) ->
         reason = _identifier_reason(values if column.exact is None else column.exact)
         if reason:
             return _told(column, Status.IDENTIFIER, reason, nulls)
-    return Numbers(_told(column, Status.OK, None, nulls), values)
+    return Numbers(_told(column, Status.OK, None, nulls), values, column.exact)
 
 
 def _is_constant(values: Array) -> bool:

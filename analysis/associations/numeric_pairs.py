@@ -151,11 +151,18 @@ def relation(a: Numbers, b: Numbers) -> Relation | None:
     x, y = a.values, b.values
     both = ~(np.isnan(x) | np.isnan(y))
     x, y = x[both], y[both]
-    if np.array_equal(x, y):
+    if np.array_equal(x, y) and _are_exactly_equal(a, b, both):
         return Relation.IDENTICAL
     if _is_linear(x, y):
         return Relation.LINEAR
     return Relation.MONOTONE if _is_monotone(x, y) else None
+
+
+def _are_exactly_equal(a: Numbers, b: Numbers, both: Array) -> bool:
+    """Also of whole numbers that float64 does not tell apart."""
+    if a.exact is None or b.exact is None:
+        return a.exact is b.exact
+    return bool(np.array_equal(a.exact[both], b.exact[both]))
 
 
 def _is_linear(x: Array, y: Array) -> bool:

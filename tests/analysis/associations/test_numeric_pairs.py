@@ -163,6 +163,14 @@ def test_rounding_that_merges_values_is_not_monotone_both_ways() -> None:
     assert relation(columns[0], columns[1]) is None
 
 
+def test_whole_numbers_that_a_float_rounds_are_not_called_identical() -> None:
+    large = 2**60 + np.random.default_rng(7).integers(0, 2**58, 500)
+    columns = numbers({"x": large, "y": large + 1, "z": large.copy()})
+    assert np.array_equal(columns[0].values, columns[1].values)
+    assert relation(columns[0], columns[1]) is Relation.LINEAR
+    assert relation(columns[0], columns[2]) is Relation.IDENTICAL
+
+
 def test_long_tails_widen_the_interval_and_normal_ones_hardly() -> None:
     chance = np.random.default_rng(4)
     shared = chance.normal(size=(2, 5_000))
