@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import os
 import platform
 import time
 from datetime import UTC, datetime
@@ -131,7 +132,8 @@ def _speed() -> list[str]:
     lines = [
         "## Time",
         "",
-        "Median of three, one process; numbers, counts, categories and a time column, nothing planted.",
+        "Median of three, one process; numbers, counts, categories and a time column, nothing planted. The load of the "
+        f"machine was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: with more than one a core, seconds are too many.",
         "",
         "| rows | columns | seconds | CPU seconds | hypotheses | complete |",
         "|---|---|---|---|---|---|",

@@ -8,7 +8,7 @@ import pytest
 from analysis.frames import frame_of
 from analysis.insights.discover import find_insights
 from analysis.insights.options import InsightOptions
-from benchmarks.insights_data import NOW, SHAPES, levels, nothing
+from benchmarks.insights_data import NOW, SHAPES, days, levels, nothing
 
 LEVEL = 0.05
 
@@ -25,17 +25,25 @@ def test_no_shape_of_noise_gives_insights_beyond_the_promised_rate() -> None:
     assert len(alarms) <= 3, alarms
 
 
-def test_walks_beside_persistent_categories_are_no_finding() -> None:
-    """Both remember the rows before, so that plain tests find relations in three tables of four."""
+def test_walks_beside_what_persists_are_no_finding() -> None:
+    """Walks, categories and nulls that remember the rows before: plain tests find relations in three tables of four.
+
+    The rows come in any order; that of time is the one that matters.
+    """
     alarms = []
     for seed in range(16):
         rng = np.random.default_rng(seed)
-        held = np.repeat(levels(rng, 40, 4), 10)
-        frame = frame_of(
-            {"walk": np.cumsum(rng.standard_normal(400)), "other": np.cumsum(rng.standard_normal(400)), "held": held}
-        )
-        wanted = frozenset({"category_outlier_top", "category_outlier_bottom", "correlation"})
-        found = find_insights(frame, InsightOptions(types=wanted))
+        gaps = rng.standard_normal(400)
+        gaps[np.repeat(rng.random(40) < 0.25, 10)] = np.nan
+        columns = {
+            "day": days(rng, 400, one_each=True),
+            "walk": np.cumsum(rng.standard_normal(400)),
+            "other": np.cumsum(rng.standard_normal(400)),
+            "held": np.repeat(levels(rng, 40, 4), 10),
+            "gaps": np.ma.masked_invalid(gaps),
+        }
+        wanted = frozenset({"category_outlier_top", "category_outlier_bottom", "correlation", "null_depends"})
+        found = find_insights(frame_of(columns).take(rng.permutation(400)), InsightOptions(types=wanted))
         alarms += [f"seed {seed}: {insight.sentence}" for insight in found.insights[:1]]
     assert len(alarms) <= 3, alarms
 

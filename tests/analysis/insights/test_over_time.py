@@ -68,7 +68,7 @@ def test_a_part_of_a_season_is_no_trend() -> None:
     """Fog comes in autumn only: that its temperature falls is the season's doing."""
     at = np.arange(1_461)
     temperature = 15 + 10 * np.sin(2 * np.pi * (at - 100) / 365.25) + np.random.default_rng(5).standard_normal(1_461)
-    weather = np.where((at > 1_280) & (at < 1_400), "fog", "other").astype(object)
+    weather = np.where((at > 1_310) & (at < 1_440), "fog", "other").astype(object)
     frame = frame_of({"day": days(1_461), "temperature": temperature, "weather": weather})
     assert [i.sentence for i in told(frame, "trend", "change_point") if i.subspace] == []
 
