@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from connectors.connector import Connector
 from connectors.datasets import Kind
+from connectors.errors import ConnectorError, Unreachable
 from connectors.paths import resolve
 from handlers.access import Role, allows
 from handlers.names import RowId
@@ -46,14 +48,20 @@ SELECT coalesce(a.grantee::regrole::text, 'PUBLIC'),
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace
 CROSS JOIN LATERAL aclexplode(d.defaclacl) a GROUP BY 1, 2 ORDER BY 1, 2
 """
+# Put together here: the server would cut a list of privileges off after a kilobyte, and say nothing.
 _MYSQL_GRANTS = """
-SELECT grantee, place, group_concat(privilege_type ORDER BY privilege_type) FROM (
-  SELECT grantee, '*.*' AS place, privilege_type FROM information_schema.user_privileges
-  UNION ALL SELECT grantee, concat(table_schema, '.*'), privilege_type FROM information_schema.schema_privileges
-  UNION ALL SELECT grantee, concat(table_schema, '.', table_name), privilege_type
-  FROM information_schema.table_privileges
-) AS granted GROUP BY grantee, place ORDER BY grantee, place
+SELECT grantee, '*.*' AS place, privilege_type FROM information_schema.user_privileges
+UNION ALL SELECT grantee, concat(table_schema, '.*'), privilege_type FROM information_schema.schema_privileges
+UNION ALL SELECT grantee, concat(table_schema, '.', table_name), privilege_type
+FROM information_schema.table_privileges
+UNION ALL SELECT grantee, concat(table_schema, '.', table_name, ' (', column_name, ')'), privilege_type
+FROM information_schema.column_privileges
+ORDER BY 1, 2, 3
 """
+_MYSQL_PRIVILEGES = 40 * _ROWS
+_MYSQL_ACCOUNT = "SELECT current_user()"
+# Of the account itself, those that it is given through others included.
+_MYSQL_ROLES = "SELECT DISTINCT role_name FROM information_schema.applicable_roles ORDER BY 1"
 
 
 class OurGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +74,7 @@ class OurGrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceRole(msgspec.Struct, frozen=True, kw_only=True):
-    """A role of the source's own."""
+    """A role of the source's own; of MySQL and MariaDB the account that reads, which sees no others."""
 
     name: str
     login: bool
@@ -76,7 +84,7 @@ class SourceRole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SourceGrant(msgspec.Struct, frozen=True, kw_only=True):
-    """What the source itself lets somebody do: `on` a table, a schema, or what is made later."""
+    """What the source itself lets somebody do: `on` a table, a column of one, a schema, or what is made later."""
 
     grantee: str
     on: str
@@ -177,9 +185,31 @@ async def _of_postgresql(connector: Connector) -> Asked:
 
 
 async def _of_mysql(connector: Connector) -> Asked:
-    """What the account may see of others' privileges; most accounts see their own."""
-    grants = await connector.query(_MYSQL_GRANTS, max_rows=_ROWS)
-    return Asked(grants=[_grant(*row) for row in grants.rows], truncated=grants.truncated)
+    """What the account may see of others' privileges; most accounts see their own. Its roles are told by name only."""
+    asked = await connector.query(_MYSQL_GRANTS, max_rows=_MYSQL_PRIVILEGES)
+    privileges: dict[tuple[str, str], list[str]] = {}
+    for grantee, on, privilege in asked.rows:
+        privileges.setdefault((grantee, on), []).append(privilege)
+    grants = [SourceGrant(grantee=who, on=on, privileges=held) for (who, on), held in privileges.items()]
+    return Asked(
+        roles=[await _account_of_mysql(connector, privileges)],
+        grants=grants[:_ROWS],
+        truncated=asked.truncated or len(grants) > _ROWS,
+    )
+
+
+async def _account_of_mysql(connector: Connector, privileges: Mapping[tuple[str, str], list[str]]) -> SourceRole:
+    [[account]] = (await connector.query(_MYSQL_ACCOUNT, max_rows=1)).rows
+    try:
+        roles = [name for (name,) in (await connector.query(_MYSQL_ROLES, max_rows=_ROWS)).rows]
+    except Unreachable:
+        raise
+    except ConnectorError:
+        roles = []  # a server from before there were roles
+    user, _, host = account.rpartition("@")
+    grantee = f"'{user}'@'{host}'"
+    superuser = "SUPER" in privileges.get((grantee, "*.*"), ())
+    return SourceRole(name=grantee, login=True, superuser=superuser, may=[], member_of=roles)
 
 
 def _grant(grantee: str, on: str, privileges: str) -> SourceGrant:

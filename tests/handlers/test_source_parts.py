@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 from http_node import Node, play
+from mariadb_server import running_mariadb
 
 from connectors.datasets import Kind
 from handlers.access import Role
@@ -121,3 +122,43 @@ def test_access_of_postgresql_is_what_the_server_grants(postgres_url: str, tmp_p
         play(tmp_path, scenario)
     finally:
         asyncio.run(tidy())
+
+
+def test_access_of_mariadb_is_what_the_server_grants(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        settings = {"host": "127.0.0.1", "port": server.port, "database": database}
+        here = await register(node, Kind.MYSQL, {**settings, "user": "care_reader"})
+        shown = (await node.client("ada").get(f"{here}/access-control")).json()
+        assert (shown["error"], shown["truncated"]) == (None, False)
+        reader = "'care_reader'@'%'"
+        assert shown["roles"] == [
+            {"name": reader, "login": True, "superuser": False, "may": [], "member_of": ["care"]},
+        ]
+        mine = {grant["on"]: grant["privileges"] for grant in shown["grants"] if grant["grantee"] == reader}
+        assert mine == {
+            "*.*": ["USAGE"],
+            f"{database}.*": ["SELECT", "SHOW VIEW"],
+            f"{database}.sold (id)": ["UPDATE"],
+        }
+        async with node.parts.database.write() as connection:
+            row = await data_sources.create(
+                connection, workspace_id="lab", name="all", kind=Kind.MYSQL, description=None,
+                settings={**settings, "user": "root"}, owner="ada", at=node.clock,
+            )  # fmt: skip
+        shown = (await node.client("ada").get(f"/data-sources/{row.id}/access-control")).json()
+        assert shown["roles"][0]["superuser"] is True
+        everybody = {(grant["grantee"], grant["on"]): grant["privileges"] for grant in shown["grants"]}
+        assert everybody[reader, f"{database}.*"] == ["SELECT", "SHOW VIEW"]
+        # All of them, however long the list.
+        assert {"ALTER", "SELECT", "TRIGGER", "UPDATE"} <= set(everybody["'root'@'localhost'", "*.*"])
+
+    with running_mariadb() as server:
+        database = server.new_database("CREATE TABLE sold (id int, name text)")
+        server.execute(
+            "CREATE USER care_reader@'%'",
+            f"GRANT SELECT, SHOW VIEW ON {database}.* TO care_reader@'%'",
+            f"GRANT UPDATE (id) ON {database}.sold TO care_reader@'%'",
+            "CREATE ROLE care",
+            "GRANT care TO care_reader@'%'",
+        )
+        play(tmp_path, scenario)
