@@ -80,8 +80,8 @@ def _nulls(number: int) -> list[str]:
     share, reach = all_alarms / all_tables, 1.96 * (LEVEL * (1 - LEVEL) / all_tables) ** 0.5
     lines += [
         "",
-        f"All: {all_alarms} of {all_tables} tables, {share:.1%} (promised: at most {LEVEL:.0%}; chance alone would keep "
-        f"it below {LEVEL + reach:.1%}).",
+        f"All: {all_alarms} of {all_tables} tables, {share:.1%} (promised: at most {LEVEL:.0%}; chance alone keeps it "
+        f"below {LEVEL + reach:.1%}).",
         "",
     ]
     return lines
@@ -132,8 +132,8 @@ def _speed() -> list[str]:
     lines = [
         "## Time",
         "",
-        "Median of three, one process; numbers, counts, categories and a time column, nothing planted. The load of the "
-        f"machine was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: with more than one a core, seconds are too many.",
+        "Median of three, one process; numbers, counts, categories and a time column, nothing planted. The "
+        f"machine's load was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: with more than one a core, seconds are too many.",
         "",
         "| rows | columns | seconds | CPU seconds | hypotheses | complete |",
         "|---|---|---|---|---|---|",
