@@ -41,11 +41,12 @@ def majority_rows(left: Array, right: Array, left_levels: int, right_levels: int
 
 def expected_repeats(columns: list[CodedColumn], rows: int) -> float:
     """Pairs of equal rows that these columns would have, were each shuffled by itself. Null is a value like others."""
+    pairs = rows * (rows - 1) / 2
     share = 1.0
     for column in columns:
-        frequencies = np.append(column.counts, column.nulls) / max(1, column.rows)
-        share *= float(np.square(frequencies).sum())
-    return rows * (rows - 1) / 2 * share
+        counts = np.append(column.counts, column.nulls).astype(np.float64)
+        share *= float((counts * (counts - 1) / 2).sum()) / max(1.0, pairs)
+    return pairs * share
 
 
 def poisson_at_most(count: int, mean: float) -> float:

@@ -17,7 +17,7 @@ _MOST_COLUMNS_OF_A_VALUE = 32
 _COMPARABLE = frozenset({ValueClass.WHOLE, ValueClass.TEXT, ValueClass.DAY, ValueClass.MOMENT})
 
 # Powers of ten of the odds against that the values are shared by chance.
-_TELLING_VALUES = 1.0
+_TELLING_VALUES = 2.0
 
 # Of sketches that share fewer values nothing can be said.
 _LEAST_COMMON = 2

@@ -144,6 +144,9 @@ def test_one_repeat_is_enough() -> None:
 
 def test_a_pair_that_is_unique_by_chance_is_only_possible() -> None:
     random = np.random.default_rng(0)
+    for _ in range(300):
+        found = found_in({"count": random.poisson(3, 124), "day": random.integers(0, 365, 124)}).unique
+        assert {one.standing for one in found} <= {Standing.POSSIBLE}
     for _ in range(30):
         found = found_in({"a": random.integers(0, 60, 100), "b": random.integers(0, 60, 100)}).unique
         assert {one.standing for one in found} <= {Standing.POSSIBLE}
