@@ -132,8 +132,9 @@ def _speed() -> list[str]:
     lines = [
         "## Time",
         "",
-        "Median of three, one process; numbers, counts, categories and a time column, nothing planted. The "
-        f"machine's load was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: with more than one a core, seconds are too many.",
+        "Median of three, one process; numbers, counts, categories and a time column, nothing planted. The load of "
+        f"the machine was {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: with more than one a core, seconds are "
+        "too many.",
         "",
         "| rows | columns | seconds | CPU seconds | hypotheses | complete |",
         "|---|---|---|---|---|---|",
