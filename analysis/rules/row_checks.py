@@ -112,6 +112,8 @@ def _comparable(bound: Any, value: Any) -> Any:
     match value:
         case datetime.datetime():
             moment = datetime.datetime.fromisoformat(bound) if isinstance(bound, str) else bound
+            if not isinstance(moment, datetime.datetime):
+                raise TypeError(f"{bound!r} is no time")
             return utc(moment)
         case datetime.date():
             return datetime.date.fromisoformat(bound) if isinstance(bound, str) else bound
@@ -126,7 +128,9 @@ def _comparable(bound: Any, value: Any) -> Any:
 def allowed_check(condition: AllowedValues) -> ValueCheck:
     if condition.ignore_case:
         folded = {value.casefold() if isinstance(value, str) else value for value in condition.values}
-        return ValueCheck(condition.column, lambda values: [_folded(json_value(value)) in folded for value in values])
+        return ValueCheck(
+            condition.column, lambda values: [_is_among(_folded(json_value(value)), folded) for value in values]
+        )
     allowed = frozenset(condition.values)
     return ValueCheck(condition.column, lambda values: [_is_among(value, allowed) for value in values])
 

@@ -13,6 +13,9 @@ import numpy as np
 
 from analysis.columns import INT64_MAX, INT64_MIN, Array
 
+_FIRST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -59,7 +62,8 @@ def json_value(value: Any) -> Any:
         case float():
             return value if math.isfinite(value) else str(value)
         case Decimal():
-            return json_value(float(value))
+            # A signalling NaN cannot become a float.
+            return "nan" if value.is_nan() else json_value(float(value))
         case datetime.datetime():
             return utc(value).isoformat().replace("+00:00", "Z")
         case datetime.date() | datetime.time():
@@ -77,4 +81,10 @@ def json_value(value: Any) -> Any:
 
 
 def utc(value: datetime.datetime) -> datetime.datetime:
-    return value.replace(tzinfo=datetime.UTC) if value.tzinfo is None else value.astimezone(datetime.UTC)
+    """Without a zone it is taken for UTC; hours beyond the first or the last day that there is are cut off."""
+    if value.tzinfo is None:
+        return value.replace(tzinfo=datetime.UTC)
+    try:
+        return value.astimezone(datetime.UTC)
+    except OverflowError:
+        return _LAST if value.year == datetime.MAXYEAR else _FIRST
