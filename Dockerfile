@@ -8,6 +8,8 @@ COPY server server
 COPY handlers handlers
 COPY crdt crdt
 COPY storage storage
+COPY connectors connectors
+COPY analysis analysis
 RUN /opt/collab-studio/bin/pip install --no-cache-dir --no-deps .
 
 FROM python:3.12-slim

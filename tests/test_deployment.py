@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -81,7 +82,15 @@ def test_servers_are_started_when_they_can_and_have_time_to_stop() -> None:
 def test_the_image_holds_everything_and_gets_the_signal_itself() -> None:
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     copied = {line.split()[1] for line in lines if line.startswith("COPY ") and len(line.split()) == 3}
-    assert {"server", "handlers", "crdt", "storage"} <= copied
+    packages = set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    )
+    assert packages <= copied
+    # What is not let in again does not reach the builder.
+    let_in = {
+        line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }
+    assert copied - {"--from=build"} <= let_in | {"pyproject.toml"}
     assert 'CMD ["collab-studio", "serve"]' in lines
     assert f"EXPOSE {Settings().port}" in lines
     assert any(line.startswith("HEALTHCHECK") and f"{Settings().port}/ready" in line for line in lines)
