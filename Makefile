@@ -57,7 +57,7 @@ soak: $(INSTALLED) ## rooms open and close for ten minutes: make soak SOAK_SECON
 
 lock: $(INSTALLED) ## resolve the dependencies anew (needs uv)
 	printf 'hatchling\neditables\n' | $(UV_COMPILE) --all-extras --output-file requirements.lock pyproject.toml -
-	$(UV_COMPILE) --output-file requirements.server.lock --constraint requirements.lock pyproject.toml
+	$(UV_COMPILE) --extra prediction --output-file requirements.server.lock --constraint requirements.lock pyproject.toml
 
 $(BIN)/python:
 	@for python in $(PYTHONS); do \
