@@ -117,7 +117,10 @@ async def _computed(
         seconds=round(time.monotonic() - began, 3),
         rows=loaded.rows.read,
     )
-    is_partial = loaded.rows.method == "first rows" or bool(loaded.left_out)
+    is_whole = result is None or way.is_whole(result)
+    is_partial = loaded.rows.method == "first rows" or bool(loaded.left_out) or not is_whole
+    if not is_whole:
+        notes.append(f"There was not time for all of it within {task.seconds:g} s; the result says what is missing.")
     state = AnswerState.FAILED if error else AnswerState.PARTIAL if is_partial else AnswerState.DONE
     return Computed(
         state=state,
@@ -127,7 +130,7 @@ async def _computed(
         notes=[*notes, *loaded.notes],
         result=result,
         error=error,
-        lasts=error is None and not loaded.is_broken,
+        lasts=error is None and not loaded.is_broken and is_whole,
         may_tell_values=way.shows_levels or way.shows_numbers,
     )
 

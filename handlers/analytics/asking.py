@@ -39,6 +39,8 @@ from storage.catalog import Dataset
 
 logger = logging.getLogger(__name__)
 
+# What broke or ran out of time is tried again after this; who asks or watches meanwhile gets what there is.
+PASSING_SECONDS = 30.0
 # A typed answer takes about so many times the bytes of its JSON.
 _IN_MEMORY = 4
 
@@ -70,6 +72,11 @@ class Asked:
     aside: Aside
     key: str
     stamp: str
+
+    @property
+    def passing_key(self) -> tuple[object, ...]:
+        """Of an answer that is not the last word; more time may make another of it."""
+        return ("passing", self.key, self.stamp, self.question.seconds)
 
     @property
     def empty(self) -> Analysis[Any]:
@@ -158,8 +165,9 @@ def _asked(kind: AnalysisKind, question: Question, ground: Ground, version: Vers
 async def _found(parts: Parts, it: Asked) -> Analysis[Any] | None:
     """The answer that this node or another has computed."""
     kept = parts.computations.kept.get((it.key, it.stamp))
-    if isinstance(kept, Analysis):
-        return msgspec.structs.replace(kept, cached=True)
+    passing = parts.computations.kept.get(it.passing_key, max_age=PASSING_SECONDS)
+    if isinstance(found := kept or passing, Analysis):
+        return msgspec.structs.replace(found, cached=True)
     async with parts.database.read() as connection:
         row = await analytics.latest(connection, it.ground.dataset.id, it.key, it.stamp)
     if row is None:
@@ -230,6 +238,7 @@ async def _compute(context: Context, it: Asked, course: Course, user: str) -> An
         found = await it.aside.finish(parts, found)
     # Words that the language model did not find today it may find tomorrow.
     if not computed.lasts or (it.aside.finish is not None and not found.rephrased):
+        parts.computations.kept.put(it.passing_key, found, _IN_MEMORY * len(body))
         return found
     return await _stored(parts, it, found, user)
 

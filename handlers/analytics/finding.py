@@ -45,6 +45,11 @@ def compute(
     )
 
 
+def is_whole(found: Insights) -> bool:
+    """Columns that are left out of a wide table would be so again; families that were stopped would not."""
+    return all(part.status != "budget" or not part.detail.startswith("stopped after") for part in found.parts)
+
+
 def _reference(task: Task) -> TableProfile | None:
     """The earlier profile without the columns whose values are hidden, which would all look changed."""
     if task.reference is None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from analysis.forecast.answers import ForecastOptions
+from analysis.forecast.answers import ForecastOptions, ForecastStatus
 from analysis.forecast.predict import forecast
 from analysis.frames import Frame, Role
-from analysis.prediction.answer import PredictionOptions
+from analysis.prediction.answer import PredictionOptions, Status
 from handlers.analytics.result_types import Prediction
 from handlers.analytics.stopping import Refused
 from handlers.analytics.tasks import Task
@@ -40,6 +40,13 @@ def tells(task: Task, frame: Frame) -> list[str]:
     return [
         column.name for column in frame.columns if column.name in named and column.role in (Role.NUMERIC, Role.TIME)
     ]
+
+
+def is_whole(found: Prediction) -> bool:
+    if found.column is not None:
+        return found.column.status not in (Status.PARTIAL, Status.OUT_OF_TIME)
+    series = found.forecast.series if found.forecast is not None else ()
+    return all(each.status is not ForecastStatus.OUT_OF_TIME for each in series)
 
 
 def _forecast_options(task: Task) -> ForecastOptions:

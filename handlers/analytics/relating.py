@@ -8,7 +8,7 @@ import msgspec
 
 from analysis.frames import Frame
 from analysis.relationships.discover import discover
-from analysis.relationships.findings import RelationshipOptions, Relationships
+from analysis.relationships.findings import PartStatus, RelationshipOptions, Relationships
 from handlers.analytics.tasks import Task
 
 # Beside reading; what was found by then is told.
@@ -22,3 +22,7 @@ def compute(
     options = {name: value for name, value in task.options.items() if name in known}
     made = msgspec.convert({**options, "seed": task.seed, "seconds": task.seconds * _SHARE}, RelationshipOptions)
     return discover(frames, made, tell, check)
+
+
+def is_whole(found: Relationships) -> bool:
+    return all(part.status is not PartStatus.OUT_OF_TIME for part in found.parts.values())

@@ -20,13 +20,15 @@ class Way:
 
     `compute` takes what was loaded, by label, and answers with a result, on a thread. `shows_levels`, `shows_numbers`:
     its result may tell values of categories, and of numbers and times. `at_source` may answer without reading rows;
-    else it answers with notes. `tells` names the columns without whose values there is no answer.
+    else it answers with notes. `tells` names the columns without whose values there is no answer; `is_whole` says
+    whether there was time for all of a result.
     """
 
     compute: Callable[[Mapping[str, Frame], Task, Callable[[float, str], None], Callable[[], None]], Any]
     shows_levels: bool = True
     shows_numbers: bool = True
     tells: Callable[[Task, Frame], list[str]] = lambda _, __: []
+    is_whole: Callable[[Any], bool] = lambda _: True
     at_source: Callable[[Connector, Description, Task, Course], Awaitable[Computed[Any] | list[str]]] | None = None
 
 
@@ -41,12 +43,12 @@ def way_of(kind: AnalysisKind) -> Way:
         case AnalysisKind.RELATIONSHIPS:
             from handlers.analytics import relating  # noqa: PLC0415
 
-            return Way(relating.compute, shows_levels=False, shows_numbers=False)
+            return Way(relating.compute, shows_levels=False, shows_numbers=False, is_whole=relating.is_whole)
         case AnalysisKind.INSIGHTS:
             from handlers.analytics import finding  # noqa: PLC0415
 
-            return Way(finding.compute)
+            return Way(finding.compute, is_whole=finding.is_whole)
         case AnalysisKind.PREDICTIONS:
             from handlers.analytics import predicting  # noqa: PLC0415
 
-            return Way(predicting.compute, tells=predicting.tells)
+            return Way(predicting.compute, tells=predicting.tells, is_whole=predicting.is_whole)

@@ -51,7 +51,7 @@ async def _forecasts(analyst: Analyst, days: int) -> None:
 
 
 async def _columns(analyst: Analyst, days: int) -> None:
-    answer = await analyst.ask("predictions", days, target="cost", columns=["cost", "sold", "weather"], seconds=12)
+    answer = await analyst.ask("predictions", days, target="cost", columns=["cost", "sold", "weather"], seconds=60)
     found = answer["result"]["column"]
     assert (found["status"], found["task"]) == ("ok", "regression"), answer
     best = next(model for model in found["models"] if model["model"] == found["best"])

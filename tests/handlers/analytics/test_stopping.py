@@ -47,6 +47,10 @@ def test_who_does_not_wait_is_told_to_ask_again(sqlite_url: str, tmp_path: Path)
         failed = await analyst.ask("correlations", slow, wait=60, seconds=3)
         assert (failed["state"], failed["error"]["code"], failed["rows"]["read"]) == ("failed", "out_of_time", 0)
         assert "within 3 s" in failed["error"]["message"]
+        # It is not tried again for everybody who asks at once, but for who gives it more time.
+        assert (await analyst.ask("correlations", slow, seconds=3))["cached"]
+        assert not (await analyst.ask("correlations", slow, seconds=2, wait=60))["cached"]
+        assert (await analyst.get("/analytics/results", workspace_id="lab"))["items"] == []
 
     analyse(sqlite_url, tmp_path, scenario)
 
