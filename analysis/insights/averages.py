@@ -77,8 +77,8 @@ def _prepared(subjects: Subjects, column: FrameColumn) -> _Prepared:
     values = subjects.ordered(column.values)
     return _Prepared(
         column.name,
-        np.nan_to_num(values),
-        np.nan_to_num(subjects.scores(column.name)),
+        np.nan_to_num(values) if column.nulls else values,
+        np.nan_to_num(subjects.scores(column.name)) if column.nulls else subjects.scores(column.name),
         subjects.whitened(column.name) if subjects.remembers(column.name) else None,
         (~np.isnan(values)).astype(np.float64) if column.nulls else None,
         float(np.nanstd(values)),

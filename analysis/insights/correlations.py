@@ -20,19 +20,18 @@ from analysis.significance import two_sided_t
 
 LEAST_CORRELATION = 0.1
 _LEAST_ROWS = 12
+_BLOCK = 65_536
 
 
 def find(subjects: Subjects, trials: Trials) -> None:
     names = [column.name for column in subjects.measures]
     if len(names) < 2:
         return
-    raw = np.column_stack([subjects.scores(name) for name in names])
-    present = ~np.isnan(raw)
-    levels, counts = _correlations(raw, present)
+    scores = [subjects.scores(name) for name in names]
+    levels, counts, _ = _correlations(scores, scores)
     subjects.check()
-    surprises = np.column_stack([subjects.whitened(name) for name in names])
-    innovations, _ = _correlations(np.where(present, surprises, np.nan), present)
-    couplings = _couplings(surprises)
+    surprises = [subjects.whitened(name) for name in names]
+    innovations, _, couplings = _correlations(surprises, scores)
     for i in range(len(names)):
         for j in range(i + 1, len(names)):
             count = int(counts[i, j])
@@ -49,24 +48,27 @@ def find(subjects: Subjects, trials: Trials) -> None:
             trials.add(_trial(subjects, names[i], names[j], r, surprise if remember else None, p, count))
 
 
-def _correlations(values: Array, present: Array) -> tuple[Array, Array]:
-    """Pearson's over the rows that both columns have, and how many these are."""
-    filled = np.where(present, values, 0.0)
-    mask = present.astype(np.float64)
-    counts = mask.T @ mask
-    sums = filled.T @ mask
-    squares = (filled**2).T @ mask
-    products = filled.T @ filled
+def _correlations(columns: list[Array], scores: list[Array]) -> tuple[Array, Array, Array]:
+    """Of all pairs, over the rows in which both have scores: Pearson's, how many rows these are, and the
+    `analysis.series.whitening.coupling`. Block by block, so that no second copy of the table is made."""
+    sums = np.zeros((5, len(columns), len(columns)))
+    for start in range(0, len(scores[0]), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        present = np.column_stack([~np.isnan(column[block]) for column in scores]).astype(np.float64)
+        filled = np.column_stack([np.nan_to_num(column[block]) for column in columns]) * present
+        squares = filled**2
+        sums[0] += present.T @ present
+        sums[1] += filled.T @ present
+        sums[2] += squares.T @ present
+        sums[3] += filled.T @ filled
+        sums[4] += squares.T @ squares
+    counts = sums[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        covariance = products / counts - (sums / counts) * (sums.T / counts)
-        variance = squares / counts - (sums / counts) ** 2
-        return np.clip(covariance / np.sqrt(variance * variance.T), -1.0, 1.0), counts
-
-
-def _couplings(values: Array) -> Array:
-    """`analysis.series.whitening.coupling` of all pairs."""
-    squares = values**2
-    return np.asarray((values.T @ values) / np.sqrt(np.maximum(squares.T @ squares, 1e-300)))
+        means = sums[1] / counts
+        covariance = sums[3] / counts - means * means.T
+        variance = sums[2] / counts - means**2
+        correlations = np.clip(covariance / np.sqrt(variance * variance.T), -1.0, 1.0)
+    return correlations, counts, sums[3] / np.sqrt(np.maximum(sums[4], 1e-300))
 
 
 def _p(r: float, count: int) -> float:

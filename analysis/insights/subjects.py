@@ -172,10 +172,11 @@ class Subjects:
 
     def whitened(self, name: str) -> Array:
         """The scores without what the rows before foretell; 0 where null."""
+        if not self.remembers(name):
+            scores = self.scores(name)
+            return np.nan_to_num(scores) if self.frame.column(name).nulls else scores
         if name not in self._whitened:
-            self._whitened[name] = whitened(self.scores(name)) if self.remembers(name) else np.nan_to_num(
-                self.scores(name)
-            )  # fmt: skip
+            self._whitened[name] = whitened(self.scores(name))
         return self._whitened[name]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.columns import Array
+from analysis.frames import FrameColumn
 from analysis.insights import charts, wording
 from analysis.insights.findings import Condition, Measure, Number, Query
 from analysis.insights.subjects import Breakdown, Subjects, crosses, is_level
@@ -69,8 +70,7 @@ def find(subjects: Subjects, trials: Trials) -> None:
 def _subjects(subjects: Subjects) -> Iterator[Totals]:
     """Rows and measures that are never negative, by each breakdown, of all rows and of the levels of another one."""
     measures = [c for c in subjects.measures if float(np.nanmin(c.values)) >= 0.0][:_MOST_MEASURES]
-    weights = [np.nan_to_num(subjects.ordered(column.values)) for column in measures]
-    squares = [values**2 for values in weights]
+    weights = [_weights(subjects, column) for column in measures]
     for breakdown in subjects.breakdowns:
         for other in (None, *subjects.filters):
             if other is not None and not crosses(breakdown, other):
@@ -80,8 +80,13 @@ def _subjects(subjects: Subjects) -> Iterator[Totals]:
             counts = cells.sums(None)
             yield from _in_parts(subjects, breakdown, other, None, counts, counts, counts)
             for place, column in enumerate(measures if other is None else measures[:_MOST_MEASURES_IN_PARTS]):
-                sums = cells.sums(weights[place]), cells.sums(squares[place])
+                sums = cells.sums(weights[place]), cells.sums(weights[place] ** 2)
                 yield from _in_parts(subjects, breakdown, other, column.name, *sums, counts)
+
+
+def _weights(subjects: Subjects, column: FrameColumn) -> Array:
+    values = subjects.ordered(column.values)
+    return np.nan_to_num(values) if column.nulls else values
 
 
 def _in_parts(
