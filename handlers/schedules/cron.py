@@ -30,6 +30,10 @@ _NICKNAMES = {
 MAX_LENGTH = 200
 # The 29th of February comes again after eight years at the latest: around 1900, 2100, ...
 _LONGEST_WAIT_DAYS = 8 * 366 + 1
+# The calendar ends with the next, which it is already somewhere.
+_LAST_DAY = date(9999, 12, 30)
+# No clock is put forward or back by more.
+_NEAR = timedelta(hours=3)
 _ITEM = re.compile(r"(?P<first>\*|[0-9]{1,4}|[a-z]{3})(-(?P<last>[0-9]{1,4}|[a-z]{3}))?(/(?P<step>[0-9]{1,4}))?")
 
 
@@ -69,31 +73,29 @@ class Cron:
 
     def next_after(self, after: datetime, zone: ZoneInfo) -> datetime | None:
         """The first time later than an aware `after`, in UTC; None beyond the calendar's end."""
-        local = after.astimezone(zone)
-        found = [self._first_pass(local, zone), self._second_pass(local, zone)]
-        return min((at for at in found if at is not None), default=None)
-
-    def _first_pass(self, local: datetime, zone: ZoneInfo) -> datetime | None:
-        wall: datetime | None = local.replace(tzinfo=None, fold=0)
+        after = after.astimezone(UTC)
+        if after.date() >= _LAST_DAY:
+            return None
+        least, most = _offsets(after, zone)
+        # What the clock skipped an hour ago is still to come, and what it showed an hour ago may come again.
+        wall: datetime | None = (after + least).replace(tzinfo=None)
+        best: datetime | None = None
         while wall is not None and (wall := self._next_wall(wall)):
-            at = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-            if at > local.astimezone(UTC):
-                return at
-        return None
+            if best is not None and wall - most >= best.replace(tzinfo=None):
+                break
+            for at in self._moments(wall, zone):
+                if at > after and (best is None or at < best):
+                    best = at
+                    most = _offsets(best, zone)[1]
+        return best
 
-    def _second_pass(self, local: datetime, zone: ZoneInfo) -> datetime | None:
-        """In an hour that comes twice, the times of the second one, if every hour counts."""
-        late = local.replace(fold=1)
-        if len(self.hours) < 24 or late.utcoffset() == local.replace(fold=0).utcoffset():
-            return None
-        as_late = local.astimezone(UTC) + (late.utcoffset() or timedelta())
-        wall = self._next_wall(as_late.replace(tzinfo=None))
-        if wall is None:
-            return None
-        aware = wall.replace(tzinfo=zone, fold=1)
-        if aware.utcoffset() == aware.replace(fold=0).utcoffset():
-            return None
-        return aware.astimezone(UTC)
+    def _moments(self, wall: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
+        """When the clock shows a time that is due, in UTC: once, and the second time as well if every hour counts."""
+        first, second = (wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+        # Of a time that the clock skips, the offset of the second is the larger.
+        comes_twice = (first.utcoffset() or timedelta()) > (second.utcoffset() or timedelta())
+        moments = (first, second) if comes_twice and len(self.hours) == 24 else (first,)
+        return tuple(moment.astimezone(UTC) for moment in moments)
 
     def _next_wall(self, after: datetime) -> datetime | None:
         """The first time on the wall later than `after`."""
@@ -101,7 +103,7 @@ class Cron:
         if self._is_day(day) and (at := self._next_time(after.time())):
             return datetime.combine(day, at)
         for _ in range(_LONGEST_WAIT_DAYS):
-            if day >= date(9999, 12, 30):
+            if day >= _LAST_DAY:
                 return None
             day += timedelta(days=1)
             if self._is_day(day):
@@ -126,6 +128,13 @@ class Cron:
                     if (hour, minute, second) > (after.hour, after.minute, after.second):
                         return time(hour, minute, second)
         return None
+
+
+def _offsets(moment: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
+    """The least and the most that the zone is off UTC around a moment."""
+    nearby = [(moment + hours).astimezone(zone) for hours in (-_NEAR, timedelta(), _NEAR)]
+    offsets = [at.utcoffset() or timedelta() for at in nearby]
+    return min(offsets), max(offsets)
 
 
 def parse(text: str) -> Cron:

@@ -111,6 +111,55 @@ def test_half_an_hour_may_come_twice_as_well() -> None:
     assert [at[6:11] + at[14:] for at in often] == ["01:45+1100", "01:30+1030", "01:45+1030", "02:00+1030"]
 
 
+# Each a zone and a moment at which its clock is moved, in UTC: by an hour and by half of one, forward and back, at
+# midnight, and where the winter has its own way.
+MOVES = [
+    ("Europe/Berlin", datetime(2026, 3, 29, 1, tzinfo=UTC)),
+    ("Europe/Berlin", datetime(2026, 10, 25, 1, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 3, 8, 7, tzinfo=UTC)),
+    ("America/New_York", datetime(2026, 11, 1, 6, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30, tzinfo=UTC)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 15, tzinfo=UTC)),
+    ("America/Sao_Paulo", datetime(2018, 11, 4, 3, tzinfo=UTC)),
+    ("America/Sao_Paulo", datetime(2018, 2, 18, 2, tzinfo=UTC)),
+]
+
+
+def due(minutes: set[int], hours: set[int], zone: ZoneInfo, begin: datetime, end: datetime) -> list[datetime]:
+    """Every minute that the clock shows or skips, one after the other, and when that is."""
+    found: set[datetime] = set()
+    wall = (begin - timedelta(days=1)).astimezone(zone).replace(tzinfo=None)
+    while wall < (end + timedelta(days=1)).astimezone(zone).replace(tzinfo=None):
+        if wall.minute in minutes and wall.hour in hours:
+            first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+            found |= {first, second} if first < second and len(hours) == 24 else {first}
+        wall += timedelta(minutes=1)
+    return sorted(at for at in found if begin < at <= end)
+
+
+@pytest.mark.parametrize(("name", "moved"), MOVES)
+def test_no_time_is_lost_or_doubled_where_clocks_are_moved(name: str, moved: datetime) -> None:
+    chance, zone = random.Random(f"{name} {moved}"), ZoneInfo(name)
+    begin, end = moved - timedelta(hours=4), moved + timedelta(hours=5)
+    for _ in range(25):
+        minutes = set(chance.sample(range(60), chance.randint(1, 6)))
+        hours = set(range(24)) if chance.random() < 0.4 else set(chance.sample(range(5), chance.randint(1, 5)))
+        listed = "*" if len(hours) == 24 else ",".join(map(str, sorted(hours)))
+        expression = f"{','.join(map(str, sorted(minutes)))} {listed} * * *"
+        cron, expected = parse(expression), due(minutes, hours, zone, begin, end)
+        found: list[datetime] = []
+        at = cron.next_after(begin, zone)
+        while at is not None and at <= end:
+            found.append(at)
+            at = cron.next_after(at, zone)
+        assert found == expected, expression
+        # From any moment, as after a server was away.
+        since = begin + timedelta(minutes=chance.randrange(9 * 60))
+        following = [at for at in expected if at > since]
+        if following:
+            assert cron.next_after(since, zone) == following[0], (expression, since)
+
+
 @pytest.mark.parametrize("expression", ["0 0 29 2 *", "0 0 29 2 mon", "59 23 31 12 *"])
 def test_the_seldom_ones_are_found_quickly(expression: str) -> None:
     began = time.perf_counter()
