@@ -42,9 +42,12 @@ def trend_of(values: Array) -> Trend | None:
     memory = persistence(residuals)
     if memory is None or float(np.var(residuals)) <= 1e-20 * total:
         return Trend(float(line[1]), 0.0, 0.0, 1.0, 0.0)
-    slope, error, degrees = _quasi_differenced(at, present, memory.upper)
+    # As if there were no gaps: steps of a walk are the larger the longer the gap, which a fit on the times would take
+    # for a trend.
+    slope, error, degrees = _quasi_differenced(np.arange(len(present), dtype=np.float64), present, memory.upper)
     p = two_sided_t(slope / error, degrees) if error > 0 else 1.0
-    return Trend(float(line[1]), error, p, explained, memory.upper)
+    per_step = (len(present) - 1) / float(at[-1] - at[0])
+    return Trend(float(line[1]), error * per_step, p, explained, memory.upper)
 
 
 def _quasi_differenced(at: Array, values: Array, alpha: float) -> tuple[float, float, int]:

@@ -40,6 +40,19 @@ def test_a_trend_is_found_with_its_slope(alpha: float) -> None:
     assert trend.explained > 0.7
 
 
+def test_walks_with_gaps_have_no_trend() -> None:
+    rng = np.random.default_rng(12)
+    chances = []
+    for _ in range(200):
+        values = np.cumsum(rng.standard_normal(400))
+        values[rng.random(400) < 0.75] = np.nan
+        trend = trend_of(values)
+        assert trend is not None
+        chances.append(trend.p)
+    assert np.mean(np.array(chances) < 0.05) <= 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+    assert np.mean(np.array(chances) < 0.001) <= 0.02
+
+
 def test_gaps_and_perfect_lines() -> None:
     values = 2.0 * np.arange(50)
     values[10:15] = np.nan
