@@ -132,9 +132,8 @@ def series_in_parts(subjects: Subjects, wholes: Mapping[str | None, Series]) -> 
                     return
                 inside = (codes == code) & ~np.isnat(stamps)
                 whole = wholes.get(measure.name)
-                regular = regular_of(
-                    stamps[inside], values[inside], Aggregate.MEAN, None if whole is None else whole.step
-                )
+                step = whole.step if whole is not None and whole.seasons else None
+                regular = regular_of(stamps[inside], values[inside], Aggregate.MEAN, step)
                 seasons = () if whole is None else whole.seasons
                 least = max([2 * _LEAST_STEPS, *(3 * season.period for season in seasons)])
                 if regular is None or len(regular) < least:
