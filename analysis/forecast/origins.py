@@ -13,6 +13,8 @@ _MOST_ORIGINS = 8
 _LEAST_APART = 2
 # Short horizons need more origins for as many errors as intervals are made of.
 _WANTED_ERRORS = 24
+# Origins are half a horizon apart; down to this part of it where that leaves room for a season before the first.
+_CLOSEST = 36
 # The least that any model is fitted to in a backtest, and what it gets where there is plenty.
 _LEAST_TRAINING, _GOOD_TRAINING = 5, 30
 
@@ -50,9 +52,8 @@ def longest_horizon(values: int) -> int:
 
 def plan_of(values: int, horizon: int, periods: Sequence[int]) -> Plan:
     """The backtest of a series of so many values; `horizon` is at most `longest_horizon(values)`."""
-    stride = max(1, horizon // 2)
-    stride = max(1, min(stride, (values - horizon - _LEAST_TRAINING) // (LEAST_ORIGINS - 1)))
     latest = values - horizon
+    stride = _stride(latest, horizon, periods)
     kept = tuple(period for period in periods if latest - (LEAST_ORIGINS - 1) * stride >= 2 * period + 2)
     least = max(_LEAST_TRAINING, min(_GOOD_TRAINING, latest // 2), *(2 * period + 2 for period in kept))
     if kept and latest - (_MOST_ORIGINS - 1) * stride >= 2 * kept[-1] + kept[0]:
@@ -61,3 +62,13 @@ def plan_of(values: int, horizon: int, periods: Sequence[int]) -> Plan:
     count = min(wanted, max(LEAST_ORIGINS, 1 + (latest - least) // stride))
     origins = [latest - stride * place for place in range(count)]
     return Plan(tuple(sorted(origin for origin in origins if origin >= _LEAST_TRAINING)), stride, horizon, kept)
+
+
+def _stride(latest: int, horizon: int, periods: Sequence[int]) -> int:
+    """Origins nearer to each other tell less of the errors; a forecast without the season is worse than that."""
+    stride = max(1, min(horizon // 2, (latest - _LEAST_TRAINING) // (LEAST_ORIGINS - 1)))
+    for period in sorted(periods, reverse=True):
+        room = (latest - 2 * period - 2) // (LEAST_ORIGINS - 1)
+        if room >= max(1, horizon // _CLOSEST):
+            return min(stride, room)
+    return stride

@@ -113,6 +113,26 @@ def test_no_more_than_the_history_bears(count: int, status: ForecastStatus, poin
         assert made.series[0].backtest.origins >= 3
 
 
+@pytest.mark.parametrize("count", [1120, 1200])
+def test_a_year_ahead_has_the_season_of_three_years(count: int) -> None:
+    """Origins half a year apart leave no two years before the first: nearer ones do, and the season is worth it."""
+    days = np.arange(count + 365)
+    print("seed 11")
+    noise = np.random.default_rng(11).normal(0, 3, len(days))
+    values = 100 + 30 * np.sin(2 * np.pi * (days - 80) / 365.25) + noise
+    made = asked(values[:count], stamps(len(days), "day")[:count], 365).series[0]
+    ahead = np.array([point.value for point in made.points])
+    assert np.abs(ahead - values[count:]).mean() < 6
+    within = [
+        point.intervals[1].low <= value <= point.intervals[1].high
+        for point, value in zip(made.points, values[count:], strict=True)
+    ]
+    assert np.mean(within) > 0.9
+    assert made.backtest is not None
+    assert made.backtest.combination.owa is not None
+    assert made.backtest.combination.owa < 0.5
+
+
 def test_few_errors_make_intervals_of_the_model_and_say_so() -> None:
     few, many = (asked(random_walk(6, count), stamps(count, "day"), 2).series[0] for count in (10, 60))
     assert few.interval_method is not None
