@@ -107,10 +107,12 @@ def _told(
 ) -> Told:
     strength = "closely" if abs(r) >= 0.7 else "moderately" if abs(r) >= 0.4 else "weakly"
     direction = "together" if r > 0 else "in opposite directions"
-    also = "" if surprise is None else f"; beyond what each row's predecessors foretell, {wording.number(surprise, 2)}"
+    also = (
+        "" if surprise is None else f"; beyond what each row's predecessors foretell, {wording.coefficient(surprise)}"
+    )
     sentence = (
-        f"{one} and {other} move {strength} {direction}: their rank correlation is {wording.number(r, 2)} "
-        f"(95 % interval {wording.number(interval[0], 2)} to {wording.number(interval[1], 2)}{also}; "
+        f"{one} and {other} move {strength} {direction}: their rank correlation is {wording.coefficient(r)} "
+        f"(95 % interval {wording.coefficient(interval[0])} to {wording.coefficient(interval[1])}{also}; "
         f"{wording.count(count, 'row')}, {wording.chance(p)})."
     )
     numbers = {

@@ -23,6 +23,7 @@ _STAND_INS = frozenset(
      "no data"}
 )  # fmt: skip
 _NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?([eE][+-]?\d+)?")
+_BETWEEN = re.compile(r"(?<=\w)[\s._-]+(?=\w)|[\s._]+")
 _MOST_LEVELS = 50_000
 _LEAST_SHARE_OF_NUMBERS = 0.9
 
@@ -95,10 +96,13 @@ def _told(
 
 
 def plain_form(text: str) -> str:
-    """What different ways to write one thing have in common: case, spaces, full stops and accents aside."""
+    """What different ways to write one thing have in common: case, spaces, full stops, hyphens and accents aside.
+
+    A minus at either end is a sign: A- is no A, and -inf no inf.
+    """
     decomposed = unicodedata.normalize("NFKD", text)
     bare = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return re.sub(r"[\s._-]+", " ", bare).strip(" .").casefold()
+    return _BETWEEN.sub(" ", bare).strip(" .").casefold()
 
 
 def _variants(levels: list[str], counts: Array) -> list[list[int]]:

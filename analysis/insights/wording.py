@@ -21,7 +21,8 @@ def number(value: float, digits: int = 3) -> str:
     if size >= 1e15 or size < 1e-4:
         return f"{value:.{digits - 1}e}"
     for limit, name in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
-        if size >= limit:
+        # What rounds to a thousand of something is one of the next.
+        if float(f"{size:.{digits - 1}e}") >= limit:
             return f"{_significant(value / limit, digits)} {name}"
     return _significant(value, digits)
 
@@ -30,6 +31,15 @@ def _significant(value: float, digits: int) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def coefficient(value: float) -> str:
+    """A correlation, never 1 or -1 where it is not: 0.42, 0.998."""
+    for digits in (2, 3, 4):
+        text = number(value, digits)
+        if abs(value) >= 1 or abs(float(text)) < 1:
+            return text
+    return "over 0.9999" if value > 0 else "under -0.9999"
 
 
 def percent(share: float) -> str:

@@ -24,6 +24,8 @@ from analysis.tails import outliers_of
 LEAST_Z = 4.0
 _WINDOW = 5
 _SHORTEST = 60
+# What is left of values this much larger is what their digits could not hold.
+_PRECISION = 1e-13
 MOST_VALUES = 20_000
 
 
@@ -65,8 +67,9 @@ def anomalies(values: Array, periods: Sequence[int] = (), *, most: int = 20, see
     seasonal = _seasonal(values, periods)
     adjusted = values - seasonal
     level = _level(adjusted)
-    spikes, spikes_p = _spikes(adjusted, level, seasonal, most, seed)
-    shifts, shifts_p = _shifts(adjusted[known], np.flatnonzero(known), most, seed)
+    least = _PRECISION * float(np.max(np.abs(values[known])))
+    spikes, spikes_p = _spikes(adjusted, level, seasonal, least, most, seed)
+    shifts, shifts_p = _shifts(adjusted[known], np.flatnonzero(known), least, most, seed)
     return Anomalies(spikes, spikes_p, shifts, shifts_p, robust_deviation((adjusted - level)[known]), "ok")
 
 
@@ -95,10 +98,13 @@ def _is_calm(medians: Array, adjusted: Array) -> bool:
     return float(np.max(np.abs(np.diff(medians)), initial=0.0)) < noise
 
 
-def _spikes(adjusted: Array, level: Array, seasonal: Array, most: int, seed: int) -> tuple[tuple[Anomaly, ...], float]:
+def _spikes(
+    adjusted: Array, level: Array, seasonal: Array, least: float, most: int, seed: int
+) -> tuple[tuple[Anomaly, ...], float]:
+    """None where the residuals' deviation is not above `least`: such a series follows a rule, or stands still."""
     residuals = adjusted - level
     deviation = robust_deviation(residuals[np.isfinite(residuals)])
-    if deviation <= 0:
+    if deviation <= least:
         return (), 1.0
     rows, p = _two_sided(residuals, LEAST_Z * deviation, seed)
     found = tuple(
@@ -114,7 +120,7 @@ def _spikes(adjusted: Array, level: Array, seasonal: Array, most: int, seed: int
     return found, p
 
 
-def _shifts(values: Array, places: Array, most: int, seed: int) -> tuple[tuple[Anomaly, ...], float]:
+def _shifts(values: Array, places: Array, least: float, most: int, seed: int) -> tuple[tuple[Anomaly, ...], float]:
     """Of values without gaps, which stand at `places` of the series."""
     steps = np.diff(values)
     windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW)
@@ -125,7 +131,7 @@ def _shifts(values: Array, places: Array, most: int, seed: int) -> tuple[tuple[A
     kept[inner] = after - before
     lasting = np.where(np.sign(steps) == np.sign(kept), np.sign(steps) * np.minimum(np.abs(steps), np.abs(kept)), 0.0)
     deviation = robust_deviation(steps)
-    if deviation <= 0:
+    if deviation <= least:
         return (), 1.0
     rows, p = _two_sided(np.where(lasting == 0.0, np.nan, lasting), LEAST_Z * deviation, seed)
     found = []

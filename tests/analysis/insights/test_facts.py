@@ -130,6 +130,13 @@ def test_a_column_that_says_nothing_else_has_no_stand_ins() -> None:
     assert insights({"x": ["none"] * ROWS, "y": rng.standard_normal(ROWS)}, "null_stand_in") == []
 
 
+@pytest.mark.parametrize("names", [("A", "A-", "B", "B-"), ("inf", "-inf", "1.5"), ("O+", "O-", "O")])
+def test_a_minus_is_no_way_to_write_something_else(names: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(12)
+    marks = np.array(names, dtype=object)[rng.integers(0, len(names), ROWS)]
+    assert insights({"grade": marks}, "spelling_variants") == []
+
+
 def test_codes_of_states_are_no_stand_ins() -> None:
     rng = np.random.default_rng(12)
     states = np.array(["CA", "ND", "NY", "NA"], dtype=object)[rng.integers(0, 4, ROWS)]

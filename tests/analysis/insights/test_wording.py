@@ -24,10 +24,28 @@ from analysis.insights import wording
         (3e20, "3.00e+20"),
         (math.nan, "an unknown number"),
         (100.0, "100"),
+        (999_999_999.9, "1 billion"),
+        (999_400_000.0, "999 million"),
     ],
 )
 def test_numbers(value: float, text: str) -> None:
     assert wording.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.42, "0.42"),
+        (-0.994, "-0.99"),
+        (0.998, "0.998"),
+        (-0.99996, "under -0.9999"),
+        (1.0, "1"),
+        (0.0, "0"),
+        (0.00001, "1.0e-05"),
+    ],
+)
+def test_correlations_are_perfect_only_where_they_are(value: float, text: str) -> None:
+    assert wording.coefficient(value) == text
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,12 @@ def test_a_step_of_a_random_walk_is_a_level_shift() -> None:
     assert found.shifts[0].value - found.shifts[0].expected > 15.0
 
 
+@pytest.mark.parametrize("slope", [1 / 3, 1e20 / 3])
+def test_the_digits_of_a_straight_line_are_no_anomalies(slope: float) -> None:
+    found = anomalies(np.arange(500) * slope)
+    assert (found.spikes, found.shifts) == ((), ())
+
+
 def test_a_spike_is_no_level_shift() -> None:
     values = np.random.default_rng(3).standard_normal(300)
     values[100] = 30.0
