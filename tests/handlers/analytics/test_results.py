@@ -17,7 +17,7 @@ def fresh_markers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "MARKER_SECONDS", 0.0)
 
 
-def test_history_differences_and_verdicts(database_url: str, tmp_path: Path) -> None:
+def test_history_differences_and_verdicts(sqlite_url: str, tmp_path: Path) -> None:
     async def scenario(analyst: Analyst) -> None:
         sales = (await analyst.sqlite(SALES))["sales"]
         asked: dict[str, Any] = {"columns": ["price", "cost", "noise"]}
@@ -49,7 +49,7 @@ def test_history_differences_and_verdicts(database_url: str, tmp_path: Path) -> 
         back = await analyst.ask("correlations", sales, **asked)
         assert [verdict["fingerprint"] for verdict in back["verdicts"]] == [print_]
 
-    analyse(database_url, tmp_path, scenario)
+    analyse(sqlite_url, tmp_path, scenario)
 
 
 async def _judged(analyst: Analyst, sales: int, print_: str) -> None:
