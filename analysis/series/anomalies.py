@@ -82,7 +82,7 @@ def _seasonal(values: Array, periods: Sequence[int]) -> Array:
 def _level(adjusted: Array) -> Array:
     """The median of the neighbours, then smoothed: follows steps and slopes, not single values."""
     filled = np.where(np.isfinite(adjusted), adjusted, np.nan)
-    padded = np.pad(filled, _WINDOW, mode="reflect")
+    padded = np.concatenate([_before(filled), filled, _before(filled[::-1])[::-1]])
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _WINDOW + 1)
     beside = np.delete(windows, _WINDOW, axis=1)
     empty = np.isnan(beside).all(axis=1)
@@ -90,6 +90,14 @@ def _level(adjusted: Array) -> Array:
     medians[empty] = np.nanmedian(adjusted)
     medians[~empty] = np.nanmedian(beside[~empty], axis=1)
     return np.asarray(smoothed(medians[:, None], 2 * _WINDOW + 1)[:, 0]) if _is_calm(medians, adjusted) else medians
+
+
+def _before(values: Array) -> Array:
+    """The neighbours that the first value would have had: those after it mirrored, along the slope that they have."""
+    near = values[: 4 * _WINDOW]
+    slopes = (near[2 * _WINDOW :] - near[: 2 * _WINDOW]) / (2 * _WINDOW)
+    slope = float(np.nanmedian(slopes)) if np.isfinite(slopes).any() else 0.0
+    return np.asarray(values[1 : _WINDOW + 1][::-1] - 2.0 * slope * np.arange(_WINDOW, 0, -1))
 
 
 def _is_calm(medians: Array, adjusted: Array) -> bool:
