@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MOST_AT_SOURCE = 40
 # Of the time; what is left is for reading rows, if need be.
 _SHARE = 0.5
+# A reader steps back behind the server, and gets what that leaves of the cores.
+THREADS = max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 # Elsewhere rows are as near as sums are.
 _REMOTE = (Kind.POSTGRESQL, Kind.MYSQL)
 
@@ -37,9 +40,8 @@ def compute(
     frames: Mapping[str, Frame], task: Task, tell: Callable[[float, str], None], check: Callable[[], None]
 ) -> AssociationMatrix:
     options = {name: value for name, value in task.options.items() if name != "at_source"}
-    return associate(
-        frames[task.dataset], msgspec.convert({**options, "seed": task.seed}, AssociationOptions), tell, check
-    )
+    made = msgspec.convert({**options, "seed": task.seed, "threads": THREADS}, AssociationOptions)
+    return associate(frames[task.dataset], made, tell, check)
 
 
 async def at_source(
