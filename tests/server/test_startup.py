@@ -19,6 +19,7 @@ from server.startup import (
     allow_open_files,
     bind,
     bind_for_each,
+    calm_arithmetic,
     find_problems,
     only_server,
     open_database,
@@ -208,3 +209,14 @@ def test_an_embedded_database_is_served_by_one_server_only(tmp_path: Path) -> No
         only_server(settings).__enter__()
     with only_server(settings):
         assert (tmp_path / "studio.sqlite3.lock").exists()
+
+
+def test_processes_to_come_multiply_on_one_thread_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    # Set first, so that what is put there is taken away again.
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    calm_arithmetic()
+    tell = "import os; print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])"
+    answer = subprocess.run([sys.executable, "-c", tell], capture_output=True, text=True, check=True, timeout=30)
+    assert answer.stdout.split() == ["3", "1"]
