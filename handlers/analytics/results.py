@@ -13,6 +13,7 @@ from handlers.analytics.events import watched_list
 from handlers.analytics.findings import Finding, findings_of, has_findings, is_changed
 from handlers.analytics.grounds import Ground, ground_of
 from handlers.analytics.tasks import AnalysisKind
+from handlers.dataset_access import require_dataset
 from handlers.names import RowId, WorkspaceId
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import (
@@ -83,9 +84,9 @@ class ResultDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListStoredResults(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest first."""
+    """The newest first. With `dataset_id`, those of its workspace, which need not be named; without, of `default`."""
 
-    workspace_id: WorkspaceId = "default"
+    workspace_id: WorkspaceId | None = None
     dataset_id: RowId | None = None
     kind: AnalysisKind | None = None
     cursor: Cursor | None = None
@@ -116,18 +117,30 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def list_results(context: Context, request: ListStoredResults) -> Page[StoredResult]:
-    await context.parts.access.require(context.principal, Permission.READ, request.workspace_id)
+    workspace_id = await _workspace_of(context, request)
     before = decode_cursor("analytics.results", request.cursor, RowId)
     async with context.parts.database.read() as connection:
         rows = await analytics.list_of(
             connection,
-            request.workspace_id,
+            workspace_id,
             dataset_id=request.dataset_id,
             kind=request.kind,
             before=before,
             limit=request.limit + 1,
         )
     return page_of(rows, request.limit, "analytics.results", key=lambda row: row.id, item=_shown)
+
+
+async def _workspace_of(context: Context, request: ListStoredResults) -> str:
+    """Raises NotFound also where the dataset is in another workspace than the one named."""
+    if request.dataset_id is not None:
+        dataset = await require_dataset(context, request.dataset_id, Permission.READ)
+        if request.workspace_id not in (None, dataset.workspace_id):
+            raise NotFound(f"There is no dataset {dataset.id} in the workspace {request.workspace_id!r}.")
+        return dataset.workspace_id
+    workspace_id = request.workspace_id or "default"
+    await context.parts.access.require(context.principal, Permission.READ, workspace_id)
+    return workspace_id
 
 
 async def get_result(context: Context, request: GetStoredResult) -> StoredAnswer:
@@ -228,7 +241,7 @@ OPERATIONS = (
         Page[StoredResult],
         list_results,
         "GET /analytics/results",
-        Permission.READ,
+        Permission.SIGNED_IN,
         "List stored answers of analyses.",
         watched=watched_list(),
     ),

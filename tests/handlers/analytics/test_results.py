@@ -30,6 +30,11 @@ def test_history_differences_and_verdicts(sqlite_url: str, tmp_path: Path) -> No
         second = await analyst.ask("correlations", sales, **asked)
         listed = await analyst.get("/analytics/results", workspace_id="lab", dataset_id=sales, kind="correlations")
         assert [row["id"] for row in listed["items"]] == [second["result_id"], first["result_id"]]
+        # A dataset is in one workspace, which need not be said.
+        unsaid = await analyst.get("/analytics/results", dataset_id=sales, kind="correlations")
+        assert unsaid["items"] == listed["items"]
+        elsewhere = await analyst.refused("/analytics/results", dataset_id=sales, workspace_id="default")
+        assert elsewhere[:2] == (404, "not_found")
         assert [row["key"] == listed["items"][0]["key"] for row in listed["items"]] == [True, True]
         assert [row["findings"] for row in listed["items"]] == [1, 1]
         whole = await analyst.get(f"/analytics/results/{first['result_id']}")
@@ -87,6 +92,8 @@ def test_a_finding_needs_an_answer_of_the_same_question(sqlite_url: str, tmp_pat
         assert (await analyst.refused("/analytics/results/9999"))[0] == 404
         await analyst.node.make_user("bob")
         stranger = await analyst.node.client("bob").get(f"/analytics/results/{one['result_id']}")
+        assert stranger.status_code == 404
+        stranger = await analyst.node.client("bob").get("/analytics/results", params={"dataset_id": sales})
         assert stranger.status_code == 404
 
     analyse(sqlite_url, tmp_path, scenario)
