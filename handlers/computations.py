@@ -92,10 +92,6 @@ class Computations:
         self._forget(key, work)
         return work.task.result()  # type: ignore[no-any-return]
 
-    def progress_of(self, key: Hashable) -> Progress | None:
-        work = self._work.get(key)
-        return None if work is None else work.progress
-
     async def close(self) -> None:
         """Stops all of it."""
         self._closed = True
