@@ -155,6 +155,22 @@ def test_seconds_are_counted_from_when_it_was_made(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_what_the_clock_skips_is_all_run_an_hour_later(tmp_path: Path) -> None:
+    """In New York there is no time from two to three in the morning of the 8th of March."""
+
+    async def scenario(node: Node) -> None:
+        schedule = await make(node, cron="10,30 2 * * *", time_zone="America/New_York")
+        async with node.parts.database.write() as connection:
+            first = datetime(2026, 3, 8, 7, 10, tzinfo=UTC)
+            await schedules.advance(connection, schedule, next_run_at=first, last_run_id=None)
+        for minutes in range(0, 180, 5):
+            await look(node, datetime(2026, 3, 8, 6, tzinfo=UTC) + timedelta(minutes=minutes))
+        assert await due_times(node) == ["07:10:00", "07:30:00"]
+        assert (await again(node, schedule)).next_run_at == datetime(2026, 3, 9, 6, 10, tzinfo=UTC)
+
+    play(tmp_path, scenario)
+
+
 def test_who_changes_it_meanwhile_wins(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         seen = await make(node)
