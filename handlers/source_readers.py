@@ -298,6 +298,8 @@ class _Served:
         while (message := await self._heard.get()) is not None:
             if message[0] == "run":
                 self._work = asyncio.create_task(self._do(*message[1:]))
+            elif message[0] == "unreadable":
+                self._pipe.send(("failed", RuntimeError(f"the process cannot read what it is asked: {message[1]}")))
             elif self._work is not None:
                 self._work.cancel()
         if self._work is not None:
@@ -312,6 +314,9 @@ class _Served:
                 message = self._pipe.recv()
             except (EOFError, OSError):
                 message = None
+            except Exception as error:
+                # Who asked must hear of it: nobody else would ever answer.
+                message = ("unreadable", f"{type(error).__name__}: {error}")
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._heard.put_nowait, message)
 

@@ -43,6 +43,17 @@ async def pid(_: Connector, __: Tell) -> int:
     return os.getpid()
 
 
+class Unreadable:
+    """What can be sent, and not be made again where it arrives."""
+
+    def __reduce__(self) -> tuple[type[int], tuple[str]]:
+        return int, ("no number",)
+
+
+async def take(_: Connector, __: Tell, ___: Unreadable) -> None:
+    """Never called."""
+
+
 def with_readers(
     folder: Path, scenario: Callable[[SourceReaders, SourceSettings], Awaitable[None]], **options: Any
 ) -> None:
@@ -56,6 +67,16 @@ def with_readers(
             await readers.close()
 
     asyncio.run(run())
+
+
+def test_what_it_cannot_read_it_says(tmp_path: Path) -> None:
+    async def scenario(readers: SourceReaders, settings: SourceSettings) -> None:
+        async with readers.reader(1, VERSION, "sqlite", settings) as reader:
+            with pytest.raises(RuntimeError, match="cannot read what it is asked: ValueError"):
+                await reader.run(take, Unreadable())
+            assert await reader.run(names, "still there") == ["t"]
+
+    with_readers(tmp_path, scenario)
 
 
 def test_it_answers_tells_and_raises(tmp_path: Path) -> None:
