@@ -119,7 +119,8 @@ def skill(
     """1 - loss / baseline's loss, of repeats of (losses of the rows, numbers of their folds) and the baseline's losses.
 
     The bounds are the wider of two: rows drawn anew, and the spread between folds, widened since folds share the rows
-    they learn from (Nadeau and Bengio, 2003). Where several models are tried they are wider (Bonferroni).
+    they learn from (Nadeau and Bengio, 2003). Where several models are tried they are wider (Bonferroni). No skill is
+    above 1, of a model that is never wrong.
     """
     level = 1 - (1 - level) / tries
     ours, theirs = np.mean([losses for losses, _ in model], axis=0), np.mean(base, axis=0)
@@ -130,7 +131,7 @@ def skill(
 
     drawn = bounded(share, rows, groups, level, seed)["skill"]
     spread = _spread_of_folds(model, base, level)
-    return Estimate(drawn.value, min(drawn.low, drawn.value - spread), max(drawn.high, drawn.value + spread))
+    return Estimate(drawn.value, min(drawn.low, drawn.value - spread), min(1.0, max(drawn.high, drawn.value + spread)))
 
 
 def _spread_of_folds(model: Sequence[tuple[Array, Array]], base: Sequence[Array], level: float) -> float:
