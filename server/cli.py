@@ -112,6 +112,7 @@ def _run(options: argparse.Namespace, reading: Reading) -> int:
             # The server's parts take a second to import, which the other commands need not wait for.
             from server import run  # noqa: PLC0415
 
+            startup.calm_arithmetic(os.environ)
             return run.serve(settings, lambda text: print(text, flush=True))
 
 

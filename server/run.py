@@ -39,7 +39,6 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
     logs.configure(settings.log_level, as_json=settings.log_json)
     startup.allow_open_files()
     startup.share_heaps()
-    startup.calm_arithmetic()
     for problem in (*tracing.find_problems(settings), *metrics_port.find_problems(settings)):
         raise startup.StartError(problem)
     # The address first: it is what is most often taken, and nothing has been opened yet.

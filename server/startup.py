@@ -12,7 +12,7 @@ import resource
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +99,14 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def calm_arithmetic() -> None:
-    """Processes made from here on multiply matrices on one thread each, unless the operator says otherwise.
+def calm_arithmetic(environ: MutableMapping[str, str]) -> None:
+    """Processes that get this environment multiply matrices on one thread each, unless the operator says otherwise.
 
     Several of them share the cores with live editing. On a busy machine two threads that wait for each other at every
     product took up to ten times as long as one.
     """
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+        environ.setdefault(name, "1")
 
 
 def share_heaps() -> None:
