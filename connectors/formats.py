@@ -94,6 +94,8 @@ def reader(name: str, location: str, size: int, head: bytes) -> str:
             options = (
                 f"delim = {literal(separator_of(name, head))}, quote = '\"', escape = '\"', comment = '', skip = 0"
             )
+            if not head.partition(b"\n")[2].strip():
+                options += ", header = true"  # a line alone would be taken for values
             return f"read_csv({place}, {options}, sample_size = {rows}, hive_partitioning = false{packed})"
 
 

@@ -210,6 +210,14 @@ def test_types_are_told_by_all_rows_of_a_csv(tmp_path: Path) -> None:
     assert asked(tmp_path, lambda it: it.count_rows(DatasetRef(None, "a.csv"))) == 30_001
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_csv_of_nothing_but_names_has_columns_and_no_rows(tmp_path: Path, end: str) -> None:
+    """Of which t and 1 could be values, too."""
+    (tmp_path / "a.csv").write_bytes(f"a,t,1{end}".encode())
+    assert [column.name for column in described(tmp_path, "a.csv").columns] == ["a", "t", "1"]
+    assert asked(tmp_path, lambda it: it.count_rows(DatasetRef(None, "a.csv"))) == 0
+
+
 @pytest.mark.parametrize("name", ["we*ird[1]?.csv", "a'b\"c.csv", "ünïcode 🧑.csv", "a#b.csv", "-- x.csv", "%41.csv"])
 def test_odd_names(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("a\n1\n")
