@@ -35,19 +35,22 @@ def trend_of(values: Array) -> Trend | None:
     present = values[~np.isnan(values)]
     if len(present) < 12 or float(np.ptp(present)) == 0.0:
         return None
+    # In units of their size, of which squares are numbers too.
+    unit = math.ldexp(1.0, min(1023, max(-1000, math.frexp(float(np.max(np.abs(present))))[1])))
+    present = present / unit
     line = np.polynomial.polynomial.polyfit(at, present, 1)
     residuals = present - np.polynomial.polynomial.polyval(at, line)
     total = float(np.var(present))
     explained = 1.0 - float(np.var(residuals)) / total
     memory = persistence(residuals)
     if memory is None or float(np.var(residuals)) <= 1e-20 * total:
-        return Trend(float(line[1]), 0.0, 0.0, 1.0, 0.0)
+        return Trend(float(line[1]) * unit, 0.0, 0.0, 1.0, 0.0)
     # As if there were no gaps: steps of a walk are the larger the longer the gap, which a fit on the times would take
     # for a trend.
     slope, error, degrees = _quasi_differenced(np.arange(len(present), dtype=np.float64), present, memory.upper)
     p = two_sided_t(slope / error, degrees) if error > 0 else 1.0
     per_step = (len(present) - 1) / float(at[-1] - at[0])
-    return Trend(float(line[1]), error * per_step, p, explained, memory.upper)
+    return Trend(float(line[1]) * unit, error * per_step * unit, p, explained, memory.upper)
 
 
 def _quasi_differenced(at: Array, values: Array, alpha: float) -> tuple[float, float, int]:

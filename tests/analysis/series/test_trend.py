@@ -40,6 +40,21 @@ def test_a_trend_is_found_with_its_slope(alpha: float) -> None:
     assert trend.explained > 0.7
 
 
+@pytest.mark.parametrize("size", [1e-290, 1e300])
+def test_the_size_of_values_makes_no_trend(size: float) -> None:
+    """Of whose squares there are no numbers; one value far off is no line."""
+    noise = np.random.default_rng(8).standard_normal(400)
+    spiked = trend_of(np.append(noise, size)) if size > 1 else trend_of(noise * size)
+    assert spiked is not None
+    assert spiked.p > 1e-3
+    assert spiked.explained < 0.1
+    line, alike = trend_of((noise + np.arange(400)) * (size / 1e3)), trend_of(noise + np.arange(400))
+    assert line is not None
+    assert alike is not None
+    assert line.slope / (size / 1e3) == pytest.approx(alike.slope)
+    assert line.error / (size / 1e3) == pytest.approx(alike.error)
+
+
 def test_walks_with_gaps_have_no_trend() -> None:
     rng = np.random.default_rng(12)
     chances = []
