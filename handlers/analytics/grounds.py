@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,13 @@ async def ground_of(
 
 
 def require_columns(parameter: str, names: Sequence[str], known: Sequence[Column], dataset: Dataset) -> None:
-    """Raises InvalidRequest for the first that the catalog does not know. What it never described is not checked."""
+    """Raises InvalidRequest for the first that the catalog does not know, or that is named again.
+
+    What the catalog never described is not checked.
+    """
+    named, most = Counter(names).most_common(1)[0] if names else ("", 1)
+    if most > 1:
+        raise InvalidRequest(f"{parameter}: {named!r} is named twice.", details={"parameter": parameter})
     there = {column.name for column in known}
     for name in names:
         if there and name not in there:

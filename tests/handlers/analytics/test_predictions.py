@@ -66,6 +66,8 @@ async def _refusals(analyst: Analyst, ids: dict[str, int]) -> None:
         ("target: 'main.days' has no column 'x'", {"target": "x"}),
         ("step: 'fortnight' is no step", {"target": "sold", "time": "day", "step": "fortnight"}),
         ("zone: 'Mars/North' is no time zone", {"target": "sold", "time": "day", "zone": "Mars/North"}),
+        ("columns: 'cost' is named twice", {"target": "cost", "columns": ["cost", "sold", "cost"]}),
+        ("group_by: 'shop' is named twice", {"target": "sold", "time": "day", "group_by": ["shop", "shop"]}),
         ("columns: The target has to be among them", {"target": "sold", "columns": ["cost"]}),
         ("horizon", {"target": "sold", "time": "day", "horizon": 0}),
     ):
