@@ -20,6 +20,7 @@ from analysis.forecast.answers import (
     SeriesForecast,
 )
 from analysis.forecast.one_series import Group, forecast_series
+from analysis.forecast.text_times import with_time
 from analysis.frames import Frame, FrameColumn, Role
 from analysis.series.regular import Aggregate, known_zone
 from analysis.series.steps import named_step
@@ -43,6 +44,7 @@ def forecast(
 
     `tell` hears the share that is done, from 0 to 1, and of what; `check` is called between steps and may raise.
     """
+    frame = with_time(frame, options.time)
     problem = _problem(frame, options)
     if problem is not None:
         return _answer(frame, options, (), 0, problem)
@@ -76,7 +78,10 @@ def _problem(frame: Frame, options: ForecastOptions) -> _Problem | None:
         if name not in frame.names:
             return ForecastStatus.NO_SUCH_COLUMN, f"there is no column {name!r}"
     if frame.column(options.time).role is not Role.TIME:
-        return ForecastStatus.NOT_A_TIME, f"column {options.time!r} holds no dates or times"
+        return (
+            ForecastStatus.NOT_A_TIME,
+            f"column {options.time!r} holds no dates or times, nor texts such as 2024-12-31",
+        )
     counts = options.aggregate is Aggregate.COUNT
     if options.target is None and not counts:
         return ForecastStatus.INVALID_OPTION, "name a target, or count rows with aggregate=count"

@@ -265,6 +265,19 @@ def test_a_budget_leaves_the_small_ones_out_and_says_so() -> None:
     assert any("3 groups" in note for note in made.notes)
 
 
+@pytest.mark.parametrize("unit", ["D", "s"])
+def test_times_may_be_texts(unit: Any) -> None:
+    """As SQLite keeps them. What is not all dates stays text."""
+    values, times = weekly(3, 120), stamps(120, "day")
+    texts = np.datetime_as_string(times, unit=unit).astype(object)
+    assert asked(values, texts, 5).series == asked(values, times, 5).series
+    texts[7] = None
+    assert asked(values, texts, 5).series[0].facts.nulls == 1
+    for wrong in ("soon", "2024-02-31", "2024"):
+        texts[7] = wrong
+        assert asked(values, texts, 5).status is ForecastStatus.NOT_A_TIME
+
+
 def test_rows_are_counted_without_a_target() -> None:
     chance = np.random.default_rng(7)
     moments = np.datetime64("2024-01-01", "us") + chance.integers(0, 90 * 86_400_000_000, 4000)
