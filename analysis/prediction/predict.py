@@ -173,11 +173,12 @@ def _predicted(
     tell(0.95, "rows")
     rows = _rows(prepared, options, found, best)
     is_classes = target.task is Task.CLASSIFICATION
+    leaks = [feature.column for feature in prepared.features if feature.status is FeatureStatus.LEAKS]
     tell(1.0, "done")
     return replace(
         answer,
         status=Status.PARTIAL if left else Status.OK,
-        says=in_words(options.target, best.score, target.task, options.level, int(tested.sum())),
+        says=in_words(options.target, best.score, target.task, options.level, int(tested.sum()), leaks),
         validation=validation,
         baseline_metrics=baseline,
         models=tuple(one.score for one in models),

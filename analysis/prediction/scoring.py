@@ -14,6 +14,9 @@ from analysis.prediction.losses import bounded, metrics_of, skill
 from analysis.prediction.targets import Target
 from analysis.prediction.validation import OutOfFold, Repeat, tested_losses
 
+# Columns that a sentence names.
+_MOST_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
@@ -98,20 +101,33 @@ def calibration_of(best: Scored, repeats: Sequence[Repeat], target: Target, test
     return looked_at(before, after, target.values[tested], target.classes, best.method, seed)
 
 
-def in_words(target: str, best: ModelScore, task: Task, level: float, tested: int) -> str:
-    """Built from the figures."""
+def in_words(target: str, best: ModelScore, task: Task, level: float, tested: int, leaks: Sequence[str] = ()) -> str:
+    """Built from the figures. `leaks` are columns that were left out because they tell the target."""
+    told = _of_the_best(target, best, task, level, tested)
+    if not leaks:
+        return told
+    names = ", ".join(repr(name) for name in leaks[:_MOST_NAMED]) + (", ..." if len(leaks) > _MOST_NAMED else "")
+    return f"{told} That is without {names}: what tells {target} nearly exactly is left out unless `keep_leaks`."
+
+
+def _of_the_best(target: str, best: ModelScore, task: Task, level: float, tested: int) -> str:
     gain = best.skill
     measured = "squared error" if task is Task.REGRESSION else "log loss"
     of_what = "the mean" if task is Task.REGRESSION else "the shares of its classes"
-    bounds = f"{level:.0%} between {gain.low:.1%} and {gain.high:.1%}, on {tested} rows not learned from"
+    bounds = f"{level:.0%} between {_share(gain.low)} and {_share(gain.high)}, on {tested} rows not learned from"
     match best.verdict:
         case Verdict.BETTER:
-            told = f"{best.model} has {gain.value:.1%} less {measured} than {of_what}"
+            told = f"{best.model} has {_share(gain.value)} less {measured} than {of_what}"
             return f"{target} can be predicted: {told} ({bounds})."
         case Verdict.NOT_BETTER:
             return (
                 f"No model predicts {target} better than {of_what}, as far as these rows tell: "
-                f"{best.model} takes {gain.value:.1%} off the {measured} ({bounds})."
+                f"{best.model} takes {_share(gain.value)} off the {measured} ({bounds})."
             )
         case Verdict.WORSE:
-            return f"Models predict {target} worse than {of_what}: {-gain.value:.1%} more {measured} ({bounds})."
+            return f"Models predict {target} worse than {of_what}: {_share(-gain.value)} more {measured} ({bounds})."
+
+
+def _share(value: float) -> str:
+    """In percent, without a sign where it rounds to none."""
+    return f"{round(value, 3) + 0.0:.1%}"

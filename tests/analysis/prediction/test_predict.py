@@ -186,10 +186,12 @@ def test_leaks_are_flagged_and_left_out() -> None:
     assert (found["id"], found["code"]) == (FeatureStatus.IDENTIFIER, FeatureStatus.IDENTIFIER)
     assert concerns(answer)[Concern.DERIVED_FROM_TARGET] == ("line",)
     assert Concern.PREDICTS_ALONE in concerns(answer)
+    assert all(repr(name) in answer.says for name in ("line", "curve", "nearly")), answer.says
     assert answer.models[0].metrics["rmse"].value > 0.9, "what is left does not know the noise"
     few = numbers(7, 100)
     assert statuses(predicted({**few, "steep": np.exp(2 * few["y"])}))["steep"] is FeatureStatus.LEAKS
     kept = predicted(leaky, keep_leaks=True)
+    assert "without" not in kept.says
     assert kept.models[0].skill.value > 0.99
     assert Concern.PREDICTS_ALONE in concerns(kept)
 
