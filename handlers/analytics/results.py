@@ -243,6 +243,7 @@ OPERATIONS = (
         "GET /analytics/results",
         Permission.SIGNED_IN,
         "List stored answers of analyses.",
+        errors=(Forbidden, NotFound),
         watched=watched_list(),
     ),
     Operation(
