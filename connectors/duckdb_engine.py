@@ -87,15 +87,16 @@ class Engine:
 
     def close(self) -> None:
         """In the engine's own thread, so that nothing is closed under a statement."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        # It stays here, for what does not stop is still being interrupted.
+        if self._connection is not None:
             with contextlib.suppress(RuntimeError):
-                self._thread.submit(connection.close)
+                self._thread.submit(self._connection.close)
         self._thread.close()
 
     def _interrupt(self) -> None:
         if self._connection is not None:
-            self._connection.interrupt()
+            with contextlib.suppress(duckdb.ConnectionException):  # it is closed: nothing runs there
+                self._connection.interrupt()
 
 
 def new_connection(database: Path | None, limits: SourceLimits) -> duckdb.DuckDBPyConnection:

@@ -95,7 +95,9 @@ class DuckdbConnector(Connector):
         await self._sessions.close()
         database, self._database = self._database, None
         if database is not None:
-            await asyncio.to_thread(database.close)
+            # A session whose statement has not stopped yet holds it: it closes with that.
+            with contextlib.suppress(duckdb.Error):
+                await asyncio.to_thread(database.close)
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[Engine]:

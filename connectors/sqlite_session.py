@@ -67,7 +67,8 @@ class Session:
 
     def _interrupt(self) -> None:
         if self._connection is not None:
-            self._connection.interrupt()
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed: nothing runs there
+                self._connection.interrupt()
 
 
 async def check_file(path: Path, shown: str) -> None:
