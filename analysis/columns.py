@@ -82,7 +82,7 @@ def column_of(name: str, values: Array | Sequence[Any], kind: Kind | None = None
         values = values.tolist()  # a masked array tells None where it is masked
     present = [value for value in values if value is not None]
     if any(issubclass(found, np.generic) for found in set(map(type, present))):
-        present = [_plain(value) for value in present]
+        present = [plain(value) for value in present]
     return _of_present(name, kind or _kind_of(present), present, len(values))
 
 
@@ -145,7 +145,8 @@ def objects(values: Sequence[Any]) -> Array:
     return array
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value of numpy as Python has it."""
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.columns import NUMERIC, TEMPORAL, Array, Kind, objects
+from analysis.columns import NUMERIC, TEMPORAL, Array, Kind, objects, plain
 
 # float64 tells whole numbers apart up to here.
 EXACT_FLOAT = 2**53
@@ -335,11 +335,11 @@ def _stretch(values: Array | Sequence[Any]) -> tuple[Kind, Array, Array, int]:
     if isinstance(values, np.ndarray) and values.dtype.kind in _ARRAYS:
         nulls = np.array(np.ma.getmaskarray(values))
         return _ARRAYS[values.dtype.kind], np.asarray(values), nulls, 0
-    plain = values.tolist() if isinstance(values, np.ndarray) else [_plain(value) for value in values]
-    kind = _kind_of(plain)
-    fitting = [_fitted(kind, value) for value in plain]
+    given = values.tolist() if isinstance(values, np.ndarray) else [plain(value) for value in values]
+    kind = _kind_of(given)
+    fitting = [_fitted(kind, value) for value in given]
     nulls = np.array([value is None for value in fitting], dtype=np.bool_)
-    misfits = sum(value is not None for value in plain) - (len(plain) - int(nulls.sum()))
+    misfits = sum(value is not None for value in given) - (len(given) - int(nulls.sum()))
     filler, dtype = _FILLERS.get(kind, ("", object))
     filled = [filler if value is None else value for value in fitting]
     return kind, objects(filled) if dtype is object else np.array(filled, dtype=dtype), nulls, misfits
@@ -408,7 +408,3 @@ def _naive(value: datetime.date) -> Any:
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

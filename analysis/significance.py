@@ -110,13 +110,15 @@ def mid_ranks(values: Array) -> Array:
     return ranks
 
 
-def adjusted(probabilities: Array) -> Array:
-    """q-values by Benjamini and Hochberg (1995): the false discovery rate at which each would just be told."""
+def adjusted(probabilities: Array, tests: float | None = None) -> Array:
+    """q-values by Benjamini and Hochberg (1995): the false discovery rate at which each would just be told.
+
+    `tests`: how many were done, those without a probability of their own included; times a factor where they depend.
+    """
     count = len(probabilities)
-    if not count:
-        return np.zeros(0)
+    tests = count if tests is None else tests
     order = np.argsort(probabilities, kind="stable")[::-1]
-    steps = np.minimum.accumulate(probabilities[order] * count / np.arange(count, 0, -1))
+    steps = np.minimum.accumulate(probabilities[order] * tests / np.arange(count, 0, -1))
     q_values = np.empty(count)
     q_values[order] = np.minimum(steps, 1.0)
     return q_values

@@ -6,6 +6,7 @@ import numpy as np
 
 from analysis.associations.results import Correction
 from analysis.columns import Array
+from analysis.significance import adjusted
 
 
 def corrected(p: Array, tests: int, correction: Correction) -> Array:
@@ -15,11 +16,7 @@ def corrected(p: Array, tests: int, correction: Correction) -> Array:
     Benjamini and Hochberg 1995; Benjamini and Yekutieli 2001.
     """
     tests = max(tests, len(p))
-    order = np.argsort(p, kind="stable")
     factor = float(tests)
     if correction is Correction.BY and tests:
         factor *= float(np.sum(1 / np.arange(1, tests + 1)))
-    stepped = p[order] * factor / np.arange(1, len(p) + 1)
-    q = np.empty(len(p))
-    q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
-    return q
+    return adjusted(p, factor)

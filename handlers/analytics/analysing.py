@@ -15,10 +15,11 @@ from connectors.datasets import Column, DatasetRef
 from connectors.errors import ConnectorError
 from handlers.analytics.computed import AnswerState, Computed, Failure
 from handlers.analytics.hiding import hidden, sensitive_columns
-from handlers.analytics.loading import KINDS, LOADING_SHARE, Loaded, load
+from handlers.analytics.loading import LOADING_SHARE, Loaded, load
 from handlers.analytics.stopping import Course, OutOfTime, Refused, Stopped
 from handlers.analytics.tasks import ColumnRead, Ran, RowsRead, Task
 from handlers.analytics.ways import Way, way_of
+from handlers.column_kinds import KIND_OF
 from handlers.source_readers import Tell
 
 logger = logging.getLogger(__name__)
@@ -172,8 +173,8 @@ def _left_out(column: Column) -> ColumnRead:
     return ColumnRead(
         name=column.name,
         original=column.name,
-        role=role_of(KINDS[column.logical_type]).value,
-        kind=KINDS[column.logical_type].value,
+        role=role_of(KIND_OF[column.logical_type]).value,
+        kind=KIND_OF[column.logical_type].value,
         nulls=0,
         infinities=0,
         misfits=0,

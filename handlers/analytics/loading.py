@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.columns import Kind
 from analysis.frames import Frame, FrameBuilder, FrameSpec
 from connectors.connector import Connector, chosen_columns
 from connectors.datasets import Column, ColumnBatch, Description, LogicalType, Sample
@@ -19,6 +18,7 @@ from connectors.datasets import Kind as SourceKind
 from connectors.errors import ConnectorError, OutOfMemory, StatementTimeout
 from handlers.analytics.stopping import OutOfTime
 from handlers.analytics.tasks import Ran, RowsRead, SampleBound, Task
+from handlers.column_kinds import KIND_OF, is_aware
 
 # 8 bytes a cell: 400 MB of numbers at the most. Analyses hold up to as much again while they compute.
 MOST_CELLS = 48_000_000
@@ -38,18 +38,6 @@ COUNTING_SHARE = 0.2
 _BY_PAGES = 1_000_000
 _CONFIDENCE = 0.99
 
-KINDS = {
-    LogicalType.INTEGER: Kind.INTEGER,
-    LogicalType.NUMBER: Kind.FLOAT,
-    LogicalType.DECIMAL: Kind.FLOAT,
-    LogicalType.BOOLEAN: Kind.BOOLEAN,
-    LogicalType.TEXT: Kind.TEXT,
-    LogicalType.DATE: Kind.DATE,
-    LogicalType.TIMESTAMP: Kind.TIMESTAMP,
-    LogicalType.JSON: Kind.JSON,
-    LogicalType.BINARY: Kind.BINARY,
-    LogicalType.OTHER: Kind.OTHER,
-}
 _WIDTHS = {LogicalType.TEXT, LogicalType.JSON, LogicalType.BINARY, LogicalType.OTHER}
 
 
@@ -233,9 +221,7 @@ class _Reading:
 
 
 def _spec(column: Column, logical_type: LogicalType) -> FrameSpec:
-    native = column.native_type.lower()
-    is_aware = "with time zone" in native or native.startswith("timestamptz")
-    return FrameSpec(column.name, KINDS[logical_type], is_aware)
+    return FrameSpec(column.name, KIND_OF[logical_type], is_aware(column.native_type))
 
 
 def _batch_rows(columns: Sequence[Column]) -> int:

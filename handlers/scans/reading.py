@@ -25,6 +25,7 @@ from connectors.datasets import (
     Watermark,
 )
 from connectors.errors import ConnectorError
+from handlers.column_kinds import KIND_OF, is_aware
 from handlers.scans.comparing import compare
 from handlers.scans.concealing import concealed, marked, told_after
 from handlers.scans.cut_values import told_as_cut
@@ -43,18 +44,6 @@ FEWEST_BATCH_ROWS, MOST_BATCH_ROWS = 500, 65_536
 TELL_SECONDS = 0.5
 
 _NOT_TEXT = frozenset(LogicalType) - {LogicalType.TEXT, LogicalType.JSON, LogicalType.BINARY, LogicalType.OTHER}
-_KINDS = {
-    LogicalType.INTEGER: Kind.INTEGER,
-    LogicalType.NUMBER: Kind.FLOAT,
-    LogicalType.DECIMAL: Kind.FLOAT,
-    LogicalType.BOOLEAN: Kind.BOOLEAN,
-    LogicalType.TEXT: Kind.TEXT,
-    LogicalType.DATE: Kind.DATE,
-    LogicalType.TIMESTAMP: Kind.TIMESTAMP,
-    LogicalType.JSON: Kind.JSON,
-    LogicalType.BINARY: Kind.BINARY,
-    LogicalType.OTHER: Kind.OTHER,
-}
 
 
 async def read_dataset(connector: Connector, tell: Tell, task: Task) -> Answer:
@@ -86,7 +75,7 @@ class Reading:
         self._is_cut = False
         self._expected: int | None = None
         self._profile: TableProfile | None = None
-        self._aware = {column.name for column in description.columns if _is_aware(column.native_type)}
+        self._aware = {column.name for column in description.columns if is_aware(column.native_type)}
         rules = task.rules if Part.QUALITY in task.parts else ()
         self.rules = RuleReading(rules, is_partial=after is not None)
         # Values of columns that turn out to be sensitive are not shown: profiles are classified in any case.
@@ -155,7 +144,7 @@ class Reading:
             bodies += [
                 body_of(Part.CLASSIFICATION, name, finding) for name, found in findings.items() for finding in found
             ]
-        kinds = {column.name: _KINDS[column.logical_type] for column in self._description.columns}
+        kinds = {column.name: KIND_OF[column.logical_type] for column in self._description.columns}
         marker = marked(marker, kinds, findings)
         results = self.rules.results()
         bodies += [body_of(Part.QUALITY, column, result) for column, result in results]
@@ -186,7 +175,7 @@ class Reading:
     def _column(self, name: str, batch: ColumnBatch) -> Column:
         stretch = batch.columns[name]
         self._cut[name] = self._cut.get(name, 0) + stretch.cut
-        kind = _KINDS[stretch.logical_type]
+        kind = KIND_OF[stretch.logical_type]
         values = stretch.values
         if kind in (Kind.DATE, Kind.TIMESTAMP):
             values = values.astype("datetime64[us]")
@@ -232,11 +221,6 @@ def _measures(description: Description) -> tuple[int, int]:
     limit = DOCUMENT_LIMIT if has_documents else TEXT_LIMIT
     widest = texts * limit + 8 * len(description.columns) or 1
     return int(np.clip(BATCH_BYTES // widest, FEWEST_BATCH_ROWS, MOST_BATCH_ROWS)), limit
-
-
-def _is_aware(native_type: str) -> bool:
-    native = native_type.lower()
-    return "with time zone" in native or native.startswith("timestamptz")
 
 
 def _discovered(description: Description) -> Body:
