@@ -11,11 +11,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+import storage.alert_tables
 import storage.analytics_tables
 import storage.backup_tables
 import storage.catalog_tables
 import storage.governance_tables
 import storage.integration_tables
+import storage.metric_tables
 import storage.run_tables
 import storage.scan_tables  # noqa: F401 - the tables of all are in the metadata
 from storage import users

@@ -1,0 +1,134 @@
+"""The tables of measurements over time; they share the metadata of tables.py.
+
+Times of samples are whole milliseconds since 1970 in UTC, as databases of time series count. The source 0 is the server
+itself; other sources are rows of data_sources, which are never deleted for good.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, SmallInteger, Table, Text
+
+from storage.tables import NAME, ROW_ID, Instant, metadata
+
+# What is stored of a source. Batches have the numbers 1, 2, 3, … without gaps, `head` is the newest; those up to
+# `sealed` are in chunks. `refused` counts samples of series beyond the source's limit.
+metric_sources = Table(
+    "metric_sources",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("head", BigInteger, nullable=False),
+    Column("sealed", BigInteger, nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# `labels` is a JSON object with sorted keys, `digest` one of the metric and the labels. `kind` is gauge or counter.
+metric_series = Table(
+    "metric_series",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source_id", BigInteger, nullable=False),
+    Column("metric", NAME, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Index(None, "source_id", "digest", unique=True),
+    Index(None, "source_id", "metric"),
+    sqlite_autoincrement=True,
+)
+
+# Samples as they came, in columns (metric_batch.py), until they are in chunks.
+metric_batches = Table(
+    "metric_batches",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("samples", Integer, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# A stretch of one series, in columns. `tier` 0 holds the samples themselves, the others what they come to each minute,
+# quarter of an hour, quarter of a day.
+metric_chunks = Table(
+    "metric_chunks",
+    metadata,
+    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tier", SmallInteger, primary_key=True, autoincrement=False),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("points", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+# For retention.
+Index(None, metric_chunks.c.tier, metric_chunks.c.end_ms)
+
+# How a source is collected from. `settings` is JSON; `credentials` of an exporter are sealed as those of data sources.
+metric_collections = Table(
+    "metric_collections",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("credentials", LargeBinary),
+    Column("key_id", NAME),
+    Column("updated_by", NAME, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# How the visits of a source go. `remembered` is JSON: what the collector needs of the visit before.
+metric_visits = Table(
+    "metric_visits",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("visited_at", Instant, nullable=False),
+    Column("succeeded_at", Instant),
+    Column("seconds", Float, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("error", Text),
+    Column("remembered", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The text of a statement, once for each. `key` is what the source calls it.
+statement_texts = Table(
+    "statement_texts",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", NAME, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What statements did in a stretch of time; `body` is JSON in zlib: one row a statement, the rest together as "other".
+statement_windows = Table(
+    "statement_windows",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# The plans that were seen of a statement, each shape once. `plan` is JSON.
+statement_plans = Table(
+    "statement_plans",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", NAME, primary_key=True),
+    Column("shape", NAME, primary_key=True),
+    Column("plan", Text, nullable=False),
+    Column("cost", Float),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
