@@ -1,7 +1,7 @@
 """Leases: what only one node may do at a time, and which one does.
 
-A lease ends by itself if its holder dies. Each holder has a number of its own, so that one who was too late is told from
-the present one: whoever writes under a lease keeps it in the same transaction, and writes nothing if it is gone.
+A lease ends by itself if its holder dies. Each holder has a number of its own, so that one who was too late is told
+from the present one: whoever writes under a lease keeps it in the same transaction, and writes nothing if it is gone.
 """
 
 from __future__ import annotations
