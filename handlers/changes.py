@@ -26,6 +26,7 @@ PAUSE_SECONDS = 0.25
 
 # What one speaks of in the singular, or under another name.
 _TOPICS = {
+    "alert": "alerts",
     "backup": "backups",
     "content": "documents",
     "document": "documents",

@@ -82,6 +82,7 @@ alerts = Table(
     Column("updated_at", Instant, nullable=False),
     Index(None, "workspace_id", "id"),
     Index(None, "rule_id"),
+    Index(None, "fingerprint", "id"),
     sqlite_autoincrement=True,
 )
 Index(
@@ -168,11 +169,13 @@ alert_inhibitions = Table(
     sqlite_autoincrement=True,
 )
 
-# What has been sent of a group of a route, and when there is more to send. `sent` is JSON: alerts with their states.
+# What has been sent of a group of a route, and when there is more to send. The route 0 is the one of workspaces that
+# have none. `sent` is JSON: what was told of which alerts; `number` counts the messages.
 alert_groups = Table(
     "alert_groups",
     metadata,
-    Column("route_id", ROW_ID, ForeignKey("alert_routes.id", ondelete="CASCADE"), primary_key=True),
+    Column("workspace_id", NAME, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("route_id", BigInteger, primary_key=True, autoincrement=False),
     Column("key", NAME, primary_key=True),
     Column("labels", Text, nullable=False),
     Column("due_at", Instant, index=True),

@@ -105,6 +105,7 @@ def _alerts() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_alerts"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_alerts_fingerprint_id", "alerts", ["fingerprint", "id"])
     op.create_index("ix_alerts_rule_id", "alerts", ["rule_id"])
     op.create_index(
         "ix_alerts_open",
@@ -208,15 +209,18 @@ def _alert_inhibitions() -> None:
 def _alert_groups() -> None:
     op.create_table(
         "alert_groups",
-        sa.Column("route_id", ROW_ID, nullable=False),
+        sa.Column("workspace_id", NAME, nullable=False),
+        sa.Column("route_id", sa.BigInteger(), nullable=False),
         sa.Column("key", NAME, nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
         sa.Column("due_at", INSTANT),
         sa.Column("sent_at", INSTANT),
         sa.Column("sent", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["route_id"], ["alert_routes.id"], name="fk_alert_groups_route_id", ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("route_id", "key", name="pk_alert_groups"),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspaces.id"], name="fk_alert_groups_workspace_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "route_id", "key", name="pk_alert_groups"),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_alert_groups_due_at", "alert_groups", ["due_at"])
