@@ -98,6 +98,11 @@ class Conflict(OperationError):
     default_code = "conflict"
 
 
+class PreconditionFailed(OperationError):
+    status = 412
+    default_code = "version_changed"
+
+
 class TooLarge(OperationError):
     status = 413
     default_code = "too_large"

@@ -11,10 +11,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from handlers.audit_trail import record
+from handlers.cron_requests import CronText, ZoneName
 from handlers.names import RowId, Title, WorkspaceId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Forbidden, Instant, NotFound, Operation, Page, Permission
-from handlers.schedules.cron import MAX_LENGTH
 from handlers.schedules.runs import Arguments, JobName, Key, Run, place_of, shown
 from handlers.schedules.timing import check, next_time
 from storage import runs, schedules
@@ -22,18 +22,6 @@ from storage.schedules import Plan
 
 MOST_IN_A_WORKSPACE = 1000
 
-CronText = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=MAX_LENGTH,
-        description="Minute, hour, day of the month, month, day of the week; the second may stand first.",
-        examples=["30 6 * * mon-fri"],
-    ),
-]
-ZoneName = Annotated[
-    str, Meta(min_length=1, max_length=100, description="In which the cron expression is read; UTC unless given.")
-]
 Seconds = Annotated[int, Meta(ge=1, le=366 * 86400, description="Between two runs, counted from when it was made.")]
 Missed = Literal["skip", "run_once"]
 Overlap = Literal["skip", "queue"]

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
+from handlers.cron_requests import check_cron, parse, zone_of
 from handlers.registry import InvalidRequest
-from handlers.schedules import cron
 from storage.schedules import Plan
-
-_parse = functools.lru_cache(maxsize=1000)(cron.parse)
 
 
 def check(plan: Plan) -> None:
@@ -24,11 +20,8 @@ def check(plan: Plan) -> None:
                 details={"parameter": "time_zone"},
             )
         return
-    try:
-        _parse(plan.cron)
-    except cron.CronError as error:
-        raise InvalidRequest(f"cron: {error}.", code="bad_cron", details={"parameter": "cron"}) from None
-    _zone(plan.time_zone or "UTC")
+    check_cron(plan.cron)
+    zone_of(plan.time_zone or "UTC")
 
 
 def next_time(plan: Plan, anchor: datetime, after: datetime) -> datetime | None:
@@ -37,16 +30,4 @@ def next_time(plan: Plan, anchor: datetime, after: datetime) -> datetime | None:
         every = timedelta(seconds=plan.every_seconds)
         return anchor + every * ((after - anchor) // every + 1)
     assert plan.cron is not None
-    return _parse(plan.cron).next_after(after, _zone(plan.time_zone or "UTC"))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    # What is no zone may be a folder, a name with a NUL, or one that climbs out of the folder of zones.
-    except (KeyError, ValueError, OSError):
-        raise InvalidRequest(
-            f"time_zone: {name[:60]!r} is not known; use a name such as Europe/Berlin or UTC.",
-            code="bad_time_zone",
-            details={"parameter": "time_zone"},
-        ) from None
+    return parse(plan.cron).next_after(after, zone_of(plan.time_zone or "UTC"))
