@@ -1,0 +1,122 @@
+"""What is usual at an hour of the day or of the week: profiles of a series over cycles, each from earlier ones only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.columns import Array
+
+HOUR_MS, DAY_MS, WEEK_MS = 3_600_000, 86_400_000, 7 * 86_400_000
+# 1970 began on a Thursday; weeks begin on Mondays.
+_MONDAY_MS = 4 * DAY_MS
+LEAST_CYCLES = 2
+# So many cycles are remembered of days and of weeks.
+_MOST_DAYS, _MOST_WEEKS = 7, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Cycles of `length_ms` in bins of `bin_ms`, which divides it. UTC."""
+
+    length_ms: int
+    bin_ms: int
+    most: int
+
+    @property
+    def bins(self) -> int:
+        return self.length_ms // self.bin_ms
+
+    @property
+    def name(self) -> str:
+        """`day` or `week`."""
+        return "day" if self.length_ms == DAY_MS else "week"
+
+    def numbers(self, at_ms: Array) -> Array:
+        """int64: which cycle each time is in."""
+        return np.asarray((at_ms - _MONDAY_MS) // self.length_ms)
+
+    def places(self, at_ms: Array) -> Array:
+        """float64: where in its cycle each time is, in bins from the middle of the first."""
+        return np.asarray(((at_ms - _MONDAY_MS) % self.length_ms) / self.bin_ms - 0.5)
+
+
+def cycles_for(step_ms: int) -> tuple[Cycle, ...]:
+    """The cycles that samples so far apart can show: a day's in small bins and in hours, a week's in hours."""
+    if step_ms > 2 * HOUR_MS:
+        return (Cycle(WEEK_MS, _bin(step_ms), _MOST_WEEKS),) if step_ms <= DAY_MS else ()
+    hourly = _bin(max(step_ms, HOUR_MS))
+    fine = _bin(max(step_ms, HOUR_MS // 12))
+    daily = dict.fromkeys((fine, hourly))
+    return (*(Cycle(DAY_MS, size, _MOST_DAYS) for size in daily), Cycle(WEEK_MS, hourly, _MOST_WEEKS))
+
+
+def _bin(step_ms: int) -> int:
+    """The smallest usual bin that is not below the step."""
+    sizes = [HOUR_MS * part // 60 for part in (5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440)]
+    return next((size for size in sizes if size >= step_ms), DAY_MS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profiles:
+    """`rows` float64[cycles + 1, bins]: what was usual before each cycle since `first`, NaN where nothing told; the
+    last row is for the cycle to come."""
+
+    cycle: Cycle
+    first: int
+    rows: Array
+
+    def at(self, at_ms: Array) -> Array:
+        """The seasonal part at these times, between the middles of bins along straight lines; NaN where unknown."""
+        number = np.clip(self.cycle.numbers(at_ms) - self.first, 0, len(self.rows) - 1)
+        place = self.cycle.places(at_ms)
+        low = np.floor(place).astype(np.int64)
+        share = place - low
+        bins = self.cycle.bins
+        return np.asarray(self.rows[number, low % bins] * (1.0 - share) + self.rows[number, (low + 1) % bins] * share)
+
+    def one(self, at_ms: int) -> float:
+        """The same at one time."""
+        cycle = self.cycle
+        since = at_ms - _MONDAY_MS
+        row = self.rows[min(max(since // cycle.length_ms - self.first, 0), len(self.rows) - 1)]
+        place = since % cycle.length_ms / cycle.bin_ms - 0.5
+        low = math.floor(place)
+        share = place - low
+        return float(row[low % cycle.bins] * (1.0 - share) + row[(low + 1) % cycle.bins] * share)
+
+
+def profiles_of(at_ms: Array, values: Array, cycle: Cycle) -> Profiles | None:
+    """None where fewer than three cycles have been seen. `at_ms` rises; values without NaN."""
+    numbers = cycle.numbers(at_ms)
+    first, last = int(numbers[0]), int(numbers[-1])
+    if last - first < LEAST_CYCLES:
+        return None
+    first = max(first, last - 8 * cycle.most)
+    kept = numbers >= first
+    bins = cycle.bins
+    cells = (numbers[kept] - first) * bins + np.floor(cycle.places(at_ms[kept]) + 0.5).astype(np.int64)
+    size = (last - first + 1) * bins
+    counts = np.bincount(cells, minlength=size)
+    with np.errstate(invalid="ignore"):
+        means = (np.bincount(cells, values[kept], minlength=size) / counts).reshape(-1, bins)
+    return Profiles(cycle, first, _usual(means, cycle.most))
+
+
+def _usual(means: Array, most: int) -> Array:
+    """Before each cycle, the median over the last ones of how far each bin was from its cycle's middle.
+
+    A cycle of which less than half was seen has no middle to speak of.
+    """
+    seen = np.isfinite(means).sum(axis=1) >= 0.5 * means.shape[1]
+    relative = np.full_like(means, np.nan)
+    relative[seen] = means[seen] - np.nanmedian(means[seen], axis=1, keepdims=True)
+    rows = np.full((len(means) + 1, means.shape[1]), np.nan)
+    for row in range(LEAST_CYCLES, len(means) + 1):
+        past = relative[max(0, row - most) : row]
+        told = np.isfinite(past).sum(axis=0) >= LEAST_CYCLES
+        if told.any():
+            rows[row, told] = np.nanmedian(past[:, told], axis=0)
+    return rows
