@@ -1,0 +1,294 @@
+"""Visits become samples with markers: whatever happens, no rate is taken across two lives of a counter."""
+
+import itertools
+import math
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connectors.performance.epochs import Followed, Sample, Standing, follow, interrupted, recalled, remembered
+from connectors.performance.figures import COUNTER, GAUGE, Figure, FigureGroup, Visit
+
+INTERVAL_MS = 10_000
+LEVEL = "fast"
+GROUPS = {"database/a": ("commits", "rollbacks"), "database/b": ("reads",), "wal": ("bytes",)}
+
+
+@dataclass
+class Server:
+    """Counters by (group, metric), each with the number of its life; `resets` is what the server says of a group."""
+
+    number: int
+    started: int = 0
+    values: dict[tuple[str, str], float] = field(default_factory=dict)
+    lives: dict[tuple[str, str], int] = field(default_factory=dict)
+    resets: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for group, metrics in GROUPS.items():
+            self.reset(group)
+            for metric in metrics:
+                self.values[group, metric] = self.number * 1_000.0
+
+    def begin(self, group: str, metric: str) -> None:
+        self.lives[group, metric] = self.lives.get((group, metric), 0) + 1
+        self.values[group, metric] = 0.0
+
+    def reset(self, group: str) -> None:
+        self.resets[group] = self.resets.get(group, 0) + 1
+        for metric in GROUPS[group]:
+            self.begin(group, metric)
+
+    def restart(self) -> None:
+        """Nothing but the time of the start says that the counters began anew."""
+        self.started += 1
+        for group, metric in self.values:
+            self.begin(group, metric)
+
+    @property
+    def identity(self) -> str:
+        return f"{self.number}/{self.started}"
+
+
+@dataclass
+class World:
+    """A source whose statistics may do anything, visited by collectors that may die. `lives` tells for each stored
+    sample of a counter which life it is of."""
+
+    servers: list[Server] = field(default_factory=lambda: [Server(1), Server(2)])
+    active: int = 0
+    now_ms: int = 1_000_000_000
+    standing: Standing | None = None
+    note: str = "{}"
+    newest_ms: int = 0
+    stored: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+    lives: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    missed: set[str] = field(default_factory=set)
+
+    @property
+    def server(self) -> Server:
+        return self.servers[self.active]
+
+    def visit(self, *, notes: bool = True) -> Followed:
+        groups = [
+            FigureGroup(
+                group,
+                str(self.server.resets[group]),
+                [
+                    Figure(metric, (("group", group),), COUNTER, "", self.server.values[group, metric])
+                    for metric in metrics
+                    if metric not in self.hidden
+                ],
+            )
+            for group, metrics in GROUPS.items()
+            if group not in self.hidden
+        ]
+        followed = follow(self.standing, Visit(self.now_ms, self.server.identity, groups, 0.0), INTERVAL_MS)
+        self.take(followed, notes=notes)
+        return followed
+
+    def take(self, followed: Followed, *, notes: bool = True) -> None:
+        for sample in followed.samples:
+            self.store(sample)
+        self.standing = followed.standing
+        if not followed.is_too_early:
+            self.newest_ms = followed.standing.at_ms
+            self.missed |= self.hidden
+            if notes:
+                self.note = remembered({LEVEL: followed.standing})
+
+    def store(self, sample: Sample) -> None:
+        key = (sample.figure.metric, sample.figure.labels[0][1])
+        assert sample.at_ms not in self.stored.setdefault(key, {}), "two samples of one series at one time"
+        self.stored[key][sample.at_ms] = sample.figure.value
+        self.lives[*key, sample.at_ms] = self.server.number * 1_000_000 + self.server.lives[key[1], key[0]]
+
+    def interrupt(self) -> None:
+        if self.standing is not None:
+            self.take(interrupted(self.standing, self.now_ms))
+
+    def replace_collector(self) -> None:
+        self.standing = recalled(self.note, {LEVEL: self.newest_ms}).get(LEVEL)
+
+    def rated(self) -> list[tuple[tuple[str, str], int, int]]:
+        """Key and times of each two samples that a rate is computed from."""
+        pairs = []
+        for key, samples in self.stored.items():
+            times = sorted(samples)
+            for first, second in itertools.pairwise(times):
+                if samples[second] >= samples[first]:  # false where either is a marker
+                    pairs.append((key, first, second))
+        return pairs
+
+
+events = st.one_of(
+    st.tuples(st.just("visit"), st.booleans()),
+    st.tuples(st.just("visit"), st.just(True)),
+    st.tuples(st.just("busy"), st.sampled_from([0, 1, 500, 5_000])),
+    st.tuples(st.just("reset"), st.sampled_from(sorted(GROUPS))),
+    st.tuples(st.just("restart"), st.none()),
+    st.tuples(st.just("failover"), st.none()),
+    st.tuples(st.just("wait"), st.sampled_from([1, 2, 10_000, 20_000, 60_000, -1, -30_000, -3_600_000, 86_400_000])),
+    st.tuples(st.just("die"), st.none()),
+    st.tuples(st.just("interrupt"), st.none()),
+    st.tuples(st.just("hide"), st.sampled_from(["commits", "reads", "wal"])),
+)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(events, max_size=60))
+def test_no_rate_is_taken_across_two_lives(happening: list[tuple[str, object]]) -> None:
+    world = World()
+    for name, how in happening:
+        happen(world, name, how)
+    for key, first, second in world.rated():
+        assert world.lives[*key, first] == world.lives[*key, second], (key, first, second)
+
+
+def happen(world: World, name: str, how: object) -> None:
+    match name, how:
+        case "visit", bool():
+            world.now_ms += INTERVAL_MS
+            world.visit(notes=how)
+        case "wait", int():
+            world.now_ms += how
+        case "die", _:
+            world.replace_collector()
+        case "interrupt", _:
+            world.interrupt()
+        case _:
+            happen_to_the_source(world, name, how)
+
+
+def happen_to_the_source(world: World, name: str, how: object) -> None:
+    match name, how:
+        case "busy", int():
+            for key in world.server.values:
+                world.server.values[key] += how
+        case "reset", str():
+            world.server.reset(how)
+        case "restart", _:
+            world.server.restart()
+        case "failover", _:
+            world.active = 1 - world.active
+        case "hide", str():
+            world.hidden ^= {how}
+            # What was seen to be gone may come back as another one of that name, and nothing says so.
+            for group, metric in world.server.values:
+                if how in (group, metric) and how in world.missed:
+                    world.server.begin(group, metric)
+            world.missed -= {how}
+
+
+@given(st.lists(st.sampled_from(["visit", "late", "die"]), min_size=2, max_size=20))
+def test_nothing_is_left_out_while_nothing_happens(steps: list[str]) -> None:
+    """A visit that was missed, and a collector that takes over in time, cost nothing."""
+    world = World()
+    world.visit()
+    visits = 1
+    for step in steps:
+        for key in world.server.values:
+            world.server.values[key] += 7
+        world.now_ms += 2 * INTERVAL_MS if step == "late" else INTERVAL_MS
+        if step == "die":
+            world.replace_collector()
+        world.visit()
+        visits += 1
+    assert len(world.rated()) == (visits - 1) * len(world.server.values)
+
+
+def test_a_counter_that_passed_its_old_value_after_a_reset_has_a_marker() -> None:
+    world = World()
+    world.visit()
+    world.server.reset("database/a")
+    for key in world.server.values:
+        world.server.values[key] += 9_000_000
+    world.now_ms += INTERVAL_MS
+    samples = world.visit().samples
+    assert {sample.figure.metric for sample in samples if math.isnan(sample.figure.value)} == {"commits", "rollbacks"}
+    assert {sample.at_ms for sample in samples if math.isnan(sample.figure.value)} == {world.now_ms - 1}
+
+
+def test_a_reset_of_statistics_does_not_interrupt_gauges_but_a_restart_does() -> None:
+    size = Figure("size", (), GAUGE, "By", 5.0)
+    visit = Visit(1_000, "server", [FigureGroup("sizes", "1", [size])], 0.0)
+    before = follow(None, visit, INTERVAL_MS).standing
+    reset = replace(visit, at_ms=11_000, groups=[FigureGroup("sizes", "2", [size])])
+    assert [sample.figure.value for sample in follow(before, reset, INTERVAL_MS).samples] == [5.0]
+    restart = replace(visit, at_ms=11_000, server="another")
+    marker, value = follow(before, restart, INTERVAL_MS).samples
+    assert math.isnan(marker.figure.value)
+    assert (marker.at_ms, value.at_ms) == (10_999, 11_000)
+
+
+def test_a_gap_begins_where_the_next_sample_was_due() -> None:
+    world = World()
+    first = world.now_ms
+    world.visit()
+    world.now_ms += 6 * INTERVAL_MS
+    world.visit()
+    assert {at for at, value in world.stored["reads", "database/b"].items() if math.isnan(value)} == {
+        first - 1,
+        first + INTERVAL_MS,
+        world.now_ms - 1,
+    }
+
+
+def test_what_is_gone_ends_with_a_marker() -> None:
+    world = World()
+    world.visit()
+    world.hidden = {"wal", "commits"}
+    world.now_ms += INTERVAL_MS
+    ended = [sample.figure.metric for sample in world.visit().samples if math.isnan(sample.figure.value)]
+    assert sorted(ended) == ["bytes", "commits"]
+
+
+def test_a_source_that_does_not_answer_ends_everything_at_once() -> None:
+    world = World()
+    world.visit()
+    world.now_ms += 3_000
+    world.interrupt()
+    assert all(math.isnan(samples[world.now_ms]) for samples in world.stored.values())
+    world.now_ms += 3_000
+    world.visit()
+    assert world.rated() == []
+
+
+def test_a_clock_that_was_set_back_leaves_no_samples_until_it_has_caught_up() -> None:
+    world = World()
+    world.visit()
+    world.now_ms -= 5_000
+    early = world.visit()
+    assert (early.is_too_early, early.samples) == (True, [])
+    world.now_ms += INTERVAL_MS
+    assert not world.visit().is_too_early
+    assert len(world.rated()) == len(world.server.values)
+
+
+def test_what_is_not_a_number_is_no_sample() -> None:
+    odd = [Figure("age", (), GAUGE, "s", value) for value in (math.nan, math.inf)]
+    assert follow(None, Visit(1_000, "server", [FigureGroup("ages", "1", odd)], 0.0), INTERVAL_MS).samples == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[", '{"fast": 1}', '{"slow": {"at_ms": 1, "server": "s", "groups": {}}}'])
+def test_a_note_that_says_nothing_recalls_nothing(text: str) -> None:
+    assert recalled(text, {"fast": 1, "slow": 2}) == {}
+
+
+def test_a_collector_that_died_before_its_note_leaves_a_gap() -> None:
+    """The note says what goes on, but there are samples of another server after it."""
+    world = World()
+    world.visit()
+    world.active = 1
+    world.now_ms += INTERVAL_MS
+    world.visit(notes=False)
+    world.active = 0
+    for key in world.server.values:
+        world.server.values[key] += 5_000
+    world.replace_collector()
+    world.now_ms += INTERVAL_MS
+    world.visit()
+    assert world.rated() == []
