@@ -185,15 +185,15 @@ def _narrowest(at_ms: Array, values: Array, found: list[Profiles]) -> tuple[_Can
             first = max(first, begins)
     best: _Candidate | None = None
     least = math.inf
-    for profiles, part in seasons:
+    for each, part in seasons:
         adjusted = values - part
         for window in windows:
             residuals = adjusted - trailing_medians(adjusted, window)[:-1]
             compared = residuals[first:]
             width = float(np.quantile(np.abs(compared - np.median(compared)), _COMPARED))
             if best is None or width < _NARROWER * least:
-                season = None if profiles is None else profiles.cycle.name
-                best, least = _Candidate(season, profiles, window, adjusted, residuals), width
+                season = None if each is None else each.cycle.name
+                best, least = _Candidate(season, each, window, adjusted, residuals), width
     assert best is not None
     return best, first
 
