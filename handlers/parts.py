@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from storage.bus.channels import Bus
     from storage.bus.directory import NodeDirectory
     from storage.database import Database
+    from storage.samples.store import SampleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Parts:
     nodes: NodeDirectory
     sources: SourceConnections
     runs: DurableRuns
+    samples: SampleStore
     limits: Limits = field(default_factory=Limits)
     outgoing: Outgoing = field(default_factory=Outgoing)
     readers: SourceReaders = field(default_factory=SourceReaders)

@@ -47,6 +47,7 @@ from server.tracing import open_tracing
 from storage.bus.channels import Bus
 from storage.bus.directory import NodeDirectory
 from storage.database import Database
+from storage.samples.store import SampleStore
 from storage.sealing import open_sealer
 from storage.update_log import open_update_log
 
@@ -125,6 +126,7 @@ async def running(
         nodes,
         sources,
         runs,
+        SampleStore(database, utc_now),
         _limits(settings),
         outgoing,
         backups=BackupOptions(settings.postgres_tools, settings.backups_kept),

@@ -7,7 +7,8 @@ StorageError
 ├── AlreadyExists          the name is taken
 ├── BrokenReference        a row refers to one that does not exist, or breaks another rule of its table
 ├── MissingDocument        updates for documents that are gone
-└── IncompleteLog          a part of the log that was asked for is not there (any more)
+├── IncompleteLog          a part of the log that was asked for is not there (any more)
+└── TrimmedTail            batches of samples that were asked for are only in chunks by now
 """
 
 from collections.abc import Iterable
@@ -52,3 +53,7 @@ class MissingDocument(StorageError):
 
 class IncompleteLog(StorageError):
     """The log does not hold every update between the newest usable snapshot and the number asked for."""
+
+
+class TrimmedTail(StorageError):
+    """Batches of samples after the number asked for are gone: their samples are in chunks only."""

@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, Large
 from storage.tables import NAME, ROW_ID, Instant, metadata
 
 # What is stored of a source. Batches have the numbers 1, 2, 3, … without gaps, `head` is the newest; those up to
-# `sealed` are in chunks. `refused` counts samples of series beyond the source's limit.
+# `sealed` are in chunks. `series` counts all series that there ever were, `forgotten` how often some were deleted.
+# `refused` counts samples that were not taken: of series beyond the source's limit, or of a time that is not kept.
 metric_sources = Table(
     "metric_sources",
     metadata,
@@ -17,15 +18,17 @@ metric_sources = Table(
     Column("head", BigInteger, nullable=False),
     Column("sealed", BigInteger, nullable=False),
     Column("series", Integer, nullable=False),
+    Column("forgotten", Integer, nullable=False),
     Column("refused", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# `labels` is a JSON object with sorted keys, `digest` one of the metric and the labels. `kind` is gauge or counter.
+# The id says whose the series is, and its number there (series.py). `labels` is a JSON object with sorted keys,
+# `digest` one of the metric and the labels. `kind` is gauge or counter. `last_ms` is as of the last sealing.
 metric_series = Table(
     "metric_series",
     metadata,
-    Column("id", ROW_ID, primary_key=True),
+    Column("id", ROW_ID, primary_key=True, autoincrement=False),
     Column("source_id", BigInteger, nullable=False),
     Column("metric", NAME, nullable=False),
     Column("labels", Text, nullable=False),
@@ -36,10 +39,9 @@ metric_series = Table(
     Column("last_ms", BigInteger, nullable=False),
     Index(None, "source_id", "digest", unique=True),
     Index(None, "source_id", "metric"),
-    sqlite_autoincrement=True,
 )
 
-# Samples as they came, in columns (metric_batch.py), until they are in chunks.
+# Samples as they came, in columns (batch_body.py): the tail that others follow. `stored_ms` is when they came.
 metric_batches = Table(
     "metric_batches",
     metadata,
@@ -48,25 +50,36 @@ metric_batches = Table(
     Column("samples", Integer, nullable=False),
     Column("first_ms", BigInteger, nullable=False),
     Column("last_ms", BigInteger, nullable=False),
+    Column("stored_ms", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 
-# A stretch of one series, in columns. `tier` 0 holds the samples themselves, the others what they come to each minute,
-# quarter of an hour, quarter of a day.
+# A window of a few series with neighbouring ids, in columns. `tier` 0 holds the samples themselves, the others what they
+# come to each minute, quarter of an hour, quarter of a day. The times in it are from `first_ms` to `last_ms`. Where two
+# parts of a window speak of the same time, the higher counts; `is_open` are those that are not in the next tier yet.
 metric_chunks = Table(
     "metric_chunks",
     metadata,
-    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("group_id", BigInteger, primary_key=True, autoincrement=False),
     Column("tier", SmallInteger, primary_key=True, autoincrement=False),
     Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
-    Column("end_ms", BigInteger, nullable=False),
+    Column("part", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
     Column("points", Integer, nullable=False),
+    Column("is_open", Boolean, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    sqlite_with_rowid=False,
 )
-# For retention.
-Index(None, metric_chunks.c.tier, metric_chunks.c.end_ms)
+# For retention, and for what is to be closed.
+Index(None, metric_chunks.c.tier, metric_chunks.c.start_ms)
+Index(
+    "ix_metric_chunks_open",
+    metric_chunks.c.start_ms,
+    metric_chunks.c.group_id,
+    sqlite_where=metric_chunks.c.is_open,
+    postgresql_where=metric_chunks.c.is_open,
+)
 
 # How a source is collected from. `settings` is JSON; `credentials` of an exporter are sealed as those of data sources.
 metric_collections = Table(

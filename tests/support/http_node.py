@@ -31,6 +31,7 @@ from storage import audit, members, users, workspaces
 from storage.bus.directory import NodeDirectory
 from storage.bus.memory_bus import MemoryBus
 from storage.database import Database
+from storage.samples.store import SampleStore
 from storage.sealing import Sealer
 from storage.update_log import open_update_log
 
@@ -177,7 +178,10 @@ def _compose(
     nodes = NodeDirectory(bus, this_node.describe, now)
     sources = SourceConnections(database, Sealer(SECRET.encode()), clock=lambda: node.ticks)
     audit_trail = AuditTrail(database, now)
-    parts = Parts(database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, limits, outgoing)
+    samples = SampleStore(database, now)
+    parts = Parts(
+        database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, samples, limits, outgoing
+    )
     authenticator = Authenticator(database, access, SECRET, now)
     routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))

@@ -32,6 +32,7 @@ def _metric_sources() -> None:
         sa.Column("head", sa.BigInteger(), nullable=False),
         sa.Column("sealed", sa.BigInteger(), nullable=False),
         sa.Column("series", sa.Integer(), nullable=False),
+        sa.Column("forgotten", sa.Integer(), nullable=False),
         sa.Column("refused", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("source_id", name="pk_metric_sources"),
         sqlite_with_rowid=False,
@@ -41,7 +42,7 @@ def _metric_sources() -> None:
 def _metric_series() -> None:
     op.create_table(
         "metric_series",
-        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("id", ROW_ID, nullable=False, autoincrement=False),
         sa.Column("source_id", sa.BigInteger(), nullable=False),
         sa.Column("metric", NAME, nullable=False),
         sa.Column("labels", sa.Text(), nullable=False),
@@ -51,7 +52,6 @@ def _metric_series() -> None:
         sa.Column("first_ms", sa.BigInteger(), nullable=False),
         sa.Column("last_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_metric_series"),
-        sqlite_autoincrement=True,
     )
     op.create_index("ix_metric_series_source_id_digest", "metric_series", ["source_id", "digest"], unique=True)
     op.create_index("ix_metric_series_source_id_metric", "metric_series", ["source_id", "metric"])
@@ -65,6 +65,7 @@ def _metric_batches() -> None:
         sa.Column("samples", sa.Integer(), nullable=False),
         sa.Column("first_ms", sa.BigInteger(), nullable=False),
         sa.Column("last_ms", sa.BigInteger(), nullable=False),
+        sa.Column("stored_ms", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("source_id", "seq", name="pk_metric_batches"),
         sqlite_with_rowid=False,
@@ -74,16 +75,25 @@ def _metric_batches() -> None:
 def _metric_chunks() -> None:
     op.create_table(
         "metric_chunks",
-        sa.Column("series_id", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("group_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("tier", sa.SmallInteger(), nullable=False, autoincrement=False),
         sa.Column("start_ms", sa.BigInteger(), nullable=False, autoincrement=False),
-        sa.Column("end_ms", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.BigInteger(), nullable=False, autoincrement=False),
+        sa.Column("first_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_ms", sa.BigInteger(), nullable=False),
         sa.Column("points", sa.Integer(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("series_id", "tier", "start_ms", name="pk_metric_chunks"),
-        sqlite_with_rowid=False,
+        sa.PrimaryKeyConstraint("group_id", "tier", "start_ms", "part", name="pk_metric_chunks"),
     )
-    op.create_index("ix_metric_chunks_tier_end_ms", "metric_chunks", ["tier", "end_ms"])
+    op.create_index("ix_metric_chunks_tier_start_ms", "metric_chunks", ["tier", "start_ms"])
+    is_open = sa.text("is_open")
+    open_ones = ["start_ms", "group_id"]
+    op.create_index("ix_metric_chunks_open", "metric_chunks", open_ones, sqlite_where=is_open, postgresql_where=is_open)
+    if op.get_bind().dialect.name == "postgresql":
+        # The bodies are compressed already.
+        op.execute("ALTER TABLE metric_chunks ALTER COLUMN body SET STORAGE EXTERNAL")
+        op.execute("ALTER TABLE metric_batches ALTER COLUMN body SET STORAGE EXTERNAL")
 
 
 def _metric_collections() -> None:
