@@ -15,7 +15,7 @@ from cel_expr_python import cel  # type: ignore[import-untyped]
 from analysis.rules.rule_types import LONGEST_EXPRESSION, RuleError
 
 MOST_ITEMS = 1000
-_DEEPEST_LOOPS = 2
+DEEPEST_LOOPS = 2
 
 _TOKENS = re.compile(
     r"""(?P<text>r?(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'))"""
@@ -28,12 +28,12 @@ _TOKENS = re.compile(
 class Expression:
     """A checked condition over named values. Evaluating it twice with the same values answers the same."""
 
-    def __init__(self, source: str, names: tuple[str, ...]) -> None:
+    def __init__(self, source: str, names: tuple[str, ...], *, deepest_loops: int = DEEPEST_LOOPS) -> None:
         """Raises RuleError with the place of what is wrong."""
         if len(source) > LONGEST_EXPRESSION:
             raise RuleError(f"an expression has {LONGEST_EXPRESSION} characters at most, this one has {len(source)}")
-        if _loop_depth(source) > _DEEPEST_LOOPS:
-            raise RuleError(f"all, exists, map and filter may stand in each other {_DEEPEST_LOOPS} deep at most")
+        if _loop_depth(source) > deepest_loops:
+            raise RuleError(f"all, exists, map and filter may stand in each other {deepest_loops} deep at most")
         environment = cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN))
         try:
             self._compiled = environment.compile(source)
