@@ -51,12 +51,12 @@ _NOT_ACKNOWLEDGED: dict[str, Any] = dict.fromkeys(
 )
 
 # An alert that was resolved a moment ago and fires again is told as reopened.
-FIRED, REOPENED = "alert.fired", "alert.reopened"
+FIRED, REOPENED, COMMENTED = "alert.fired", "alert.reopened", "alert.commented"
 FIRE = Transition(FIRED, Change(frozenset({PENDING}), {"state": FIRING}, fires=True))
 UNACKNOWLEDGE = Transition(
     "alert.unacknowledged", Change(frozenset({ACKNOWLEDGED}), {"state": FIRING, **_NOT_ACKNOWLEDGED})
 )
-UNSNOOZE = Transition("alert.unsnoozed", Change(OPEN, {"snoozed_until": None}))
+UNSNOOZE = Transition("alert.unsnoozed", Change(OPEN, {"snoozed_until": None}, unless_equal="snoozed_until"))
 ACKNOWLEDGEMENT_ENDS = Transition(
     "alert.unacknowledged",
     Change(frozenset({ACKNOWLEDGED}), {"state": FIRING, **_NOT_ACKNOWLEDGED}, due="acknowledged_until"),
@@ -82,13 +82,15 @@ def snooze(until: datetime) -> Transition:
 
 
 def assign(user_id: str | None) -> Transition:
-    return Transition("alert.assigned" if user_id else "alert.unassigned", Change(OPEN, {"assignee": user_id}))
+    change = Change(OPEN, {"assignee": user_id}, unless_equal="assignee")
+    return Transition("alert.assigned" if user_id else "alert.unassigned", change)
 
 
 def suppress(by: Sequence[Mapping[str, Any]]) -> Transition:
     """Nobody is notified because of these (see `alert_shapes.Suppression`); with none, people are again."""
     values = {"suppressed_by": list(by) or None}
-    return Transition("alert.suppressed" if by else "alert.unsuppressed", Change(OPEN, values))
+    change = Change(OPEN, values, unless_equal="suppressed_by")
+    return Transition("alert.suppressed" if by else "alert.unsuppressed", change)
 
 
 def set_severity(alert: Alert, severity: str) -> Transition:
@@ -175,10 +177,12 @@ async def move_many(connection: AsyncConnection, outbox: Outbox, moves: Sequence
 
 
 async def comment(
-    connection: AsyncConnection, outbox: Outbox, alert: Alert, text: str, *, at: datetime, actor: str
+    connection: AsyncConnection, outbox: Outbox, alert_id: int, text: str, *, at: datetime, actor: str
 ) -> None:
-    """Something is said of it; it stays of the same version."""
-    await _tell(connection, outbox, [_Told(alert, "alert.commented", actor, text)], at)
+    """Something is said of it; it stays of the same version. Nothing if the alert is gone."""
+    await alerts.lock(connection, [alert_id])
+    told = [_Told(alert, COMMENTED, actor, text) for alert in await alerts.get_many(connection, [alert_id])]
+    await _tell(connection, outbox, told, at)
 
 
 @dataclass(frozen=True, slots=True)

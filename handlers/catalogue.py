@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers.alerts import acknowledging_many, acting, commenting, looking
 from handlers.analytics import correlations, insights, predictions, relationships, verdicts
 from handlers.analytics import results as analytics_results
 from handlers.backups import operations as backup_operations
@@ -97,6 +98,10 @@ OPERATIONS = (
     *predictions.OPERATIONS,
     *analytics_results.OPERATIONS,
     *verdicts.OPERATIONS,
+    *looking.OPERATIONS,
+    *acknowledging_many.OPERATIONS,
+    *acting.OPERATIONS,
+    *commenting.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (

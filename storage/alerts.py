@@ -98,13 +98,15 @@ class Alert:
 class Change:
     """What becomes of alerts that are in one of the states `of`: `values` are columns.
 
-    `fires` sets when it fired, and counts a time after the first. `due` is a column that holds a time which has come.
+    `fires` sets when it fired, and counts a time after the first. `due` is a column that holds a time which has come;
+    `unless_equal` is one of `values` that has to be another than before.
     """
 
     of: frozenset[str]
     values: Mapping[str, Any]
     fires: bool = False
     due: str | None = None
+    unless_equal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,8 @@ async def change(
     conditions: list[ColumnElement[bool]] = [alerts.c.state.in_(sorted(wanted.of))]
     if wanted.due is not None:
         conditions.append(alerts.c[wanted.due] <= at)
+    if wanted.unless_equal is not None:
+        conditions.append(alerts.c[wanted.unless_equal].is_distinct_from(values[wanted.unless_equal]))
     if expected_version is not None:
         conditions.append(alerts.c.version == expected_version)
     changed: dict[int, Alert] = {}
