@@ -105,7 +105,7 @@ class RateOfChange(
 
 
 class Ratio(Compared, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="ratio"):
-    It is outside at `enter` robust standard deviations, or at what one in 1 / `false_alarm_rate` values reaches, and
+    """One value divided by another of the same group. Below `min_denominator` it is never bad: one of two is no half."""
 
     numerator: Selector
     denominator: Selector
