@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -34,8 +34,8 @@ _RAISED = (
 )
 
 
-async def open_session(settings: SourceSettings) -> Any:
-    """Raises ConnectorError with what kept it from being opened."""
+async def open_session(settings: SourceSettings, parameters: Mapping[str, str] | None = None) -> Any:
+    """Raises ConnectorError with what kept it from being opened. `parameters` of the session go before the usual."""
     if not settings.host or not settings.database or not settings.user:
         raise errors.BadSettings("host, database and user are needed")
     limits = settings.limits
@@ -62,6 +62,7 @@ async def open_session(settings: SourceSettings) -> Any:
                     "timezone": "UTC",
                     "datestyle": "ISO, MDY",
                     "intervalstyle": "iso_8601",
+                    **(parameters or {}),
                 },
             )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from connectors.performance.figures import PerformanceReader
 
 _MODULES = {
-    Kind.POSTGRESQL: "connectors.performance.postgresql",
+    Kind.POSTGRESQL: "connectors.performance.postgresql.reader",
     Kind.MYSQL: "connectors.performance.mysql",
     Kind.SQLITE: "connectors.performance.sqlite",
     Kind.DUCKDB: "connectors.performance.files",
