@@ -40,6 +40,15 @@ alert_rules = Table(
     sqlite_autoincrement=True,
 )
 
+# Up to which batch the rules are evaluated over a source: written with what came of it.
+alert_cursors = Table(
+    "alert_cursors",
+    metadata,
+    Column("source_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # What is or was wrong. `domain` is performance or security, `fingerprint` a digest of what makes it the same alert.
 # `state` is pending, firing, acknowledged or resolved; one that is not resolved is the only one of its fingerprint.
 # `last_true_at`, `false_since` and `missing_since` are what the next evaluation has to know of those before it.

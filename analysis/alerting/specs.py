@@ -105,7 +105,7 @@ class RateOfChange(
 
 
 class Ratio(Compared, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="ratio"):
-    """One value divided by another of the same group. Below `min_denominator` it is never bad: one of two is no half."""
+    """One value divided by another of the same group. Below `min_denominator` it is never bad: 1 of 2 is no half."""
 
     numerator: Selector
     denominator: Selector

@@ -16,6 +16,7 @@ INSTANT = sa.BigInteger()
 def upgrade() -> None:
     _leases()
     _alert_rules()
+    _alert_cursors()
     _alerts()
     _alert_history()
     _alert_silences()
@@ -62,6 +63,16 @@ def _alert_rules() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_alert_rules_workspace_id_id", "alert_rules", ["workspace_id", "id"])
+
+
+def _alert_cursors() -> None:
+    op.create_table(
+        "alert_cursors",
+        sa.Column("source_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("source_id", name="pk_alert_cursors"),
+        sqlite_with_rowid=False,
+    )
 
 
 def _alerts() -> None:
