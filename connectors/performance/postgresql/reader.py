@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from connectors.errors import BadSettings, StatementFailed
 from connectors.performance.clock import SourceClock
-from connectors.performance.figures import (
-    Level,
-    Visit,
-)
+from connectors.performance.figures import Blocking, Level, StatementSnapshot, StatementText, Unsupported, Visit
+from connectors.performance.postgresql.blocking import blocking, blocking_sql
 from connectors.performance.postgresql.session import Session
+from connectors.performance.postgresql.statements import Statements
 from connectors.performance.postgresql.visits import Visits
 from connectors.settings import SourceSettings
 
@@ -34,12 +33,39 @@ class PostgresqlReader:
         self._one_at_a_time = asyncio.Lock()
         self._session: Session | None = None
         self._visits: Visits | None = None
+        self._statements: Statements | None = None
+        self._blocking_sql: str | None = None
 
     async def visit(self, level: Level) -> Visit:
         async with self._asking() as session:
             if self._visits is None:
                 self._visits = Visits(session, self._clock, self._now)
             return await self._visits.visit(level)
+
+    async def statements(self) -> StatementSnapshot | Unsupported:
+        async with self._asking() as session:
+            found = await self._found_statements(session)
+            return found if isinstance(found, Unsupported) else await found.snapshot(self._clock, self._now)
+
+    async def statement_texts(self, keys: Sequence[str]) -> dict[str, StatementText]:
+        async with self._asking() as session:
+            found = await self._found_statements(session)
+            return {} if isinstance(found, Unsupported) else await found.texts(keys)
+
+    async def blocking(self) -> Blocking:
+        async with self._asking() as session:
+            if self._blocking_sql is None:
+                self._blocking_sql = blocking_sql(session)
+            return await blocking(session, self._blocking_sql, self._clock, self._now)
+
+    async def _found_statements(self, session: Session) -> Statements | Unsupported:
+        """Looked for until it is found: extensions are made while we look on."""
+        if self._statements is None:
+            found = await Statements.found(session)
+            if isinstance(found, Unsupported):
+                return found
+            self._statements = found
+        return self._statements
 
     async def aclose(self) -> None:
         self._forget()
@@ -64,6 +90,7 @@ class PostgresqlReader:
                 raise
 
     def _forget(self) -> None:
-        session, self._session, self._visits = self._session, None, None
+        session, self._session = self._session, None
+        self._visits, self._statements, self._blocking_sql = None, None, None
         if session is not None:
             session.terminate()
