@@ -136,9 +136,19 @@ async def enabled(connection: AsyncConnection, domain: str) -> list[AlertRule]:
     return [_rule(row) for row in await connection.execute(query)]
 
 
-async def any_enabled(connection: AsyncConnection, domain: str) -> bool:
-    query = _present(domain).where(alert_rules.c.enabled, _IS_SEEN).with_only_columns(alert_rules.c.id).limit(1)
-    return await connection.scalar(query) is not None
+async def signature(connection: AsyncConnection, domain: str) -> tuple[int, ...]:
+    """Another one when other rules are to be evaluated, or over other sources. The first number counts the rules."""
+    rules = select(
+        func.count(), func.coalesce(func.sum(alert_rules.c.version), 0), func.coalesce(func.max(alert_rules.c.id), 0)
+    )
+    rules = rules.where(
+        alert_rules.c.domain == domain, alert_rules.c.deleted_at.is_(None), alert_rules.c.enabled, _IS_SEEN
+    )
+    sources = select(func.count(), func.coalesce(func.max(data_sources.c.id), 0)).where(
+        data_sources.c.deleted_at.is_(None)
+    )
+    found = (*(await connection.execute(rules)).one(), *(await connection.execute(sources)).one())
+    return tuple(int(each) for each in found)
 
 
 async def are_as_known(connection: AsyncConnection, versions: Mapping[int, int]) -> bool:

@@ -72,11 +72,9 @@ class Engine:
         samples = RecentSamples(max((wanted.horizon_ms for _, wanted in watching), default=0) + ALLOWANCE_MS)
         watchers: dict[tuple[tuple[int, int], Labels], tuple[Plan, Labels]] = {}
         for plan, wanted in watching:
-            group = plan.join(wanted, labels, samples, is_counter=is_counter)
+            group = plan.join(wanted, labels, samples, is_counter=is_counter, last_ms=last_ms)
             if group is not None:
                 watchers[plan.key, group] = plan, group
-                if isinstance(plan, AbsencePlan) and last_ms:
-                    plan.hear(group, last_ms)
         if not watchers:
             return None
         followed = self.series[series_id] = Followed(samples)
@@ -90,9 +88,14 @@ class Engine:
         followed = self.series[series_id]
         for at, sample in zip(at_ms.tolist(), value.tolist(), strict=True):
             followed.samples.add(at, sample)
-        if at_ms.size:
-            followed.judged_to = max(followed.judged_to, int(at_ms[-1]))
-            self._plain.was_judged(series_id, followed.judged_to)
+        if not at_ms.size:
+            return
+        followed.judged_to = max(followed.judged_to, int(at_ms[-1]))
+        self._plain.was_judged(series_id, followed.judged_to)
+        known = at_ms[~np.isnan(value)]
+        for plan, group in followed.watchers:
+            if isinstance(plan, AbsencePlan) and known.size:
+                plan.hear(group, int(known[-1]))
 
     def settle(self) -> None:
         """Once all history is loaded: when there was data last, for what was restored."""
@@ -113,7 +116,7 @@ class Engine:
                 continue
             for plan, group in (*followed.watchers, *self._plain.watchers(series_id)):
                 if plan.key in wanted and not isinstance(plan, AbsencePlan):
-                    happened += plan.look(group, newest)
+                    happened += plan.look(group, newest, is_old=True)
         return happened
 
     # What is new

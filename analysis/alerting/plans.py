@@ -26,8 +26,9 @@ from analysis.alerting.states import ALLOWANCE_MS, Instance, Timing, Transition,
 from analysis.alerting.wording import check_summary
 from analysis.rules.expressions import ExpressionFailed
 
-# So long a group that gives nothing is known for whoever waits for it to be absent.
 NEVER_MS = 10**15
+# What had given nothing for so long when a rule was made is not missed.
+GONE_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,19 @@ class Plan:
     def wanted(self) -> tuple[Wanted, ...]:
         return tuple(self.judge.wanted) if self.judge is not None else ()
 
-    def join(self, wanted: Wanted, labels: Labels, samples: RecentSamples, *, is_counter: bool) -> Labels | None:
-        """Takes a series of the metric that is wanted, if its labels are; the labels of its group."""
+    def join(
+        self,
+        wanted: Wanted,
+        labels: Labels,
+        samples: RecentSamples,
+        *,
+        is_counter: bool,
+        last_ms: int,  # noqa: ARG002
+    ) -> Labels | None:
+        """Takes a series of the metric that is wanted, if its labels are; the labels of its group.
+
+        `last_ms` is the time of its newest sample.
+        """
         if not selects(wanted.labels, dict(labels)):
             return None
         group = self.group(group_of(labels, wanted.group_by))
@@ -101,10 +113,10 @@ class Plan:
 
     # Judging
 
-    def look(self, labels: Labels, at: int) -> list[Happened]:
-        """Judges a group at a moment."""
+    def look(self, labels: Labels, at: int, *, is_old: bool = False) -> list[Happened]:
+        """Judges a group at a moment; one of before the rule was made or changed only if it `is_old` by intent."""
         instance = self.instances.get(labels)
-        if instance is not None and at < instance.seen_at:
+        if (instance is not None and at < instance.seen_at) or (at < self.rule.since_ms and not is_old):
             return []
         judgement, unknown_is = self._judged(labels, at, is_firing=instance is not None and instance.phase == "firing")
         return self.take(labels, judgement, at, unknown_is)
@@ -176,15 +188,19 @@ class AbsencePlan(Plan):
         # The newest sample of each group; of a group that was never heard of, when the rule began.
         self.heard: dict[Labels, int] = {}
         if not self._query.group_by:
-            self.group(self._all())
+            self.group(())
 
     @property
     def wanted(self) -> tuple[Wanted, ...]:
         query = self._query
-        return (Wanted(0, query.metric, query.labels, query.group_by, 0),)
+        return (Wanted(0, query.metric, query.labels, query.group_by, 2 * self._window_ms),)
 
-    def _all(self) -> Labels:
-        return ()
+    def join(
+        self, wanted: Wanted, labels: Labels, samples: RecentSamples, *, is_counter: bool, last_ms: int
+    ) -> Labels | None:
+        if self._query.group_by and last_ms < self.rule.since_ms - GONE_MS:
+            return None
+        return super().join(wanted, labels, samples, is_counter=is_counter, last_ms=last_ms)
 
     def group(self, labels: Labels) -> Group:
         self.heard.setdefault(labels, self.rule.since_ms)
@@ -194,7 +210,7 @@ class AbsencePlan(Plan):
         """There was a sample, some time ago."""
         self.heard[labels] = max(self.heard.get(labels, at), at)
 
-    def look(self, labels: Labels, at: int) -> list[Happened]:
+    def look(self, labels: Labels, at: int, *, is_old: bool = False) -> list[Happened]:  # noqa: ARG002 - signs of life
         happened = self._absent(labels, at - ALLOWANCE_MS)
         self.hear(labels, at)
         return happened + self.take(labels, Judgement(Truth.FALSE, 0.0, self._query.window_seconds), at)

@@ -1,0 +1,166 @@
+"""An evaluation out of the database: rules, windows, what is open, how far it went. It may begin anew at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from analysis.alerting.engine import Engine
+from analysis.alerting.matching import Labels
+from analysis.alerting.plans import Rule
+from analysis.alerting.states import Instance, Phase
+from handlers.alert_rules.reading import DOMAIN, milliseconds, rules_of, sources_for
+from handlers.alert_rules.recording import Subject
+from handlers.measurements import OWN_SOURCE
+from handlers.parts import Parts
+from storage import alert_rules, alerts
+from storage.alerts import Alert
+from storage.errors import TrimmedTail
+from storage.samples.columns import COUNTER, Batch, Samples, Series
+from storage.samples.store import SampleStore
+
+# Older batches than these are in windows only: an evaluation that was away for so long judges what is, not what was.
+MOST_BATCHES = 500
+# Senders may be that far ahead of us.
+_AHEAD_MS = 15 * 60_000
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What an evaluation holds. `cursors`: by source, the number of the newest batch that was judged; `unseen` are the
+    batches after it that were there when this was loaded."""
+
+    engine: Engine
+    cursors: dict[int, int] = field(default_factory=dict)
+    stored_cursors: dict[int, int] = field(default_factory=dict)
+    unseen: dict[int, list[Batch]] = field(default_factory=dict)
+    alert_ids: dict[Subject, int] = field(default_factory=dict)
+    # Series that no rule is about.
+    others: set[int] = field(default_factory=set)
+
+    @property
+    def sources(self) -> set[int]:
+        return {source_id for _, source_id in self.engine.plans}
+
+
+async def load(parts: Parts, now_ms: int) -> Loaded:
+    """All enabled rules, as if they had been evaluated all along."""
+    async with parts.database.read() as connection:
+        rules = rules_of(await alert_rules.enabled(connection, DOMAIN))
+        of_workspaces = await alert_rules.sources_of(connection, {rule.workspace_id for rule in rules})
+        cursors = await alert_rules.cursors(connection)
+        still_open = await alerts.open_of(connection, domain=DOMAIN)
+    loaded = Loaded(Engine(), stored_cursors=cursors)
+    add_rules(loaded.engine, rules, of_workspaces)
+    for alert in still_open:
+        _restore(loaded, alert)
+    for source_id, head in (await parts.samples.heads(loaded.sources)).items():
+        await _load_source(parts.samples, loaded, source_id, head, now_ms)
+    loaded.engine.settle()
+    return loaded
+
+
+def add_rules(engine: Engine, rules: Iterable[Rule], of_workspaces: Mapping[str, Sequence[int]]) -> None:
+    for rule in rules:
+        for source_id in sources_for(rule, of_workspaces):
+            engine.add(rule, source_id)
+
+
+def _restore(loaded: Loaded, alert: Alert) -> None:
+    """An alert that is open. One of a label set that cannot be told from its row is left to people."""
+    labels = labels_of(alert.evidence)
+    plan = loaded.engine.plans.get((alert.rule_id or 0, OWN_SOURCE if alert.source_id is None else alert.source_id))
+    if plan is None or labels is None:
+        return
+    plan.restore(labels, instance_of(alert), alert.value)
+    loaded.alert_ids[plan.key, labels] = alert.id
+
+
+def labels_of(evidence: Mapping[str, Any]) -> Labels | None:
+    """The labels of the group that an alert is about."""
+    series = evidence.get("series")
+    return tuple(sorted(series.items())) if isinstance(series, dict) else None
+
+
+def instance_of(alert: Alert) -> Instance:
+    times = (alert.pending_at, alert.fired_at, alert.last_true_at, alert.false_since, alert.missing_since)
+    return Instance(
+        phase=Phase.PENDING if alert.state == alerts.PENDING else Phase.FIRING,
+        pending_at=milliseconds(alert.pending_at),
+        last_true_at=milliseconds(alert.last_true_at),
+        false_since=None if alert.false_since is None else milliseconds(alert.false_since),
+        missing_since=None if alert.missing_since is None else milliseconds(alert.missing_since),
+        seen_at=max(milliseconds(at) for at in times if at is not None),
+    )
+
+
+async def _load_source(store: SampleStore, loaded: Loaded, source_id: int, head: int, now_ms: int) -> None:
+    unseen = await _unseen(store, source_id, loaded.stored_cursors.get(source_id, 0), head)
+    loaded.unseen[source_id] = unseen
+    loaded.cursors[source_id] = unseen[0].seq - 1 if unseen else head
+    await add_series(store, loaded, source_id, now_ms, unseen)
+
+
+async def _unseen(store: SampleStore, source_id: int, cursor: int, head: int) -> list[Batch]:
+    """The batches up to `head` that were not judged; none, if too many were not, or some are not there any more."""
+    if head - cursor > MOST_BATCHES:
+        return []
+    try:
+        batches = await store.batches_after(source_id, cursor, MOST_BATCHES)
+    except TrimmedTail:
+        return []
+    return [batch for batch in batches if batch.seq <= head]
+
+
+async def add_series(
+    store: SampleStore, loaded: Loaded, source_id: int, now_ms: int, batches: Sequence[Batch] = ()
+) -> None:
+    """Follows the series of a source that are not known yet, with their past but for what is in `batches`."""
+    horizons: dict[int, list[Series]] = {}
+    for metric in loaded.engine.metrics_of(source_id):
+        for each in await store.series(source_id, metric):
+            if each.id not in loaded.engine.series and each.id not in loaded.others:
+                horizon = _follow(loaded, source_id, each)
+                if horizon is not None:
+                    horizons.setdefault(horizon, []).append(each)
+    unseen = _Unseen(batches)
+    for horizon, series in horizons.items():
+        for series_id, samples in (await store.read(series, now_ms - horizon, now_ms + _AHEAD_MS)).items():
+            seen = unseen.without(series_id, samples)
+            loaded.engine.load(series_id, seen.at_ms, seen.value)
+
+
+def _follow(loaded: Loaded, source_id: int, series: Series) -> int | None:
+    horizon = loaded.engine.add_series(
+        source_id,
+        series.id,
+        series.key.metric,
+        series.key.labels,
+        is_counter=series.key.kind == COUNTER,
+        last_ms=series.last_ms,
+    )
+    if horizon is None:
+        loaded.others.add(series.id)
+    return horizon
+
+
+class _Unseen:
+    """The samples of some batches, by series."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        nothing = np.zeros(0, dtype=np.int64)
+        owner = np.concatenate([nothing, *(batch.series_ids for batch in batches)])
+        order = np.argsort(owner, kind="stable")
+        self._owner = owner[order]
+        self._at_ms = np.concatenate([nothing, *(batch.at_ms for batch in batches)])[order]
+
+    def without(self, series_id: int, samples: Samples) -> Samples:
+        """The samples of a series that are in none of the batches."""
+        first, beyond = np.searchsorted(self._owner, [series_id, series_id + 1])
+        if first == beyond:
+            return samples
+        seen = ~np.isin(samples.at_ms, self._at_ms[first:beyond])
+        return Samples(samples.at_ms[seen], samples.value[seen])
