@@ -9,8 +9,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from connectors.errors import BadSettings, StatementFailed
 from connectors.performance.clock import SourceClock
-from connectors.performance.figures import Blocking, Level, StatementSnapshot, StatementText, Unsupported, Visit
+from connectors.performance.figures import (
+    Blocking,
+    Level,
+    StatementPlan,
+    StatementSnapshot,
+    StatementText,
+    Unsupported,
+    Visit,
+)
 from connectors.performance.postgresql.blocking import blocking, blocking_sql
+from connectors.performance.postgresql.plans import plan_of
 from connectors.performance.postgresql.session import Session
 from connectors.performance.postgresql.statements import Statements
 from connectors.performance.postgresql.visits import Visits
@@ -51,6 +60,11 @@ class PostgresqlReader:
         async with self._asking() as session:
             found = await self._found_statements(session)
             return {} if isinstance(found, Unsupported) else await found.texts(keys)
+
+    async def plan(self, key: str) -> StatementPlan | Unsupported:
+        async with self._asking() as session:
+            found = await self._found_statements(session)
+            return found if isinstance(found, Unsupported) else await plan_of(session, found, key)
 
     async def blocking(self) -> Blocking:
         async with self._asking() as session:
