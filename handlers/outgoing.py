@@ -43,6 +43,7 @@ class Answer:
     body: bytes
     seconds: float
     retry_after: float | None = None
+    media_type: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -155,7 +156,7 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
 
 
 class OutgoingHttp:
-    """Posts to addresses that users name."""
+    """Posts to addresses that users name, and reads from there."""
 
     def __init__(
         self,
@@ -181,6 +182,23 @@ class OutgoingHttp:
         seconds: float | None = None,
     ) -> Answer:
         """The answer to a POST, whatever its status, at most so many bytes of it. Raises NotAllowed, SendError."""
+        return await self._send("POST", url, content, headers, answer_bytes, seconds)
+
+    async def get(
+        self, url: str, headers: Mapping[str, str], *, answer_bytes: int, seconds: float | None = None
+    ) -> Answer:
+        """The answer to a GET, as of `post`."""
+        return await self._send("GET", url, b"", headers, answer_bytes, seconds)
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        answer_bytes: int,
+        seconds: float | None,
+    ) -> Answer:
         self.policy.check_url(url)
         if self._encryption is None:
             # It reads some hundred certificates.
@@ -188,7 +206,7 @@ class OutgoingHttp:
         started, timeout = time.monotonic(), seconds or self._timeout
         try:
             async with asyncio.timeout(timeout):
-                return await self._post(url, content, headers, self._encryption, started, answer_bytes)
+                return await self._exchange(method, url, content, headers, self._encryption, started, answer_bytes)
         except TimeoutError:
             raise SendError(f"There was no answer within {timeout:g} s.") from None
         except (
@@ -200,8 +218,9 @@ class OutgoingHttp:
         ) as error:
             raise SendError(_why(error)) from None
 
-    async def _post(
+    async def _exchange(
         self,
+        method: str,
         url: str,
         content: bytes,
         headers: Mapping[str, str],
@@ -212,19 +231,19 @@ class OutgoingHttp:
         # A connection for each: what was checked for one is not used for another.
         pool = httpcore.AsyncConnectionPool(encryption, max_connections=1, network_backend=self._backend)
         sent = [("Host", _host_of(url)), *headers.items(), ("Connection", "close")]
-        async with pool, pool.stream("POST", url, headers=sent, content=content) as response:
+        async with pool, pool.stream(method, url, headers=sent, content=content) as response:
             body = await _first_bytes(response, answer_bytes)
             wait = _retry_after(response.headers)
-            return Answer(response.status, body, time.monotonic() - started, wait)
+            return Answer(response.status, body, time.monotonic() - started, wait, _media_type(response.headers))
 
 
 async def _first_bytes(response: httpcore.Response, most: int) -> bytes:
-    body = b""
+    body = bytearray()
     async for chunk in response.aiter_stream():
         body += chunk
         if len(body) >= most:
             break
-    return body[:most]
+    return bytes(body[:most])
 
 
 def _host_of(url: str) -> str:
@@ -237,6 +256,11 @@ def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float | None:
         if name.lower() == b"retry-after" and value.strip().isdigit() and len(value) < 10:
             return float(value)
     return None
+
+
+def _media_type(headers: Sequence[tuple[bytes, bytes]]) -> str:
+    found = next((value for name, value in headers if name.lower() == b"content-type"), b"")
+    return found.decode("latin-1").strip().lower()
 
 
 def _why(error: Exception) -> str:

@@ -43,6 +43,14 @@ async def keep(connection: AsyncConnection, lease: Lease, *, until: datetime) ->
     return await connection.scalar(kept) is not None
 
 
+async def keep_all(connection: AsyncConnection, held: Collection[Lease], *, until: datetime) -> set[str]:
+    """Makes all leases of one holder longer, in one statement: the names of those that it still has."""
+    numbers = {lease.name: lease.number for lease in held}
+    mine = and_(leases.c.name.in_(numbers), leases.c.holder.in_({lease.holder for lease in held}))
+    kept = update(leases).where(mine).values(until=until).returning(leases.c.name, leases.c.number)
+    return {name for name, number in await connection.execute(kept) if numbers[name] == number}
+
+
 async def end(connection: AsyncConnection, lease: Lease) -> None:
     """Others may have it at once."""
     await connection.execute(update(leases).where(_held(lease)).values(holder=None, until=None))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection as AnyOf
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +35,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """A row of metric_visits. `remembered` is a JSON object; `failures` are those since the last success."""
+    """A row of metric_visits. `remembered` is JSON; `failures` are those since the last success."""
 
     source_id: int
     visited_at: datetime
@@ -43,7 +43,7 @@ class Visits:
     seconds: float = 0.0
     failures: int = 0
     error: str | None = None
-    remembered: dict[str, Any] = field(default_factory=dict)
+    remembered: str = "{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +104,13 @@ async def enabled(connection: AsyncConnection) -> list[Collected]:
 async def visits(connection: AsyncConnection, source_ids: AnyOf[int]) -> dict[int, Visits]:
     """Those of sources that were visited."""
     query = select(metric_visits).where(metric_visits.c.source_id.in_(source_ids))
-    return {row.source_id: _visits(row) for row in await connection.execute(query)}
-
-
-def _visits(row: Any) -> Visits:
-    values = dict(row._mapping)
-    return Visits(**{**values, "remembered": json.loads(values["remembered"])})
+    return {row.source_id: Visits(**row._mapping) for row in await connection.execute(query)}
 
 
 async def note_visits(connection: AsyncConnection, many: Sequence[Visits]) -> None:
     """How the last visits went, one a source."""
     for each in many:
-        values: Mapping[str, Any] = {**asdict(each), "remembered": json.dumps(each.remembered)}
+        values = asdict(each)
         changes = {name: value for name, value in values.items() if name != "source_id"}
         made = insert(connection, metric_visits).values(values)
         await connection.execute(made.on_conflict_do_update(index_elements=["source_id"], set_=changes))

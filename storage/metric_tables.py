@@ -109,13 +109,14 @@ metric_visits = Table(
     sqlite_with_rowid=False,
 )
 
-# The text of a statement, once for each. `key` is what the source calls it.
+# The text of a statement, once for each, and the same without literals. `key` is what the source calls it.
 statement_texts = Table(
     "statement_texts",
     metadata,
     Column("source_id", BigInteger, primary_key=True, autoincrement=False),
     Column("key", NAME, primary_key=True),
     Column("text", Text, nullable=False),
+    Column("normalised", Text, nullable=False),
     Column("first_at", Instant, nullable=False),
     Column("last_at", Instant, nullable=False),
     sqlite_with_rowid=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -48,7 +49,7 @@ async def snapshot(session: Session, at_ms: int, epoch: str) -> StatementSnapsho
     return StatementSnapshot(
         at_ms=at_ms,
         epoch=epoch,
-        keys=[f"{digest}/{schema}" for schema, digest, *_ in rows],
+        keys=[_key(schema, digest) for schema, digest, *_ in rows],
         names=NAMES,
         counters=np.array([row[2:10] for row in rows], dtype=np.float64).reshape(len(rows), len(NAMES)),
         since=np.array([int(row[10] or 0) for row in rows], dtype=np.int64),
@@ -60,7 +61,7 @@ async def snapshot(session: Session, at_ms: int, epoch: str) -> StatementSnapsho
 
 async def texts(session: Session, keys: Sequence[str]) -> dict[str, StatementText]:
     """Texts have no literals from the beginning, as the server keeps them."""
-    digests = sorted({key.partition("/")[0] for key in keys} - {_OVERFLOW})
+    digests = sorted({key.partition(".")[0] for key in keys} - {_OVERFLOW})
     if not digests:
         return {}
     rows = await session.execute(_TEXTS.format(", ".join(["%s"] * len(digests))), digests)
@@ -68,5 +69,10 @@ async def texts(session: Session, keys: Sequence[str]) -> dict[str, StatementTex
     return {
         key: StatementText(text or "", without_literals(text or "", backslashes=True))
         for schema, digest, text in rows
-        if (key := f"{digest}/{schema}") in wanted
+        if (key := _key(schema, digest)) in wanted
     }
+
+
+def _key(schema: str, digest: str) -> str:
+    """A digest is of the text alone. What the server has no room for has none: its key begins with the dot."""
+    return f"{digest}.{hashlib.blake2b(schema.encode(), digest_size=6).hexdigest()}"

@@ -81,7 +81,7 @@ class Pace:
         return self.failures >= BREAKS_AFTER and at < self._rests_until
 
     def due(self, at: float) -> Sequence[Level]:
-        """What is to be asked for, the cheapest first. After a failure only that: it tells whether the source is back."""
+        """What is to be asked for, the cheapest first. After a failure only that, which tells if the source is back."""
         if self.failures:
             return (Level.FAST,)
         return [level for level in Level if self._done.get(level) != self._turn(level, at)] or (Level.FAST,)

@@ -132,6 +132,7 @@ def _statement_texts() -> None:
         sa.Column("source_id", sa.BigInteger(), nullable=False, autoincrement=False),
         sa.Column("key", NAME, nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("normalised", sa.Text(), nullable=False),
         sa.Column("first_at", INSTANT, nullable=False),
         sa.Column("last_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("source_id", "key", name="pk_statement_texts"),

@@ -61,7 +61,7 @@ def test_a_slow_source_is_visited_less_often() -> None:
 
 def test_a_source_that_fails_is_tried_at_the_next_turn_and_then_left_alone_for_longer_and_longer() -> None:
     pace = Pace(INTERVALS, 1, START)
-    rests = []
+    rests: list[float] = []
     at = START
     while len(rests) < 8:
         if not pace.is_left_alone(at):
