@@ -55,20 +55,26 @@ def _default(query: Query, labels: Mapping[str, str]) -> str:
         case specs.Composite():
             return f"${{name}}: {query.condition}"
         case _:
-            return f"${{name}}: {query_text(query)} is ${{value}}{place}"
+            return f"${{name}}: {_measured(query)} is ${{value}}{place}"
 
 
 def query_text(query: Query) -> str:
     """The query as people read it, in the manner of PromQL; not to be parsed."""
+    measured = _measured(query)
+    if not isinstance(query, Compared):
+        return measured
+    comparison = f"{measured} {query.op} {query.threshold:g}" if query.op is not None else measured
+    return comparison if query.condition is None else f"{comparison} where {query.condition}"
+
+
+def _measured(query: Query) -> str:
     match query:
         case specs.Threshold():
-            return _compared(selector_text(query.selector), query)
+            return selector_text(query.selector)
         case specs.RateOfChange():
-            return _compared(
-                f"change({_series(query.metric, query.labels)}[{query.window_seconds:g}s], {query.change})", query
-            )
+            return f"change({_series(query.metric, query.labels)}[{query.window_seconds:g}s], {query.change})"
         case specs.Ratio():
-            return _compared(f"{selector_text(query.numerator)} / {selector_text(query.denominator)}", query)
+            return f"{selector_text(query.numerator)} / {selector_text(query.denominator)}"
         case specs.Absence():
             return f"absent({_series(query.metric, query.labels)}[{query.window_seconds:g}s])"
         case specs.Anomaly():
@@ -80,11 +86,6 @@ def query_text(query: Query) -> str:
             return query.condition
         case _:
             assert_never(query)
-
-
-def _compared(measured: str, query: Compared) -> str:
-    comparison = f"{measured} {query.op} {query.threshold:g}" if query.op is not None else measured
-    return comparison if query.condition is None else f"{comparison} where {query.condition}"
 
 
 def selector_text(selector: Selector) -> str:
