@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers.alert_rules.evaluating import keep_evaluating
 from handlers.alerts import acknowledging_many, acting, commenting, looking
 from handlers.analytics import correlations, insights, predictions, relationships, verdicts
 from handlers.analytics import results as analytics_results
@@ -127,4 +128,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_schedules,
         keep_delivering,
         keep_scans,
+        keep_evaluating,
     )
