@@ -39,6 +39,9 @@ from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
+from handlers.performance import blocking, growth, index_advice, statements
+from handlers.performance import collections as metric_collections
+from handlers.performance.collecting import keep_collecting
 from handlers.reports import operations as report_operations
 from handlers.scans import job as scan_job
 from handlers.scans import rules as scan_rules
@@ -99,6 +102,11 @@ OPERATIONS = (
     *predictions.OPERATIONS,
     *analytics_results.OPERATIONS,
     *verdicts.OPERATIONS,
+    *metric_collections.OPERATIONS,
+    *statements.OPERATIONS,
+    *blocking.OPERATIONS,
+    *index_advice.OPERATIONS,
+    *growth.OPERATIONS,
     *looking.OPERATIONS,
     *acknowledging_many.OPERATIONS,
     *acting.OPERATIONS,
@@ -128,5 +136,6 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_schedules,
         keep_delivering,
         keep_scans,
+        keep_collecting,
         keep_evaluating,
     )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from handlers.performance.blocking import may_manage
 from handlers.performance.collection_shapes import CannotTell
 from handlers.performance.ranges import Asked, read_range
 from handlers.performance.statement_shapes import (
@@ -25,7 +26,6 @@ from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Oper
 from handlers.source_access import require_source
 from storage import metric_collections
 from storage import statements as stored
-from storage.data_sources import DataSource
 from storage.statements import Text
 
 PATH = "/performance/statements/{data_source_id}"
@@ -38,7 +38,7 @@ _WRITES = ("blocks_written", "temp_blocks_written", "wal_bytes", "temp_disk_tabl
 
 async def list_statements(context: Context, request: ListStatements) -> Statements:
     source = await require_source(context, request.data_source_id, Permission.READ)
-    shows_text = await _shows_text(context, source)
+    shows_text = await may_manage(context, source.workspace_id)
     asked = _range(request.time_range, context.now())
     span = asked.end_ms - asked.start_ms
     async with context.parts.database.read() as connection:
@@ -73,7 +73,7 @@ async def list_statements(context: Context, request: ListStatements) -> Statemen
 
 async def get_statement(context: Context, request: GetStatement) -> StatementHistory:
     source = await require_source(context, request.data_source_id, Permission.READ)
-    shows_text = await _shows_text(context, source)
+    shows_text = await may_manage(context, source.workspace_id)
     asked = _range(request.time_range, context.now())
     async with context.parts.database.read() as connection:
         text = (await stored.texts(connection, source.id, [request.key])).get(request.key)
@@ -107,15 +107,6 @@ def _plan(seen: stored.Plan) -> Plan:
     return Plan(
         shape=seen.shape, cost=seen.cost, first_seen_at=seen.first_at, last_seen_at=seen.last_at, plan=seen.plan
     )
-
-
-async def _shows_text(context: Context, source: DataSource) -> bool:
-    """Texts may hold values of rows: those who manage the source see them."""
-    try:
-        await context.parts.access.require(context.principal, Permission.MANAGE, source.workspace_id)
-    except Forbidden:
-        return False
-    return True
 
 
 def _range(text: str, now: datetime) -> Asked:
