@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,13 @@ SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off
 
 
 class PostgresServer:
-    """One cluster under one port, which stays the same over restarts. `url` is that of the newest database in it."""
+    """One cluster under one port, which stays the same over restarts. `url` is that of the newest database in it.
 
-    def __init__(self, folder: Path) -> None:
+    `settings` are those of the server beside the usual; one with a `primary` follows that.
+    """
+
+    def __init__(self, folder: Path, settings: Sequence[str] = (), primary: "PostgresServer | None" = None) -> None:
+        self._settings = (*SETTINGS, *settings)
         self._data = folder / "data"
         self._log = folder / "log"
         self.port = free_port()
@@ -35,11 +39,21 @@ class PostgresServer:
         self._is_standby = False
         self._databases = 0
         self.database = "postgres"
-        self._data.mkdir()
+        self._data.mkdir(mode=0o700)
         if self._user is not None:
             os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
-        options = ("--auth=trust", "--username=postgres", "--encoding=utf8", "--no-sync")
-        self._run("initdb", "-D", str(self._data), *options)
+        if primary is None:
+            options = ("--auth=trust", "--username=postgres", "--encoding=utf8", "--no-sync")
+            self._run("initdb", "-D", str(self._data), *options)
+        else:
+            source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "--checkpoint=fast", "--no-sync")
+            self._run("pg_basebackup", *source, "--write-recovery-conf", "--pgdata", str(self._data))
+            self.database = primary.database
+
+    @property
+    def programs(self) -> Path:
+        """The folder of the server's programs and clients."""
+        return self._programs
 
     @property
     def url(self) -> str:
@@ -59,7 +73,7 @@ class PostgresServer:
         self._is_standby = standby
         sign = self._data / "standby.signal"
         sign.touch() if standby else sign.unlink(missing_ok=True)
-        options = [word for setting in SETTINGS for word in ("-c", setting)]
+        options = [word for setting in self._settings for word in ("-c", setting)]
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._data, "-p", str(self.port), *options],
@@ -148,14 +162,15 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """A server that runs, with an empty database `postgres`; all of it is gone when the block ends."""
+def running_postgres(settings: Sequence[str] = (), primary: PostgresServer | None = None) -> Iterator[PostgresServer]:
+    """A server that runs, with an empty database `postgres`, or as standby of a primary with all that is there; all of
+    it is gone when the block ends."""
     # Not in pytest's own folder: it is closed to others, and root's server runs as another user.
     folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
     folder.chmod(0o755)
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, settings, primary)
     try:
-        server.start()
+        server.start(standby=primary is not None)
         yield server
     finally:
         server.thaw()

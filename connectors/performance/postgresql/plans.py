@@ -52,6 +52,11 @@ async def plan_of(session: Session, statements: Statements, key: str) -> Stateme
         return Unsupported(
             WHAT, "the statement belongs to another database of the server than the one that is connected"
         )
+    return await plan_of_text(session, text)
+
+
+async def plan_of_text(session: Session, text: str) -> StatementPlan | Unsupported:
+    """Of a statement as pg_stat_statements keeps it."""
     if len(text) >= LONGEST_TEXT:
         return Unsupported(WHAT, f"the statement is longer than {LONGEST_TEXT} characters")
     if not _PLANNED.match(without_literals(text)):

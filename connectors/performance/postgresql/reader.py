@@ -11,6 +11,7 @@ from connectors.errors import BadSettings, StatementFailed
 from connectors.performance.clock import SourceClock
 from connectors.performance.figures import (
     Blocking,
+    IndexAdvices,
     Level,
     StatementPlan,
     StatementSnapshot,
@@ -19,6 +20,7 @@ from connectors.performance.figures import (
     Visit,
 )
 from connectors.performance.postgresql.blocking import blocking, blocking_sql
+from connectors.performance.postgresql.index_advice import index_advice
 from connectors.performance.postgresql.plans import plan_of
 from connectors.performance.postgresql.session import Session
 from connectors.performance.postgresql.statements import Statements
@@ -65,6 +67,11 @@ class PostgresqlReader:
         async with self._asking() as session:
             found = await self._found_statements(session)
             return found if isinstance(found, Unsupported) else await plan_of(session, found, key)
+
+    async def index_advice(self) -> IndexAdvices:
+        async with self._asking() as session:
+            found = await self._found_statements(session)
+            return await index_advice(session, found, self._clock, self._now)
 
     async def blocking(self) -> Blocking:
         async with self._asking() as session:

@@ -8,9 +8,9 @@ from connectors.performance.postgresql.sections import Measure, Section, counter
 # Each of as many, by size and by activity. One that is shown stays until it is far from them: $1 holds what is.
 SHOWN = 25
 _STAYS = SHOWN * 3 // 2
-_RESET = """(SELECT extract(epoch FROM pg_stat_get_db_stat_reset_time(oid)) FROM pg_database
+RESET = """(SELECT extract(epoch FROM pg_stat_get_db_stat_reset_time(oid)) FROM pg_database
     WHERE datname = current_database())"""
-_OWN = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
+OWN = "n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'"
 # Asking for the size of what is locked exclusively would wait for it, and hold others up that wait behind.
 _UNLOCKED = """NOT EXISTS (SELECT FROM pg_locks l WHERE l.relation = r.oid AND l.mode = 'AccessExclusiveLock')"""
 
@@ -38,7 +38,7 @@ _TABLES = _RANKED.format(
         + pg_stat_get_tuples_updated(c.oid) + pg_stat_get_tuples_deleted(c.oid)""",
     columns="",
     source="pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace",
-    condition=f"c.relkind IN ('r', 'm') AND {_OWN}",
+    condition=f"c.relkind IN ('r', 'm') AND {OWN}",
 )
 _INDEXES = _RANKED.format(
     name="indexes",
@@ -48,7 +48,7 @@ _INDEXES = _RANKED.format(
     columns=", t.relname AS table_name",
     source="""pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace""",
-    condition=f"c.relkind = 'i' AND {_OWN}",
+    condition=f"c.relkind = 'i' AND {OWN}",
 )
 # After sections.BEFORE.
 BEFORE = f", {_TABLES}, {_INDEXES}"
@@ -64,7 +64,7 @@ _INDEX_FETCHES = "(SELECT sum(pg_stat_get_tuples_fetched(x.indexrelid)) FROM pg_
 def _others(name: str) -> str:
     """What tells one set of others from another, within one life of the statistics."""
     shown = f"(SELECT md5(string_agg(oid::text, ',' ORDER BY oid)) FROM {name} WHERE is_shown)"  # noqa: S608 - ours
-    return f"concat_ws('/', {_RESET}, {shown})"
+    return f"concat_ws('/', {RESET}, {shown})"
 
 
 def _age(*functions: str) -> str:
@@ -115,7 +115,7 @@ TABLES = Section(
         Measure("postgresql.table.size", f"CASE WHEN {_UNLOCKED} THEN pg_total_relation_size(r.oid) END", "By"),
     ),
     labels=_OF_TABLE,
-    epoch=f"concat_ws('/', r.oid, {_RESET})",
+    epoch=f"concat_ws('/', r.oid, {RESET})",
 )
 
 # One that joins the others brings all it ever did.
@@ -160,7 +160,7 @@ INDEXES = Section(
         Measure("postgresql.index.size", f"CASE WHEN {_UNLOCKED} THEN pg_relation_size(r.oid) END", "By"),
     ),
     labels=(("schema", "r.nspname"), ("table", "r.table_name"), ("index", "r.relname")),
-    epoch=f"concat_ws('/', r.oid, {_RESET})",
+    epoch=f"concat_ws('/', r.oid, {RESET})",
 )
 
 OTHER_INDEXES = Section(

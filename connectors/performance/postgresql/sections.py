@@ -89,9 +89,12 @@ WITH server AS MATERIALIZED (
 )
 """
 
-# Who answers: the cluster, since when it runs, and whether it follows another one; and whose session this is.
+# Who answers: the cluster, since when it runs, and whether it follows another one. After a crash of one of its
+# processes the server begins its statistics anew without starting anew, and says so nowhere; but its checkpointer is
+# another one.
 IDENTITY = """json_build_array((SELECT system_identifier FROM pg_control_system())::text,
-    (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::int8, server.in_recovery, pg_backend_pid(),
+    (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::int8,
+    (SELECT pid FROM activity WHERE backend_type = 'checkpointer'), server.in_recovery,
     (extract(epoch FROM server.at) * 1e6)::int8)"""
 
 

@@ -86,11 +86,11 @@ class Visits:
         [row] = await self._session.rows(plan.sql, *arguments)
         cost = time.perf_counter() - started
         identity, shown, *answers = msgspec.json.decode(next(iter(row.values())))
-        cluster, since, in_recovery, _, at_us = identity
+        cluster, since, life, in_recovery, at_us = identity
         plan.shown = shown or []
         return Visit(
             at_ms=self._clock.ours(at_us / 1000, asked * 1000, (asked + cost) * 1000),
-            server=f"{cluster}/{since}/{'standby' if in_recovery else 'primary'}",
+            server=f"{cluster}/{since}/{life}/{'standby' if in_recovery else 'primary'}",
             groups=[
                 group
                 for reading, answer in zip(plan.readings, answers, strict=True)
