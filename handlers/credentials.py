@@ -1,4 +1,4 @@
-"""Secrets that the server hands out: API keys and tickets. Only their fingerprints are stored.
+"""Secrets that the server hands out: API keys, push keys and tickets. Only their fingerprints are stored.
 
 The secrets are 256 random bits, so one round of SHA-256 is enough: there is nothing to guess that salt or
 stretching would slow down.
@@ -11,6 +11,7 @@ import secrets
 
 API_KEY_PREFIX = "csk_"
 TICKET_PREFIX = "cst_"
+PUSH_KEY_PREFIX = "csp_"
 
 # How much of a key is shown in lists, so that people can tell which is which.
 _SHOWN = len(API_KEY_PREFIX) + 6
@@ -18,6 +19,10 @@ _SHOWN = len(API_KEY_PREFIX) + 6
 
 def new_api_key() -> str:
     return API_KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def new_push_key() -> str:
+    return PUSH_KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 def new_ticket() -> str:

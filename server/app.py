@@ -39,6 +39,7 @@ from server.instruments import Instruments
 from server.limits import ConnectionLimit
 from server.outgoing import open_outgoing
 from server.problems import EXCEPTION_HANDLERS
+from server.push_routes import push_routes
 from server.request_limit import open_request_limit
 from server.settings import Settings
 from server.stream_routes import stream_routes
@@ -236,6 +237,8 @@ def create_app(
     routes = [
         # First: the stream of `/results` would else be taken for the result of that name in `/results/{id}`.
         *stream_routes(parts, authenticator, gateway, ConnectionLimit(settings.max_connections_per_user)),
+        # These take push keys, which are nobody's, and the operation of the same address does not.
+        *push_routes(parts, authenticator, gateway.requests, utc_now),
         *build_routes(OPERATIONS, parts, authenticate, requests=gateway.requests),
         *pages,
         *websocket_routes(gateway),

@@ -108,7 +108,7 @@ class _Endpoint:
         else:
             request.state.operation = operation.name
             response = await self._answer(request, operation, self._shapes[method])
-            response.headers.update(_allowance_headers(request))
+            response.headers.update(allowance_headers(request))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, operation: Operation, shape: RequestShape) -> Response:
@@ -195,7 +195,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _allowance_headers(request: Request) -> dict[str, str]:
+def allowance_headers(request: Request) -> dict[str, str]:
     allowance: Allowance | None = getattr(request.state, "allowance", None)
     return {} if allowance is None else allowance.headers()
 

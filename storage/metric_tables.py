@@ -146,3 +146,20 @@ statement_plans = Table(
     Column("last_at", Instant, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Keys that may only push samples to one source.
+push_keys = Table(
+    "push_keys",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("source_id", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("prefix", Text, nullable=False),
+    Column("created_by", NAME, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Index(None, "source_id", "id"),
+    sqlite_autoincrement=True,
+)

@@ -24,6 +24,7 @@ from handlers.workers import Workers
 from server.auth import Authenticator
 from server.http import build_routes
 from server.problems import EXCEPTION_HANDLERS
+from server.push_routes import push_routes
 from server.settings import Settings
 from server.this_node import Load, ThisNode
 from server.tokens import ServerIssuer
@@ -183,7 +184,8 @@ def _compose(
         database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, samples, limits, outgoing
     )
     authenticator = Authenticator(database, access, SECRET, now)
-    routes = build_routes(operations, parts, authenticator.authenticate_headers, now=now)
+    pushing = push_routes(parts, authenticator, None, now)
+    routes = [*pushing, *build_routes(operations, parts, authenticator.authenticate_headers, now=now)]
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
     return node
 

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _statement_texts()
     _statement_windows()
     _statement_plans()
+    _push_keys()
 
 
 def _metric_sources() -> None:
@@ -165,3 +166,22 @@ def _statement_plans() -> None:
         sa.PrimaryKeyConstraint("source_id", "key", "shape", name="pk_statement_plans"),
         sqlite_with_rowid=False,
     )
+
+
+def _push_keys() -> None:
+    op.create_table(
+        "push_keys",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("source_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("created_by", NAME, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.Column("revoked_at", INSTANT),
+        sa.Column("last_used_at", INSTANT),
+        sa.PrimaryKeyConstraint("id", name="pk_push_keys"),
+        sa.UniqueConstraint("hash", name="uq_push_keys_hash"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_push_keys_source_id_id", "push_keys", ["source_id", "id"])
