@@ -34,6 +34,8 @@ from handlers.dashboard import compliance, coverage, source_health, summary, tre
 from handlers.dashboard import lineage as dashboard_lineage
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
+from handlers.ingest import push_keys
+from handlers.ingest import samples as pushed_samples
 from handlers.integrations import deliveries
 from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
@@ -102,6 +104,8 @@ OPERATIONS = (
     *predictions.OPERATIONS,
     *analytics_results.OPERATIONS,
     *verdicts.OPERATIONS,
+    *push_keys.OPERATIONS,
+    *pushed_samples.OPERATIONS,
     *metric_collections.OPERATIONS,
     *statements.OPERATIONS,
     *blocking.OPERATIONS,
