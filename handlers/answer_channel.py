@@ -7,6 +7,7 @@ queue that could grow.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import msgspec
 
 from handlers.merge_patch import NotPatchable, patch_between, same_but_for
-from handlers.registry import Operation, OperationError, Permission, Principal, TooLarge
+from handlers.registry import Context, Operation, OperationError, Permission, Principal, TooLarge
 
 # An answer of a screen or two is some kilobytes; each watcher that lags makes us send a whole one.
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -22,16 +23,24 @@ MAX_ANSWER_BYTES = 1024 * 1024
 _encoder = msgspec.msgpack.Encoder()
 
 
+class Kind(enum.Enum):
+    """What is sent of an answer."""
+
+    WHOLE = "whole"
+    PATCH = "patch"
+    POINTS = "points"
+
+
 class Form:
     """Something to be sent, encoded once in each way however many it is sent to."""
 
-    __slots__ = ("_forms", "is_patch", "sequence", "value")
+    __slots__ = ("_forms", "kind", "sequence", "value")
 
-    def __init__(self, sequence: int, value: Any, *, is_patch: bool) -> None:
-        """`value` is a whole answer, or a patch of the one before."""
+    def __init__(self, sequence: int, value: Any, kind: Kind) -> None:
+        """`value` is a whole answer, a patch of the one before, or how that goes on."""
         self.sequence = sequence
         self.value = value
-        self.is_patch = is_patch
+        self.kind = kind
         self._forms: dict[Callable[[Any], bytes], bytes] = {}
 
     def encoded(self, encode: Callable[[Any], bytes]) -> bytes:
@@ -50,7 +59,7 @@ class AnswerWatcher(Protocol):
         """Whether it has not taken yet what it was given: it is given nothing more before it has."""
 
     def take(self, form: Form) -> None:
-        """A whole answer, or the patch of the one given before, whose number is one less."""
+        """A whole answer, or what changed of the one given before, whose number is one less."""
 
     def ended(self, error: OperationError) -> None:
         """The watch is over: the watcher may not have more, or there is no answer any more."""
@@ -74,25 +83,31 @@ class AnswerWatch:
 
     @property
     def permission(self) -> Permission:
-        return self.channel.operation.permission
+        return self.channel.permission
 
 
 class AnswerChannel:
-    """All watches of one operation with one set of parameters. `principal` is None where all may share the answer."""
+    """All watches of one operation with one set of parameters. `principal` is None where all may share the answer.
+
+    `standing` is what watchers need: a permission, and in which workspace.
+    """
 
     def __init__(
         self,
         key: Hashable,
         operation: Operation,
         request: msgspec.Struct,
-        workspace_id: str | None,
+        standing: tuple[Permission, str | None],
         principal: Principal | None,
     ) -> None:
         self.key = key
         self.operation = operation
         self.request = request
-        self.workspace_id = workspace_id
+        self.permission, self.workspace_id = standing
         self.principal = principal
+        watched = operation.watched
+        self.pause_seconds = watched.pause_seconds if watched is not None else 1.0
+        self._following = watched.follow(request) if watched is not None and watched.follow is not None else None
         self.watches: set[AnswerWatch] = set()
         self.answer: Form | None = None
         # When it is to be computed, on the service's clock; None while it is fresh.
@@ -101,24 +116,43 @@ class AnswerChannel:
         self.refresh_at = 0.0
         self.is_computing = False
 
+    async def computed(self, context: Context) -> Any:
+        """The answer as it is now, as a result struct. Raises OperationError."""
+        if self._following is not None:
+            return await self._following.answer(context)
+        return await self.operation.handler(context, self.request)
+
     def give(self, value: Any) -> None:
         """The answer as it was just computed, as a result struct. Raises TooLarge."""
         plain = msgspec.to_builtins(value, builtin_types=(datetime,), str_keys=True)
-        before, watched = self.answer, self.operation.watched
-        if before is not None and watched is not None and same_but_for(before.value, plain, watched.passing):
+        before = self.answer
+        whole = Form(before.sequence + 1 if before else 1, plain, Kind.WHOLE)
+        change = self._change(before, whole)
+        if change is None:
             return
-        whole = Form(before.sequence + 1 if before else 1, plain, is_patch=False)
         size = len(whole.encoded(packed))
         if size > MAX_ANSWER_BYTES:
             message = f"The answer has {size} bytes, and {MAX_ANSWER_BYTES} at most can be watched; ask for less of it."
             raise TooLarge(message, code="answer_too_large")
         self.answer = whole
-        change = _smaller(before.value if before else None, whole)
         for watch in tuple(self.watches):
             if watch.sequence == change.sequence - 1:
                 self._send(watch, change)
             else:
                 self.bring_on(watch)
+
+    def _change(self, before: Form | None, whole: Form) -> Form | None:
+        """What to send to those who have the answer before; None where it is the same."""
+        watched = self.operation.watched
+        if before is None or watched is None:
+            return whole
+        if watched.continued is not None:
+            points = watched.continued(before.value, whole.value)
+            if points is not None:
+                return Form(whole.sequence, points, Kind.POINTS) if points else None
+        if same_but_for(before.value, whole.value, watched.passing):
+            return None
+        return _smaller(before.value, whole)
 
     def bring_on(self, watch: AnswerWatch) -> None:
         """Give it the newest answer, unless it has that."""
@@ -141,7 +175,7 @@ def _smaller(before: Any, whole: Form) -> Form:
     if not (isinstance(before, dict) and isinstance(whole.value, dict)):
         return whole
     try:
-        patch = Form(whole.sequence, patch_between(before, whole.value), is_patch=True)
+        patch = Form(whole.sequence, patch_between(before, whole.value), Kind.PATCH)
     except NotPatchable:
         return whole
     return patch if len(patch.encoded(packed)) < len(whole.encoded(packed)) else whole

@@ -41,7 +41,8 @@ from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
-from handlers.performance import blocking, growth, index_advice, statements
+from handlers.performance import blocking, growth, index_advice, metrics, statements
+from handlers.performance import listing as metric_listing
 from handlers.performance import collections as metric_collections
 from handlers.performance.collecting import keep_collecting
 from handlers.reports import operations as report_operations
@@ -104,6 +105,8 @@ OPERATIONS = (
     *predictions.OPERATIONS,
     *analytics_results.OPERATIONS,
     *verdicts.OPERATIONS,
+    *metric_listing.OPERATIONS,
+    *metrics.OPERATIONS,
     *push_keys.OPERATIONS,
     *pushed_samples.OPERATIONS,
     *metric_collections.OPERATIONS,

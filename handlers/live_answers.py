@@ -28,6 +28,7 @@ from handlers.registry import (
     InvalidRequest,
     Operation,
     OperationError,
+    Permission,
     Principal,
     Unavailable,
     Watched,
@@ -37,7 +38,6 @@ from storage.errors import StorageError
 logger = logging.getLogger(__name__)
 
 # An answer that takes long is computed for a fifth of the time at most.
-PAUSE_SECONDS = 1.0
 COST_FACTOR = 4.0
 # After a failure of the database; what is due by the clock, and tokens that have ended, are looked for as often.
 RETRY_SECONDS = 2.0
@@ -90,7 +90,11 @@ class LiveAnswers:
         context = Context(principal, self._parts, request_id, self._now)
         with noting_refusals(operation, context, parameters):
             request = await admit(operation, context, parameters)
-        channel = self._channel(operation, operation.watched, request, parameters, principal)
+        standing = operation.permission, workspace_of(operation, parameters)
+        if operation.watched.standing is not None:
+            with noting_refusals(operation, context, parameters):
+                standing = await operation.watched.standing(context, request)
+        channel = self._channel(operation, operation.watched, request, standing, principal)
         watch = AnswerWatch(channel, watcher, principal)
         channel.watches.add(watch)
         self._watches.add(watch)
@@ -121,7 +125,7 @@ class LiveAnswers:
         operation: Operation,
         watched: Watched,
         request: msgspec.Struct,
-        parameters: Mapping[str, Any],
+        standing: tuple[Permission, str | None],
         principal: Principal,
     ) -> AnswerChannel:
         owner = (principal.user_id, principal.is_admin) if watched.is_personal else None
@@ -132,7 +136,7 @@ class LiveAnswers:
         if len(self._channels) >= MOST_CHANNELS:
             raise Unavailable(f"{MOST_CHANNELS} answers are watched here, and no more can be; come back later.")
         whose = principal if watched.is_personal else None
-        channel = AnswerChannel(key, operation, request, workspace_of(operation, parameters), whose)
+        channel = AnswerChannel(key, operation, request, standing, whose)
         self._channels[key] = channel
         self._make_due(channel)
         return channel
@@ -230,7 +234,7 @@ class LiveAnswers:
     async def _answer(self, channel: AnswerChannel) -> None:
         began = self._clock()
         try:
-            value = await channel.operation.handler(self._context(channel), channel.request)
+            value = await channel.computed(self._context(channel))
             self.computed += 1
             channel.give(value)
         except (StorageError, Unavailable) as error:
@@ -241,7 +245,7 @@ class LiveAnswers:
             logger.exception("the watched answer of %s could not be computed", channel.operation.name)
             self._end_all(channel, OperationError("The server failed to answer; it is in its log."))
         ended = self._clock()
-        channel.rests_until = max(began + PAUSE_SECONDS, ended + COST_FACTOR * (ended - began))
+        channel.rests_until = max(began + channel.pause_seconds, ended + COST_FACTOR * (ended - began))
         if channel.due_at is not None:
             channel.due_at = max(channel.due_at, channel.rests_until)
         channel.refresh_at = ended + self._refresh_seconds(channel.operation)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from handlers.changes import Changes
 from handlers.computations import Computations
 from handlers.language_model import LanguageModel
+from handlers.metric_tails import MetricTails
 from handlers.outgoing import OutgoingHttp
 from handlers.outgoing_mail import OutgoingMail
 from handlers.source_readers import SourceReaders
@@ -87,3 +88,4 @@ class Parts:
     backups: BackupOptions = field(default_factory=BackupOptions)
     changes: Changes = field(default_factory=Changes)
     computations: Computations = field(default_factory=Computations)
+    tails: MetricTails = field(default_factory=MetricTails)

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -163,6 +163,13 @@ class Binary(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes
 
 
+class Following(Protocol):
+    """An answer that is watched, and what is kept of it so that the next one costs less."""
+
+    async def answer(self, context: Context) -> Any:
+        """The answer as it is now; the same as the operation's handler gives. Raises OperationError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """That an operation's answer can be watched, and what makes it stale.
@@ -172,7 +179,12 @@ class Watched:
     made: alone they are no change. It is made anew each `refresh_seconds` whatever is told, for what the clock changes.
 
     One answer serves all who may ask, and is made for nobody in particular (`Context.principal` is None), unless it
-    `is_personal`: an operation whose handler looks at who asks has to say so.
+    `is_personal`: an operation whose handler looks at who asks has to say so. Or `standing` says what whoever watches
+    needs, where the operation's permission in the request's workspace is not it, and raises what a request would.
+
+    `follow` gives what makes the answers in the handler's place. `continued` says how an answer goes on from the one
+    before, both as JSON has them, where that is shorter than a patch; None where it does not. An answer rests for
+    `pause_seconds` after it was begun.
     """
 
     topics: frozenset[str]
@@ -180,6 +192,10 @@ class Watched:
     refresh_seconds: float = 60.0
     is_personal: bool = False
     subject: Callable[[Any], str] | None = None
+    standing: Callable[[Context, Any], Awaitable[tuple[Permission, str | None]]] | None = None
+    follow: Callable[[Any], Following] | None = None
+    continued: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | None] | None = None
+    pause_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from handlers.answer_channel import AnswerWatch, Form, packed
+from handlers.answer_channel import AnswerWatch, Form, Kind, packed
 from handlers.live_answers import LiveAnswers
 from handlers.registry import Principal
 from server.socket_watch import SocketWatch, WatchId
@@ -16,7 +16,12 @@ from server.socket_watch import SocketWatch, WatchId
 if TYPE_CHECKING:
     from server.watch_frames import WatchFrames
 
-WATCH_OPERATION, ANSWER, ANSWER_CHANGED = 76, 77, 78
+WATCH_OPERATION, ANSWER, ANSWER_CHANGED, ANSWER_CONTINUED = 76, 77, 78, 79
+_FRAMES = {
+    Kind.WHOLE: (ANSWER, "value"),
+    Kind.PATCH: (ANSWER_CHANGED, "patch"),
+    Kind.POINTS: (ANSWER_CONTINUED, "points"),
+}
 
 
 class BeginWatchOperation(msgspec.Struct):
@@ -60,7 +65,5 @@ class AnswerSocketWatch(SocketWatch):
         if self.is_over:
             return
         value = msgspec.Raw(form.encoded(packed))
-        if form.is_patch:
-            self.frames.send(ANSWER_CHANGED, {"id": self.id, "sequence": form.sequence, "patch": value})
-        else:
-            self.frames.send(ANSWER, {"id": self.id, "sequence": form.sequence, "value": value})
+        frame, name = _FRAMES[form.kind]
+        self.frames.send(frame, {"id": self.id, "sequence": form.sequence, name: value})

@@ -15,7 +15,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from handlers.answer_channel import Form
+from handlers.answer_channel import Form, Kind
 from handlers.feed_events import Batch, Position
 from handlers.registry import OperationError, Unavailable
 from server.drain import Departure
@@ -108,11 +108,18 @@ class EventStream(TextStream):
         self.end()
 
 
+_ANSWERS = {
+    Kind.WHOLE: ("answer", "value"),
+    Kind.PATCH: ("changed", "patch"),
+    Kind.POINTS: ("continued", "points"),
+}
+
+
 class AnswerStream(TextStream):
     """A watched operation's watcher. Its messages have no id: whoever comes back is given the whole answer."""
 
     def take(self, form: Form) -> None:
-        kind, name = ("changed", "patch") if form.is_patch else ("answer", "value")
+        kind, name = _ANSWERS[form.kind]
         head = f'event: {kind}\ndata: {{"sequence":{form.sequence},"{name}":'
         self._put(_RETRY + head.encode() + form.encoded(msgspec.json.encode) + b"}\n\n")
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from handlers.answer_channel import MAX_ANSWER_BYTES, AnswerChannel, AnswerWatch, Form
+from handlers.answer_channel import MAX_ANSWER_BYTES, AnswerChannel, AnswerWatch, Form, Kind
 from handlers.registry import Context, Operation, OperationError, Permission, Principal, TooLarge, Watched
 
 LONG = "a text that takes more room than what changes beside it"
@@ -43,14 +43,14 @@ class Panel:
         self.taken: list[tuple[int, bool, Any]] = []
 
     def take(self, form: Form) -> None:
-        self.taken.append((form.sequence, form.is_patch, form.value))
+        self.taken.append((form.sequence, form.kind is Kind.PATCH, form.value))
 
     def ended(self, error: OperationError) -> None:
         raise AssertionError(error)
 
 
 def made() -> AnswerChannel:
-    return AnswerChannel("key", OPERATION, Ask("lab"), "lab", None)
+    return AnswerChannel("key", OPERATION, Ask("lab"), (Permission.READ, "lab"), None)
 
 
 def watched(channel: AnswerChannel) -> tuple[Panel, AnswerWatch]:

@@ -15,7 +15,7 @@ import pytest
 from http_node import Node, serving
 
 from handlers.access import Role
-from handlers.answer_channel import AnswerWatch, Form
+from handlers.answer_channel import AnswerWatch, Form, Kind
 from handlers.changes import Changed
 from handlers.live_answers import LiveAnswers
 from handlers.registry import (
@@ -79,7 +79,7 @@ class Panel:
 
     def take(self, form: Form) -> None:
         assert self.error is None
-        self.value = {**self.value, **form.value} if form.is_patch else form.value
+        self.value = {**self.value, **form.value} if form.kind is Kind.PATCH else form.value
         self.sequences.append(form.sequence)
         self._news.set()
 

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from collab_studio.answer_frames import Answer, AnswerMessage, merged
+from collab_studio.answer_frames import Answer, AnswerContinued, AnswerMessage, continued, merged
 from collab_studio.errors import StudioError
 from collab_studio.feed_frames import Position
 from collab_studio.studio_frames import watch_operation
@@ -82,10 +82,12 @@ class AnswerWatch:
         """False if an answer before it is missing: then it has to be watched anew."""
         if isinstance(message, Answer):
             self.answer = message.value
-        elif message.sequence == self._sequence + 1:
-            self.answer = merged(self.answer, message.patch)
-        else:
+        elif message.sequence != self._sequence + 1:
             return False
+        elif isinstance(message, AnswerContinued):
+            self.answer = continued(self.answer, message.points)
+        else:
+            self.answer = merged(self.answer, message.patch)
         self._sequence, self._is_new = message.sequence, True
         self._waiters.check()
         return True

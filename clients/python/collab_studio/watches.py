@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from collab_studio.answer_frames import Answer, AnswerChanged, AnswerMessage
+from collab_studio.answer_frames import Answer, AnswerChanged, AnswerContinued, AnswerMessage
 from collab_studio.answer_watch import AnswerWatch
 from collab_studio.errors import OperationError, ResyncRequired, StudioError
 from collab_studio.feed_frames import Event, Events, FeedMessage, Position, Resync, WatchEnded, Watching
@@ -140,7 +140,7 @@ class Watches:
                 self._take(place, events)
             case Resync(position=position, reason=reason):
                 self._fail(place, ResyncRequired(position, f"{place.watch.name}: {reason}"))
-            case Answer() | AnswerChanged():
+            case Answer() | AnswerChanged() | AnswerContinued():
                 self._answer(place, message)
             case WatchEnded():
                 self._ended(place, message, now)

@@ -137,6 +137,7 @@ def test_stretches_made_of_shorter_ones_are_those_of_the_samples(how: How) -> No
         own["last"],
         increase,
         seconds,
+        np.zeros(120, bool),
     )
     grid = Grid(0, 900_000, 8)
     expected = grown(rows, grid, how) if how in GROWTHS else summarised(rows, grid, how)  # type: ignore[arg-type]
