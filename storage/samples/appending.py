@@ -18,8 +18,9 @@ from storage.cancelling import undisturbed
 from storage.database import Database
 from storage.metric_tables import metric_batches, metric_sources
 from storage.samples import batch_body, series
-from storage.samples.columns import Appended, SampleColumns, SeriesKey, Times, Values
+from storage.samples.columns import Appended, Batch, SampleColumns, SeriesKey, Times, Values
 from storage.samples.policy import DAY_MS, Policy
+from storage.samples.tail import Tail
 from storage.tables import to_microseconds
 from storage.upsert import insert
 
@@ -55,10 +56,11 @@ class _Known:
 class Appender:
     """Appends samples, durably and in the order in which they come."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime], policy: Policy) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime], policy: Policy, tail: Tail) -> None:
         self._database = database
         self._now = now
         self._policy = policy
+        self._tail = tail
         self._known: dict[int, _Known] = {}
         self._waiting: list[_Request] = []
         self._lock = asyncio.Lock()
@@ -100,14 +102,16 @@ class Appender:
                 request.error = error
             return
         # Only what is committed is known.
-        for source_id, known, results in written:
+        for source_id, known, results, batch in written:
             self._known[source_id] = known
+            if batch is not None:
+                self._tail.keep(source_id, batch)
             for request, result in zip(by_source[source_id], results, strict=True):
                 request.result = result
 
     async def _write_source(
         self, connection: AsyncConnection, source_id: int, requests: Sequence[_Request], at_ms: int
-    ) -> tuple[int, _Known, list[Appended]]:
+    ) -> tuple[int, _Known, list[Appended], Batch | None]:
         source = await _advance(connection, source_id)
         known = self._known.get(source_id)
         if known is None or known.forgotten != source.forgotten:
@@ -126,7 +130,8 @@ class Appender:
             await connection.execute(plain_insert(metric_batches), row)
         results = _results(parts, taken, seq)
         await _settle(connection, source_id, results, is_empty=seq == 0)
-        return source_id, known, results
+        batch = Batch(seq, numbers[taken] + series.id_of(source_id, 0), times, values) if seq else None
+        return source_id, known, results, batch
 
     async def _introduce(
         self,

@@ -9,6 +9,9 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
+# Of each tier, the samples first; each is a whole number of those before it.
+STEPS_MS = (0, MINUTE_MS, 15 * MINUTE_MS, 6 * HOUR_MS)
+
 
 @dataclass(frozen=True, slots=True)
 class Tier:
@@ -38,6 +41,6 @@ class Policy:
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The finest first."""
-        steps = (0, MINUTE_MS, 15 * MINUTE_MS, 6 * HOUR_MS)
         days = (self.raw_days, self.minutes_days, self.quarters_days, self.six_hours_days)
-        return tuple(Tier(n, step, int(age * DAY_MS)) for n, (step, age) in enumerate(zip(steps, days, strict=True)))
+        ages = (int(age * DAY_MS) for age in days)
+        return tuple(Tier(number, *both) for number, both in enumerate(zip(STEPS_MS, ages, strict=True)))

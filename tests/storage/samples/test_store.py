@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from storage.database import Database
 from storage.errors import TrimmedTail
-from storage.samples.columns import Appended, SampleColumns, SeriesKey
+from storage.samples.columns import Appended, SeriesKey
 from storage.samples.policy import Policy
-from storage.samples.store import SampleStore
 from tests.storage.opened import NOW, with_database
-
-NOW_MS = int(NOW.timestamp() * 1000)
-CPU = SeriesKey("cpu", (("host", "a"),), unit="1")
-CALLS = SeriesKey("calls", (("host", "a"),), kind="counter", unit="{calls}")
-
-
-def columns(*samples: tuple[SeriesKey, int, float]) -> SampleColumns:
-    """Samples of series, so many milliseconds before or after NOW, with these values."""
-    keys = list(dict.fromkeys(key for key, _, _ in samples))
-    index = np.array([keys.index(key) for key, _, _ in samples], np.int32)
-    at_ms = np.array([NOW_MS + at for _, at, _ in samples], np.int64)
-    return SampleColumns(keys, index, at_ms, np.array([value for _, _, value in samples], np.float64))
-
-
-def store(database: Database, policy: Policy | None = None, at: datetime = NOW) -> SampleStore:
-    return SampleStore(database, lambda: at, policy)
-
-
-async def everything(samples: SampleStore, source_id: int) -> dict[SeriesKey, dict[int, float]]:
-    """All samples of a source, times relative to NOW."""
-    series = await samples.series(source_id)
-    read = await samples.read(series, 0, NOW_MS * 2)
-    return {
-        one.key: dict(zip((read[one.id].at_ms - NOW_MS).tolist(), read[one.id].value.tolist(), strict=True))
-        for one in series
-    }
+from tests.storage.samples.measured import CALLS, CPU, NOW_MS, Clock, columns, everything, store
 
 
 def test_samples_come_back_by_series_and_time_and_the_last_one_counts(database_url: str) -> None:
@@ -111,7 +85,7 @@ def test_samples_of_times_that_are_not_kept_are_refused(database_url: str) -> No
         assert await everything(samples, 1) == {CPU: {-7 * day: 2, 0: 3}}
         assert await samples.append(1, columns((CALLS, day, 4))) == Appended(0, 0, refused_times=1)
         assert await samples.heads() == {1: 1}
-        later = store(database, at=NOW + timedelta(days=1))
+        later = store(database, clock=Clock(NOW + timedelta(days=1)))
         assert await later.append(1, columns((CPU, day, 4))) == Appended(2, 1)
 
     with_database(database_url, body)
