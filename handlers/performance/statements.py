@@ -221,7 +221,7 @@ def _instant(at_ms: int) -> datetime:
 
 OPERATIONS = (
     Operation(
-        "metrics.statements.list",
+        "metrics.statements.top",
         ListStatements,
         Statements,
         list_statements,

@@ -43,6 +43,7 @@ class Counted:
     """A PerformanceReader of a counter that the test turns, which notes when it was asked for what."""
 
     def __init__(self) -> None:
+        self.clock: Callable[[], float] = time.time
         self.visits: list[tuple[float, Level]] = []
         self.value = 0.0
         self.epoch = "first"
@@ -50,14 +51,14 @@ class Counted:
         self.is_closed = False
 
     async def visit(self, level: Level) -> Visit:
-        self.visits.append((time.time(), level))
+        self.visits.append((self.clock(), level))
         if self.is_away:
             raise SourceLost("the connection broke")
         figures = [
             Figure(f"toy.{level}.count", (), COUNTER, "{things}", self.value),
             Figure(f"toy.{level}.level", (), GAUGE, "1", 7.0),
         ]
-        return Visit(int(time.time() * 1000), self.epoch, [FigureGroup(str(level), self.epoch, figures)], 0.001)
+        return Visit(int(self.clock() * 1000), self.epoch, [FigureGroup(str(level), self.epoch, figures)], 0.001)
 
     async def statements(self) -> StatementSnapshot | Unsupported:
         return Unsupported("statements", "A toy has none.", "GRANT toys TO everybody;")
@@ -69,10 +70,10 @@ class Counted:
         raise AssertionError(key)
 
     async def blocking(self) -> Blocking:
-        return Blocking(int(time.time() * 1000), ())
+        return Blocking(int(self.clock() * 1000), ())
 
     async def index_advice(self) -> IndexAdvices:
-        return IndexAdvices(int(time.time() * 1000), None, ())
+        return IndexAdvices(int(self.clock() * 1000), None, ())
 
     async def aclose(self) -> None:
         self.is_closed = True
