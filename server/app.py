@@ -48,6 +48,7 @@ from server.tracing import open_tracing
 from storage.bus.channels import Bus
 from storage.bus.directory import NodeDirectory
 from storage.database import Database
+from storage.samples.policy import Policy
 from storage.samples.store import SampleStore
 from storage.sealing import open_sealer
 from storage.update_log import open_update_log
@@ -127,7 +128,7 @@ async def running(
         nodes,
         sources,
         runs,
-        SampleStore(database, utc_now),
+        SampleStore(database, utc_now, _sample_policy(settings)),
         _limits(settings),
         outgoing,
         backups=BackupOptions(settings.postgres_tools, settings.backups_kept),
@@ -192,6 +193,16 @@ def _limits(settings: Settings) -> Limits:
         ticket_seconds=int(settings.ticket_lifetime),
         feed_age=settings.feed_retention_age,
         feed_events=settings.feed_retention_count,
+    )
+
+
+def _sample_policy(settings: Settings) -> Policy:
+    return Policy(
+        raw_age=settings.metrics_raw_age,
+        minute_age=settings.metrics_minute_age,
+        quarter_age=settings.metrics_quarter_age,
+        six_hour_age=settings.metrics_six_hour_age,
+        series_of_source=settings.metrics_series_per_source,
     )
 
 

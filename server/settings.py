@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import ipaddress
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,6 +21,8 @@ from server.setting_values import BadValueError, setting
 
 PREFIX = "STUDIO_"
 MIB = 1024 * 1024
+# Each form of metrics is kept at least as long as the finer ones that it is made from.
+METRIC_AGES = ("metrics_raw_age", "metrics_minute_age", "metrics_quarter_age", "metrics_six_hour_age")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -155,6 +158,18 @@ class Settings:
     feed_retention_age: float = setting(read.duration, 30 * 86400.0, "how long feeds hold an event")
     # Some hundred bytes each: a busy feed keeps some MB, and a panel that is further behind reads anew in any case.
     feed_retention_count: int = setting(read.number(1), 10_000, "how many events a feed holds")
+    # Two bytes a sample: eight days of a thousand series, each ten seconds, are 140 MB, and hold each day of the week.
+    metrics_raw_age: float = setting(read.duration, 8 * 86400.0, "how long samples of metrics are kept as they came")
+    # A month by the minute takes twice as much again.
+    metrics_minute_age: float = setting(read.duration, 31 * 86400.0, "how long they are kept by the minute")
+    # Quarters of an hour take a tenth of that, and two seasons can be compared.
+    metrics_quarter_age: float = setting(read.duration, 184 * 86400.0, "how long they are kept by quarters of an hour")
+    # Next to nothing, and growth is forecast from two years.
+    metrics_six_hour_age: float = setting(read.duration, 731 * 86400.0, "how long they are kept by quarters of a day")
+    # A label that holds an id makes a series for each, and would make the database grow without end.
+    metrics_series_per_source: int = setting(
+        read.number(1, 1_000_000), 20_000, "series of a source that may have samples within a day"
+    )
     # Ten beats: a process that stalls for less, as while it is moved to another machine, keeps its runs.
     runs_takeover_seconds: float = setting(
         read.duration, 10.0, "silence of a process after which others go on with its durable runs"
@@ -322,6 +337,10 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]
             "above",
         ),
         ("drain_seconds", "shutdown_timeout", settings.drain_seconds < settings.shutdown_timeout, "below"),
+        *(
+            (finer, coarser, getattr(settings, finer) <= getattr(settings, coarser), "at most")
+            for finer, coarser in itertools.pairwise(METRIC_AGES)
+        ),
     )
     problems = [*_workers_apart(settings, sources), *_metrics_ports_missing(settings, sources)]
     problems += _mail_without_sender(settings, sources)

@@ -24,16 +24,17 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What an installation keeps, in days, and how many series of a source may be active at a time.
+    """What an installation keeps, in seconds, and how many series of a source may be active at a time.
 
-    Samples themselves take most of the room, and are what alerts are tried out on: a week of them holds each day of the
-    week once. Minutes answer for a month, quarters of an hour for two seasons, quarters of a day for two years.
+    Samples themselves are what alerts are tried out on, so they are kept until each day of the week was there once, and
+    a day longer for who compares weeks. Minutes answer for a month, quarters of an hour for two seasons, quarters of a
+    day for two years.
     """
 
-    raw_days: float = 8.0
-    minutes_days: float = 31.0
-    quarters_days: float = 184.0
-    six_hours_days: float = 731.0
+    raw_age: float = 8 * 86400.0
+    minute_age: float = 31 * 86400.0
+    quarter_age: float = 184 * 86400.0
+    six_hour_age: float = 731 * 86400.0
     series_of_source: int = 20_000
     # A clock that is wrong by more is a wrong clock, and its samples would hide right ones.
     ahead_ms: int = 10 * MINUTE_MS
@@ -41,6 +42,6 @@ class Policy:
     @property
     def tiers(self) -> tuple[Tier, ...]:
         """The finest first."""
-        days = (self.raw_days, self.minutes_days, self.quarters_days, self.six_hours_days)
-        ages = (int(age * DAY_MS) for age in days)
+        seconds = (self.raw_age, self.minute_age, self.quarter_age, self.six_hour_age)
+        ages = (int(age * SECOND_MS) for age in seconds)
         return tuple(Tier(number, *both) for number, both in enumerate(zip(STEPS_MS, ages, strict=True)))

@@ -163,6 +163,7 @@ def test_values_are_read(name: str, value: str, expected: object) -> None:
         {"keepalive_interval": "45s"},
         {"max_document_bytes": "64MiB"},
         {"drain_seconds": "10s"},
+        {"metrics_raw_age": "40d"},
     ],
 )
 def test_values_that_contradict_each_other_are_refused(variables: dict[str, str]) -> None:
