@@ -18,17 +18,23 @@ _MOST_VALUES = 4096
 _WINDOWS = (5, 25, 125, 625)
 # A longer window is taken where a shorter one makes the band narrower by less than this; so is no season.
 _NARROWER = 0.95
-# How wide a band would be, while pairs are compared: this quantile of the distances is less at the mercy of a few
-# incidents in the past than the limit itself.
-_COMPARED = 0.95
+# How wide a band would be, while pairs are compared: the mean (of logarithms) of these quantiles of the distances is
+# less at the mercy of a few incidents in the past than the limit itself, and is not blind to what is seldom.
+_COMPARED = (0.9, 0.99, 0.998)
 _LOCAL_WINDOW = 101
+# A season is looked at when so much of a cycle, after those that it is made of, can be compared.
+_LEAST_COMPARED = 0.9
 # A scale of its own for each hour needs so many values of each.
 _LEAST_AN_HOUR = 8
 # No scale falls below this share of the constant one: calm is not certainty.
 _LEAST_SCALE = 0.3
 _MAD = 1.4826
 # Runs of values that are further off than this, and longer, are incidents: their first values say enough of the tail.
-_FAR, _LONG = 8.0, 5
+# More runs than so many, and that is what the series is like.
+_FAR, _LONG, _MOST_INCIDENTS = 8.0, 5, 3
+# A value within so many robust deviations is never outside, however short the tail: a level that wobbles would carry
+# values beyond the end of what is bounded.
+_LEAST_REACH = 3.0
 # Of a series that never moved, a move by this share of its level is a change.
 _STILL = 0.05
 _PRECISION = 1e-9
@@ -109,11 +115,14 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Candidate:
-    season: str | None
+    """A season and the window that goes with it best; `residuals` are of all values."""
+
     profiles: Profiles | None
     window: int
     adjusted: Array
     residuals: Array
+    bias: float
+    reached: _Reached
 
 
 def fitted(
@@ -130,28 +139,23 @@ def fitted(
     """Of known values only; None of too few."""
     if len(values) < LEAST_VALUES:
         return None
+    count = len(values)
     found = _profiles(at_ms, values, history) if seasonal else []
     at_ms, values = at_ms[-_MOST_VALUES:], values[-_MOST_VALUES:]
-    best, first = _narrowest(at_ms, values, found)
-    residuals = best.residuals[first:]
-    bias = float(np.median(residuals))
-    centred = _without_incidents(residuals - bias)
-    at = at_ms[first:][centred.kept]
-    reached = _reaches(at, _unrounded(centred.values, values), best.season is not None, side_rate, deviations)
-    floor = max(least_change, _least(values, reached.scale.constant, side_rate))
-    sides = {"below": direction != "above", "above": direction != "below"}
+    best = _narrowest(at_ms, values, found, side_rate, deviations)
+    reached = best.reached
     return Fitted(
-        len(values),
-        best.season,
+        count,
+        None if best.profiles is None else best.profiles.cycle.name,
         best.profiles,
         best.window,
-        bias,
+        best.bias,
         reached.scale,
-        reached.below if sides["below"] else math.inf,
-        reached.above if sides["above"] else math.inf,
-        floor,
+        reached.below if direction != "above" else math.inf,
+        reached.above if direction != "below" else math.inf,
+        max(least_change, _least(values, reached.scale.constant, side_rate)),
         best.adjusted[-best.window :],
-        np.abs(best.residuals - bias)[-_LOCAL_WINDOW:],
+        np.abs(best.residuals - best.bias)[-_LOCAL_WINDOW:],
     )
 
 
@@ -166,54 +170,59 @@ def _profiles(at_ms: Array, values: Array, history: tuple[Array, Array] | None) 
     return [each for each in made if each is not None]
 
 
-def _narrowest(at_ms: Array, values: Array, found: list[Profiles]) -> tuple[_Candidate, int]:
-    """What has the narrowest band over the last part of the past, which all can be compared on, and where it begins."""
-    longest = max(5, len(values) // 4)
-    windows = [window for window in reversed(_WINDOWS) if window <= longest]
+def _narrowest(
+    at_ms: Array, values: Array, found: list[Profiles], side_rate: float | None, deviations: float
+) -> _Candidate:
+    """What has the narrowest band over the last part of the past, which all can be compared on."""
+    windows = [window for window in reversed(_WINDOWS) if window <= max(5, len(values) // 4)]
     seasons: list[tuple[Profiles | None, Array]] = [(None, np.zeros(len(values)))]
     first = min(windows[0], len(values) // 2)
     for profiles in found:
         part = profiles.at(at_ms)
         unknown = np.flatnonzero(np.isnan(part))
         begins = int(unknown[-1]) + 1 if len(unknown) else 0
-        # Enough of it has to be left for a comparison, and at least a cycle.
-        enough = len(values) - begins >= LEAST_VALUES and at_ms[-1] - at_ms[min(begins, len(values) - 1)] >= (
-            0.9 * profiles.cycle.length_ms
-        )
-        if enough:
+        # Enough of it has to be left for a comparison, and about a cycle.
+        cycles = (at_ms[-1] - at_ms[min(begins, len(values) - 1)]) / profiles.cycle.length_ms
+        if len(values) - begins >= LEAST_VALUES and cycles >= _LEAST_COMPARED:
             seasons.append((profiles, np.nan_to_num(part)))
             first = max(first, begins)
     best: _Candidate | None = None
-    least = math.inf
-    for each, part in seasons:
+    for profile, part in seasons:
         adjusted = values - part
-        for window in windows:
-            residuals = adjusted - trailing_medians(adjusted, window)[:-1]
-            compared = residuals[first:]
-            width = float(np.quantile(np.abs(compared - np.median(compared)), _COMPARED))
-            if best is None or width < _NARROWER * least:
-                season = None if each is None else each.cycle.name
-                best, least = _Candidate(season, each, window, adjusted, residuals), width
+        window, residuals = _best_window(adjusted, windows, first)
+        bias = float(np.median(residuals[first:]))
+        kept = first + _without_incidents(residuals[first:] - bias)
+        centred = _unrounded(residuals[kept] - bias, values)
+        reached = _reaches(at_ms[kept], centred, profile is not None, side_rate, deviations)
+        if best is None or reached.width < best.reached.width + math.log(_NARROWER):
+            best = _Candidate(profile, window, adjusted, residuals, bias, reached)
     assert best is not None
-    return best, first
+    return best
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Kept:
-    values: Array
-    kept: Array
+def _best_window(adjusted: Array, windows: list[int], first: int) -> tuple[int, Array]:
+    """The window, of which the longest come first, and the residuals with it."""
+    least, best = math.inf, (0, adjusted)
+    for window in windows:
+        residuals = adjusted - trailing_medians(adjusted, window)[:-1]
+        compared = residuals[first:]
+        reaches = np.quantile(np.abs(compared - np.median(compared)), _COMPARED)
+        width = float(np.mean(np.log(np.maximum(reaches, 1e-300))))
+        if not best[0] or width < least + math.log(_NARROWER):
+            least, best = width, (window, residuals)
+    return best
 
 
-def _without_incidents(residuals: Array) -> _Kept:
-    """Without what follows the first values of long runs far off."""
+def _without_incidents(residuals: Array) -> Array:
+    """int64: the places that are left without what follows the first values of long runs far off."""
     far = np.abs(residuals) > _FAR * max(_MAD * float(np.median(np.abs(residuals))), 1e-300)
     kept = np.ones(len(residuals), dtype=bool)
-    if far.mean() < 0.25:
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], far.view(np.int8), [0]])))
-        for begin, end in edges.reshape(-1, 2).tolist():
-            if end - begin > _LONG:
-                kept[begin + 1 : end] = False
-    return _Kept(residuals[kept], kept)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], far.view(np.int8), [0]]))).reshape(-1, 2)
+    long = edges[edges[:, 1] - edges[:, 0] > _LONG]
+    if len(long) <= _MOST_INCIDENTS:
+        for begin, end in long.tolist():
+            kept[begin + 1 : end] = False
+    return np.flatnonzero(kept)
 
 
 def _unrounded(residuals: Array, values: Array) -> Array:
@@ -249,8 +258,8 @@ def _reaches(at_ms: Array, centred: Array, seasonal: bool, side_rate: float | No
     for scale in scales:
         each = scale.at(at_ms, local)
         standard = centred / each
-        above = deviations if side_rate is None else upper_limit(standard, side_rate)
-        below = deviations if side_rate is None else upper_limit(-standard, side_rate)
+        above = deviations if side_rate is None else max(_LEAST_REACH, upper_limit(standard, side_rate))
+        below = deviations if side_rate is None else max(_LEAST_REACH, upper_limit(-standard, side_rate))
         width = float(np.mean(np.log(each))) + math.log(max(above + below, 1e-300))
         if best is None or width < best.width + math.log(_NARROWER):
             best = _Reached(scale, below, above, width)

@@ -19,11 +19,16 @@ _MOST_DAYS, _MOST_WEEKS = 7, 4
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Cycles of `length_ms` in bins of `bin_ms`, which divides it. UTC."""
+    """Cycles of `length_ms` in bins of `bin_ms`, which divides it. UTC. `most` of the last ones are remembered.
+
+    Bins of several samples are joined by straight lines between their middles; those of about one sample are not, so
+    that a job that starts on the minute does not smear.
+    """
 
     length_ms: int
     bin_ms: int
     most: int
+    is_joined: bool
 
     @property
     def bins(self) -> int:
@@ -39,18 +44,23 @@ class Cycle:
         return np.asarray((at_ms - _MONDAY_MS) // self.length_ms)
 
     def places(self, at_ms: Array) -> Array:
-        """float64: where in its cycle each time is, in bins from the middle of the first."""
-        return np.asarray(((at_ms - _MONDAY_MS) % self.length_ms) / self.bin_ms - 0.5)
+        """float64: where in its cycle each time is, in bins, from the middle of the first if they are joined."""
+        places = ((at_ms - _MONDAY_MS) % self.length_ms) / self.bin_ms
+        return places - 0.5 if self.is_joined else np.floor(places)
 
 
 def cycles_for(step_ms: int) -> tuple[Cycle, ...]:
     """The cycles that samples so far apart can show: a day's in small bins and in hours, a week's in hours."""
     if step_ms > 2 * HOUR_MS:
-        return (Cycle(WEEK_MS, _bin(step_ms), _MOST_WEEKS),) if step_ms <= DAY_MS else ()
+        return (Cycle(WEEK_MS, _bin(step_ms), _MOST_WEEKS, is_joined=False),) if step_ms <= DAY_MS else ()
     hourly = _bin(max(step_ms, HOUR_MS))
     fine = _bin(max(step_ms, HOUR_MS // 12))
-    daily = dict.fromkeys((fine, hourly))
-    return (*(Cycle(DAY_MS, size, _MOST_DAYS) for size in daily), Cycle(WEEK_MS, hourly, _MOST_WEEKS))
+    joined = hourly >= 3 * step_ms
+    days = {fine: False, hourly: joined}
+    return (
+        *(Cycle(DAY_MS, size, _MOST_DAYS, is_joined) for size, is_joined in days.items()),
+        Cycle(WEEK_MS, hourly, _MOST_WEEKS, joined),
+    )
 
 
 def _bin(step_ms: int) -> int:
@@ -82,7 +92,9 @@ class Profiles:
         cycle = self.cycle
         since = at_ms - _MONDAY_MS
         row = self.rows[min(max(since // cycle.length_ms - self.first, 0), len(self.rows) - 1)]
-        place = since % cycle.length_ms / cycle.bin_ms - 0.5
+        place = (
+            since % cycle.length_ms / cycle.bin_ms - 0.5 if cycle.is_joined else since % cycle.length_ms // cycle.bin_ms
+        )
         low = math.floor(place)
         share = place - low
         return float(row[low % cycle.bins] * (1.0 - share) + row[(low + 1) % cycle.bins] * share)
@@ -97,7 +109,7 @@ def profiles_of(at_ms: Array, values: Array, cycle: Cycle) -> Profiles | None:
     first = max(first, last - 8 * cycle.most)
     kept = numbers >= first
     bins = cycle.bins
-    cells = (numbers[kept] - first) * bins + np.floor(cycle.places(at_ms[kept]) + 0.5).astype(np.int64)
+    cells = (numbers[kept] - first) * bins + ((at_ms[kept] - _MONDAY_MS) % cycle.length_ms) // cycle.bin_ms
     size = (last - first + 1) * bins
     counts = np.bincount(cells, minlength=size)
     with np.errstate(invalid="ignore"):

@@ -11,18 +11,26 @@ which promises too much of short histories.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.columns import Array
-from analysis.tails import outliers_of
 
 # The largest values that the tail is fitted to: fewer tell nothing of its shape, more reach into the body.
-_LEAST, _MOST, _SHARE = 12, 400, 0.1
-_THETAS = np.concatenate([np.geomspace(1e-3, 30.0, 40), np.geomspace(1e-3, 1.0, 14)])
-_FALLING = 40
-# A tail may end, but not closer than this share of the largest excess beyond it.
+_LEAST, _MOST, _SHARE = 12, 250, 0.08
+_LEAST_FIT = 25
+# Shapes: theta is in units of the mean excess. Rising ones are of tails heavier than the exponential, the others of
+# tails that end, but not closer than a share of the largest excess beyond it.
+_RISING = 40
 _SHORTEST = 0.85
+_THETAS = np.concatenate([np.geomspace(1e-3, 30.0, _RISING), np.geomspace(1e-3, 1.0, 14)])
+_WIDTHS = np.concatenate([np.gradient(_THETAS[:_RISING]), np.gradient(_THETAS[_RISING:])])
+_PRIOR = 0.2
+# Shapes beyond it are unlikelier still: of such tails not even the variance exists.
+_HEAVY = 0.6
+# Beyond it the excesses of a tail are not of one distribution (about 1 in 100, since the shape is fitted to them).
+_MISFIT = 1.1
 _REACHES = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 90)])
 # A largest value so many times the sixth is looked at: a few of an incident are no part of the tail.
 _SUSPECT, _SURE = 1.8, 1e-3
@@ -38,25 +46,34 @@ def upper_limit(values: Array, rate: float) -> float:
     if reach < _LEAST:
         return math.inf
     top = np.sort(np.partition(values, count - reach - 1)[count - reach - 1 :])[::-1]
-    strange = _strange(values, top)
-    threshold = float(top[-1])
-    excesses = top[strange:] - threshold
-    excesses = excesses[excesses > 0]
-    if rate * count >= len(excesses):
+    top = top[_strange(top) :]
+    if rate * count >= len(top) - 1:
         return float(np.quantile(values, 1.0 - rate))
-    if len(excesses) < _LEAST:
-        return _of_few(excesses, threshold, count, rate)
-    return threshold + _reach(excesses, rate * count / len(excesses))
+    while True:
+        threshold = float(top[-1])
+        excesses = top[:-1] - threshold
+        excesses = excesses[excesses > 0]
+        if len(excesses) < _LEAST:
+            return _of_few(excesses, threshold, count, rate)
+        tail = _Tail.of(excesses)
+        # A second population, such as spikes on a quiet series, begins within the tail: further up it is alone.
+        if tail.misfit < _MISFIT or len(excesses) < 2 * _LEAST_FIT:
+            return threshold + tail.reach(rate * count / len(excesses))
+        top = top[: len(top) // 2 + 1]
 
 
-def _strange(values: Array, top: Array) -> int:
-    """How many of the largest are no part of the tail."""
-    if not (top[5] > 0 and top[0] > _SUSPECT * top[5]):
+def _strange(top: Array) -> int:
+    """How many of the largest are no part of the tail: those above the widest gap, if the tail of the others would
+    hardly ever reach so far. `top` falls."""
+    if len(top) < 2 * _LEAST or not top[0] - top[-1] > _SUSPECT * (top[5] - top[-1]):
         return 0
-    found = outliers_of(values[values > 0])
-    if found is None or found.p > _SURE:
+    above = top[: _LEAST + 1] - top[-1]
+    number = int(np.argmax(above[:-1] / np.maximum(above[1:], 1e-300))) + 1
+    rest = top[number:-1] - top[-1]
+    rest = rest[rest > 0]
+    if len(rest) < _LEAST or not above[number - 1] > rest[0]:
         return 0
-    return min(len(found.rows), len(top) - _LEAST - 1)
+    return number if len(top) * _Tail.of(rest).beyond(float(above[number - 1])) < _SURE else 0
 
 
 def _of_few(excesses: Array, threshold: float, count: int, rate: float) -> float:
@@ -66,21 +83,50 @@ def _of_few(excesses: Array, threshold: float, count: int, rate: float) -> float
     return threshold + float(excesses[0]) * max(1.0, math.sqrt((len(excesses) + 1) / (count * rate)))
 
 
-def _reach(excesses: Array, share: float) -> float:
-    """The excess that a share of excesses is beyond, by the predictive distribution."""
-    count, scale, largest = len(excesses), float(excesses.mean()), float(excesses[0])
-    thetas = _THETAS.copy()
-    thetas[_FALLING:] *= -_SHORTEST * scale / largest
-    order = np.argsort(thetas)
-    thetas = thetas[order]
-    sums = np.log1p(np.outer(thetas, excesses / scale)).sum(axis=1)
-    likelihood = count * np.log(np.abs(thetas) / np.abs(sums)) - sums
-    # Before any value is seen, a tail like the exponential is likeliest, as theta's prior weighs its logarithm.
-    weights = np.exp(likelihood - likelihood.max()) * np.gradient(thetas) / (0.02 + np.abs(thetas))
-    weights /= weights.sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inside = 1.0 + np.outer(thetas, _REACHES)
-        chances = (1.0 + np.log(np.maximum(inside, 1e-300)) / sums[:, None]) ** -count
-    survival = weights @ np.where(inside <= 0, 0.0, chances)
-    logs = np.log(np.maximum(survival, 1e-300))
-    return scale * float(np.interp(-math.log(share), -logs, _REACHES))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tail:
+    """The predictive distribution of excesses: weights of thetas, and the sum of log(1 + theta x) for each.
+
+    `misfit` is Kolmogorov and Smirnov's distance from the likeliest, times the root of the number.
+    """
+
+    count: int
+    scale: float
+    thetas: Array
+    sums: Array
+    weights: Array
+    misfit: float
+
+    @classmethod
+    def of(cls, excesses: Array) -> _Tail:
+        """`excesses` fall, and are above 0."""
+        count, scale = len(excesses), float(excesses.mean())
+        thetas = _THETAS.copy()
+        thetas[_RISING:] *= -_SHORTEST * scale / float(excesses[0])
+        logs = np.log1p(np.outer(thetas, excesses / scale))
+        sums = logs.sum(axis=1)
+        likelihood = count * np.log(np.abs(thetas) / np.abs(sums)) - sums
+        # Before any value is seen a tail like the exponential's is likeliest, as theta's prior weighs its logarithm.
+        widths = _WIDTHS.copy()
+        widths[_RISING:] *= _SHORTEST * scale / float(excesses[0])
+        weights = np.exp(likelihood - likelihood.max()) * widths / (_PRIOR + np.abs(thetas))
+        weights *= np.exp(-0.5 * np.maximum(sums / count / _HEAVY, 0.0) ** 2)
+        best = int(np.argmax(likelihood))
+        beyond = np.exp(-logs[best] * count / sums[best])
+        misfit = float(np.max(np.abs(beyond - (np.arange(count) + 0.5) / count))) * math.sqrt(count)
+        return cls(count, scale, thetas, sums, weights / weights.sum(), misfit)
+
+    def reach(self, share: float) -> float:
+        """The excess that this share of excesses is beyond."""
+        logs = np.log(np.maximum(self._survival(_REACHES), 1e-300))
+        return self.scale * float(np.interp(-math.log(share), -logs, _REACHES))
+
+    def beyond(self, excess: float) -> float:
+        """The share of excesses beyond that."""
+        return float(self._survival(np.array([excess / self.scale]))[0])
+
+    def _survival(self, excesses: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inside = 1.0 + np.outer(self.thetas, excesses)
+            chances = (1.0 + np.log(np.maximum(inside, 1e-300)) / self.sums[:, None]) ** -self.count
+        return np.asarray(self.weights @ np.where(inside <= 0, 0.0, chances))
