@@ -46,6 +46,7 @@ from handlers.performance import listing as metric_listing
 from handlers.performance import collections as metric_collections
 from handlers.performance.collecting import keep_collecting
 from handlers.reports import operations as report_operations
+from handlers.sample_keeping import keep_samples
 from handlers.scans import job as scan_job
 from handlers.scans import rules as scan_rules
 from handlers.scans import scans
@@ -143,6 +144,7 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_schedules,
         keep_delivering,
         keep_scans,
+        keep_samples,
         keep_collecting,
         keep_evaluating,
     )

@@ -64,7 +64,7 @@ def test_the_service_works_goes_on_after_a_failure_and_lets_others_in(
         service = asyncio.ensure_future(keep_samples(node.parts))
         await until(1)
         await append(node)
-        node.clock += timedelta(minutes=16)
+        node.clock += timedelta(minutes=6)
         await until(2)
         service.cancel()
         await asyncio.wait((service,))
