@@ -24,6 +24,7 @@ from handlers.changes import Changes
 from handlers.durable_runs import DurableRuns
 from handlers.live_feeds import LiveFeeds
 from handlers.parts import BackupOptions, Limits, Parts
+from handlers.performance.own_figures import keep_own_figures
 from handlers.registry import Principal
 from handlers.rooms import Rooms
 from handlers.source_connections import SourceConnections
@@ -146,10 +147,12 @@ async def running(
             group.create_task(gateway.run(), name="gateway"),
         ]
         instruments.readiness.essential = essential
-        own_services = (
+        process_name = name_of_process(settings, port)
+        own_services: tuple[Service, ...] = (
             lambda _: audit.run(),
             lambda _: instruments.loop_lag.run(),
             lambda _: gateway.answers.run(),
+            *([lambda each: keep_own_figures(each, instruments.collect, process_name)] if settings.metrics_own else []),
         )
         beside = [group.create_task(keep_running(work, parts)) for work in (*own_services, *services())]
         try:
@@ -209,6 +212,12 @@ def _sample_policy(settings: Settings) -> Policy:
 def new_node_id() -> str:
     """Whose messages are whose: a process that starts again is another node."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def name_of_process(settings: Settings, port: int | None) -> str:
+    """What a process is called in measurements, the same after each start."""
+    place = f"{socket.gethostname()}:{settings.port if port is None else port}"
+    return f"{place}#{settings.worker_index}" if settings.workers > 1 else place
 
 
 async def keep_running(service: Service, parts: Parts) -> None:

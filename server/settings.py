@@ -184,6 +184,8 @@ class Settings:
 
     # Figures name nobody, yet tell strangers how much a server has to do.
     metrics_public: bool = setting(read.flag, False, "let anybody who reaches the server read /metrics")
+    # Half a millisecond of a core each second, and what a chart of last week is drawn from.
+    metrics_own: bool = setting(read.flag, True, "keep this server's own figures as measurements of the source 0")
     # None: whoever scrapes from elsewhere brings a credential to the port that people use.
     metrics_port: int | None = setting(
         read.number(1, 65535),
