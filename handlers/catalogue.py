@@ -7,7 +7,9 @@ from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
 from handlers.alert_rules.evaluating import keep_evaluating
-from handlers.alerts import acknowledging_many, acting, commenting, looking
+from handlers.alerts import acknowledging_many, acting, commenting, inhibitions, looking, silences
+from handlers.alerts import routes as alert_routes
+from handlers.alerts.keeping import keep_alerts
 from handlers.analytics import correlations, insights, predictions, relationships, verdicts
 from handlers.analytics import results as analytics_results
 from handlers.backups import operations as backup_operations
@@ -119,6 +121,9 @@ OPERATIONS = (
     *acknowledging_many.OPERATIONS,
     *acting.OPERATIONS,
     *commenting.OPERATIONS,
+    *silences.OPERATIONS,
+    *inhibitions.OPERATIONS,
+    *alert_routes.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (
@@ -144,6 +149,7 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_schedules,
         keep_delivering,
         keep_scans,
+        keep_alerts,
         keep_samples,
         keep_collecting,
         keep_evaluating,

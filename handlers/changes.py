@@ -40,7 +40,7 @@ _TOPICS = {
     "workspaces": "members",
 }
 # Operations and events that leave all answers as they are.
-_NO_CHANGE = frozenset({"analytics.progress", "scan.progress"})
+_NO_CHANGE = frozenset({"alert.notification", "analytics.progress", "scan.progress"})
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):

@@ -14,6 +14,7 @@ NOTIFICATIONS = "notifications"
 
 # What the server itself publishes, now or later; nobody else may, so that whoever reads it knows where it is from.
 _RESERVED_PREFIXES = ("alerts.", "analytics.", "scans.", NOTIFICATIONS)
+_ADDRESSED = "alerts.to."
 # Comes right after the slash, so that the names of a workspace's feeds are the range between.
 _AFTER_SLASH = "0"
 
@@ -56,6 +57,19 @@ def activity_of(workspace_id: str) -> str:
 def inbox_of(user_id: str) -> str:
     """The feed of what concerns one user; nobody else reads it."""
     return f"@{user_id}/{NOTIFICATIONS}"
+
+
+def notifications_to(integration_id: int) -> str:
+    """The feed, within its workspace, of what is meant for one integration and is sent by no other.
+
+    The data of its events has a `title`, which is one line, and a `text`.
+    """
+    return f"{_ADDRESSED}{integration_id}"
+
+
+def is_addressed(feed: str) -> bool:
+    """Whether the feed of this name is meant for one integration."""
+    return feed.startswith(_ADDRESSED)
 
 
 def names_in(workspace_id: str) -> tuple[str, str]:

@@ -65,6 +65,8 @@ class Outgoing:
     http: OutgoingHttp = field(default_factory=OutgoingHttp)
     mail: OutgoingMail = field(default_factory=OutgoingMail)
     language_model: LanguageModel | None = None
+    # The address people use, for links in messages; None where the operator named none.
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

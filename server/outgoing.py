@@ -18,6 +18,7 @@ def open_outgoing(settings: Settings) -> Outgoing:
         OutgoingHttp(OutgoingPolicy(settings.outgoing_hosts)),
         OutgoingMail(mail_server(settings)),
         language_model(settings),
+        settings.public_url,
     )
 
 

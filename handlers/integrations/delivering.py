@@ -18,9 +18,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.attention import Attention, attention
-from handlers.event_patterns import matches
 from handlers.feed_names import inbox_of, short
 from handlers.integrations.backoff import DISABLE_AFTER, MAX_ATTEMPTS, pause
+from handlers.integrations.choosing import takes
 from handlers.integrations.intake import take_in
 from handlers.integrations.sending import Message, Outcome, Sender
 from handlers.outbox import Outbox
@@ -116,7 +116,7 @@ class Deliverer:
             idle = [each for each in known if each not in waiting]
             behind = await integrations.behind(connection, idle) if idle else []
         due = {each for each, at in waiting.items() if at <= now}
-        due |= {each for each, feed in behind if matches(short(feed.name), known[each].feeds)}
+        due |= {each for each, feed in behind if takes(known[each], short(feed.name))}
         return sorted(due)
 
     async def _attend_safely(self, integration_id: int) -> None:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from handlers.event_patterns import matches
 from handlers.feed_names import names_in, short
+from handlers.integrations.choosing import sends, takes, took
 from handlers.integrations.messages import body_of
 from storage import deliveries, feeds, integrations
 from storage.deliveries import NewDelivery
@@ -43,7 +43,7 @@ async def take_in(
 ) -> Intake:
     """Queues the next events of all feeds that the integration is for."""
     behind = await integrations.behind(connection, [integration.id])
-    wanted = [feed for _, feed in behind if matches(short(feed.name), integration.feeds)]
+    wanted = [feed for _, feed in behind if takes(integration, short(feed.name))]
     reached = await integrations.positions(connection, integration.id)
     lists, missed = [], {}
     for feed in wanted:
@@ -54,7 +54,9 @@ async def take_in(
         lists.append([_Entry(event.at, feed, event) for event in events])
     taken = _merged(lists)
     queued = [
-        _delivery(integration, entry, new_id()) for entry in taken if matches(entry.event.type, integration.events)
+        _delivery(integration, entry, new_id())
+        for entry in taken
+        if sends(integration, short(entry.feed.name), entry.event.type)
     ]
     await deliveries.enqueue(connection, integration.id, queued, at=at)
     moved = {entry.feed.id: Position(entry.feed.epoch, entry.event.offset) for entry in taken}
@@ -88,7 +90,7 @@ async def begin_here(connection: AsyncConnection, integration: Integration, *, i
         fresh = {
             feed.id: Position(feed.epoch, feed.head)
             for feed in found
-            if matches(short(feed.name), integration.feeds) and not matches(short(feed.name), before)
+            if takes(integration, short(feed.name)) and not took(before, short(feed.name))
         }
         await integrations.set_positions(connection, integration.id, fresh)
         after = found[-1].name

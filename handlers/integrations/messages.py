@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from handlers.feed_names import is_addressed
 from storage.feeds import Event
 
 MAX_TEXT = 3000
@@ -46,11 +47,15 @@ def read_body(body: str) -> Envelope:
 
 
 def subject_of(envelope: Envelope) -> str:
+    if is_addressed(envelope.feed):
+        return f"[{envelope.workspace_id}] {envelope.data['title']}"
     return f"[{envelope.workspace_id}] {envelope.type}"
 
 
 def text_of(envelope: Envelope) -> str:
-    """The event for people: what, where, who and when, and the data a line each."""
+    """The event for people: what, where, who, when, and the data a line each. What is meant for it has its words."""
+    if is_addressed(envelope.feed):
+        return f"{envelope.data['title']}\n{envelope.data['text']}"[:MAX_TEXT]
     who = envelope.actor or "the server"
     lines = [
         f"{envelope.type} in {envelope.workspace_id}/{envelope.feed}",

@@ -10,17 +10,16 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from handlers.access import NEEDED, ROLES
+from handlers.administrators import administrators_of
 from handlers.feed_names import inbox_of
 from handlers.outbox import Outbox
 from handlers.parts import Parts
 from handlers.registry import Forbidden, NotAuthenticated, NotFound, Permission, Principal
-from storage import members, runs, users
+from storage import runs, users
 from storage.runs import Ending, Progress
 from storage.schedules import Schedule
 
 REFUSED = "author_may_not"
-_AT_ONCE = 500
 
 
 async def refusal_of(parts: Parts, schedule: Schedule) -> str | None:
@@ -63,17 +62,5 @@ async def end_refused(
         "author": schedule.updated_by,
         "message": why,
     }
-    for user_id in await _managers(connection, schedule.workspace_id):
+    for user_id in await administrators_of(connection, schedule.workspace_id):
         outbox.add(inbox_of(user_id), "schedule.refused", data)
-
-
-async def _managers(connection: AsyncConnection, workspace_id: str) -> list[str]:
-    enough = ROLES[ROLES.index(NEEDED[Permission.MANAGE]) :]
-    found: list[str] = []
-    after = None
-    while True:
-        rows = await members.list_of(connection, workspace_id, after=after, limit=_AT_ONCE)
-        found += [row.user_id for row in rows if row.role in enough]
-        if len(rows) < _AT_ONCE:
-            return found
-        after = rows[-1].user_id

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alerting import LAB, new_alert, open_in, resolve_in, told
 from http_node import Node, play
+from opened_alerts import LAB, new_alert, open_in, resolve_in, told
 
 from handlers.access import Role
 from storage.alerts import PENDING
