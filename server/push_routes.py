@@ -139,8 +139,10 @@ class _Pushing:
             if credential.startswith(PUSH_KEY_PREFIX):
                 key, source = await admission.admit(self._parts, credential, source_id, self._now())
                 account = f"push key {key.id}"
+                _refuse_parameters(request)
             else:
                 principal = await self._authenticator.authenticate(credential)
+                _refuse_parameters(request)
                 actor = account = principal.user_id
                 context = Context(principal, self._parts, request_id, self._now)
                 source = await require_source(context, source_id, Permission.WRITE)
@@ -192,12 +194,23 @@ def _source_id(request: Request) -> int:
         raise InvalidRequest(message, details={"parameter": "data_source_id"}) from None
 
 
+def _refuse_parameters(request: Request) -> None:
+    """What somebody meant by a parameter would not be done."""
+    if unknown := sorted(set(request.query_params)):
+        raise InvalidRequest(
+            f"{OPERATION.name} has no parameter {unknown[0]!r} in its address.",
+            details={"unknown": unknown, "known": []},
+        )
+
+
 def credential_of(headers: Mapping[str, str]) -> str:
     """What an `Authorization` header (names in lower case) holds: a bearer token, or the password of Basic.
 
     Raises NotAuthenticated.
     """
-    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    if "authorization" not in headers:
+        raise NotAuthenticated("Sign in first: send a push key or a bearer token.")
+    scheme, _, credential = headers["authorization"].partition(" ")
     credential = credential.strip()
     if scheme.lower() == "basic":
         try:
