@@ -6,6 +6,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers.alert_rules import previewing as alert_rule_previews
+from handlers.alert_rules import rules as alert_rules
+from handlers.alert_rules import states as alert_rule_states
+from handlers.alert_rules import templates as alert_rule_templates
 from handlers.alert_rules.evaluating import keep_evaluating
 from handlers.alerts import acknowledging_many, acting, commenting, inhibitions, looking, silences
 from handlers.alerts import routes as alert_routes
@@ -117,6 +121,10 @@ OPERATIONS = (
     *blocking.OPERATIONS,
     *index_advice.OPERATIONS,
     *growth.OPERATIONS,
+    *alert_rules.OPERATIONS,
+    *alert_rule_templates.OPERATIONS,
+    *alert_rule_previews.OPERATIONS,
+    *alert_rule_states.OPERATIONS,
     *looking.OPERATIONS,
     *acknowledging_many.OPERATIONS,
     *acting.OPERATIONS,

@@ -363,7 +363,11 @@ async def get_many(connection: AsyncConnection, alert_ids: Sequence[int]) -> lis
 
 
 async def open_of(
-    connection: AsyncConnection, *, domain: str | None = None, workspace_id: str | None = None
+    connection: AsyncConnection,
+    *,
+    domain: str | None = None,
+    workspace_id: str | None = None,
+    rule_id: int | None = None,
 ) -> list[Alert]:
     """All that are not resolved, by id."""
     query = select(alerts).where(alerts.c.resolved_at.is_(None)).order_by(alerts.c.id)
@@ -371,6 +375,8 @@ async def open_of(
         query = query.where(alerts.c.domain == domain)
     if workspace_id is not None:
         query = query.where(alerts.c.workspace_id == workspace_id)
+    if rule_id is not None:
+        query = query.where(alerts.c.rule_id == rule_id)
     return [alert_of(row) for row in await connection.execute(query)]
 
 

@@ -56,6 +56,13 @@ async def end(connection: AsyncConnection, lease: Lease) -> None:
     await connection.execute(update(leases).where(_held(lease)).values(holder=None, until=None))
 
 
+async def holder_of(connection: AsyncConnection, name: str, *, at: datetime) -> str | None:
+    """Who has it at `at`."""
+    query = select(leases.c.holder).where(leases.c.name == name, leases.c.until > at)
+    holder: str | None = await connection.scalar(query)
+    return holder
+
+
 async def free_at(connection: AsyncConnection, names: Collection[str], *, at: datetime) -> set[str]:
     """Those of the names that nobody holds at `at`."""
     held = select(leases.c.name).where(leases.c.name.in_(names), leases.c.until > at)

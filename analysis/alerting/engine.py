@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from analysis.alerting import specs
+from analysis.alerting.absences import AbsencePlan, plan_of
 from analysis.alerting.conditions import compiled
 from analysis.alerting.judging import Judgement, Wanted
 from analysis.alerting.matching import Labels
 from analysis.alerting.plain_comparisons import PlainComparisons
-from analysis.alerting.plans import AbsencePlan, Happened, Plan, Rule, plan_of
+from analysis.alerting.plans import Happened, Plan
+from analysis.alerting.rules import Rule
 from analysis.alerting.series import Floats, RecentSamples, Times
 from analysis.alerting.states import ALLOWANCE_MS, Kind, Phase, Truth
 from analysis.rules.expressions import ExpressionFailed

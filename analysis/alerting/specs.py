@@ -34,8 +34,9 @@ Condition = Annotated[
         examples=["value > 90.0 && labels.mode != 'idle'"],
     ),
 ]
-# Most metrics come each 10 to 60 s; a few that are missed are no reason to forget the others.
-STALE_SECONDS = 300.0
+# The slowest figures of databases come each 300 s, and one that is late is no reason to forget the others. Whoever
+# knows sooner that there is nothing, says so by a gap marker.
+STALE_SECONDS = 900.0
 
 
 class Matcher(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

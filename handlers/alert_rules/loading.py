@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.alerting.engine import Engine
 from analysis.alerting.matching import Labels
-from analysis.alerting.plans import Rule
+from analysis.alerting.rules import Rule
 from analysis.alerting.states import Instance, Phase
 from handlers.alert_rules.reading import DOMAIN, milliseconds, rules_of, sources_for
 from handlers.alert_rules.recording import Subject
@@ -50,15 +50,24 @@ async def load(parts: Parts, now_ms: int) -> Loaded:
     """All enabled rules, as if they had been evaluated all along."""
     async with parts.database.read() as connection:
         rules = rules_of(await alert_rules.enabled(connection, DOMAIN))
+        still_open = await alerts.open_of(connection, domain=DOMAIN)
+    return await load_rules(parts, rules, still_open, now_ms)
+
+
+async def load_rules(
+    parts: Parts, rules: Sequence[Rule], still_open: Sequence[Alert], now_ms: int, *, is_all_seen: bool = False
+) -> Loaded:
+    """These rules, with what is open of them. `is_all_seen`: what was not judged yet is part of the windows, too."""
+    async with parts.database.read() as connection:
         of_workspaces = await alert_rules.sources_of(connection, {rule.workspace_id for rule in rules})
         cursors = await alert_rules.cursors(connection)
-        still_open = await alerts.open_of(connection, domain=DOMAIN)
     loaded = Loaded(Engine(), stored_cursors=cursors)
     add_rules(loaded.engine, rules, of_workspaces)
     for alert in still_open:
         _restore(loaded, alert)
     for source_id, head in (await parts.samples.heads(loaded.sources)).items():
-        await _load_source(parts.samples, loaded, source_id, head, now_ms)
+        cursor = head if is_all_seen else loaded.stored_cursors.get(source_id, 0)
+        await _load_source(parts.samples, loaded, source_id, (cursor, head), now_ms)
     loaded.engine.settle()
     return loaded
 
@@ -97,8 +106,11 @@ def instance_of(alert: Alert) -> Instance:
     )
 
 
-async def _load_source(store: SampleStore, loaded: Loaded, source_id: int, head: int, now_ms: int) -> None:
-    unseen = await _unseen(store, source_id, loaded.stored_cursors.get(source_id, 0), head)
+async def _load_source(
+    store: SampleStore, loaded: Loaded, source_id: int, stretch: tuple[int, int], now_ms: int
+) -> None:
+    cursor, head = stretch
+    unseen = await _unseen(store, source_id, cursor, head)
     loaded.unseen[source_id] = unseen
     loaded.cursors[source_id] = unseen[0].seq - 1 if unseen else head
     await add_series(store, loaded, source_id, now_ms, unseen)
@@ -106,7 +118,7 @@ async def _load_source(store: SampleStore, loaded: Loaded, source_id: int, head:
 
 async def _unseen(store: SampleStore, source_id: int, cursor: int, head: int) -> list[Batch]:
     """The batches up to `head` that were not judged; none, if too many were not, or some are not there any more."""
-    if head - cursor > MOST_BATCHES:
+    if not 0 < head - cursor <= MOST_BATCHES:
         return []
     try:
         batches = await store.batches_after(source_id, cursor, MOST_BATCHES)

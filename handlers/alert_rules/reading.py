@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from analysis.alerting.matching import Labels
-from analysis.alerting.plans import Rule, check
+from analysis.alerting.rules import Rule, check
 from analysis.alerting.specs import RuleSpec, SpecError
 from handlers.measurements import OWN_SOURCE
 from storage.alert_rules import AlertRule

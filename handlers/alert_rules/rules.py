@@ -1,0 +1,276 @@
+"""Alert rules: made, looked at, changed and deleted, and what becomes of their open alerts then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from analysis.alerting import specs
+from analysis.alerting.absences import plan_of
+from analysis.alerting.specs import RuleSpec, SpecError
+from handlers.alert_rules.ending import end_alerts, raise_severity
+from handlers.alert_rules.reading import DOMAIN, rule_of, spec_of
+from handlers.alert_rules.shapes import RuleLabels, RuleShown, Runbook, SourceId, Version, shown_rule
+from handlers.alert_rules.standing import check_rule, no_rule, require_rule
+from handlers.alert_shapes import Severity
+from handlers.audit_trail import record
+from handlers.measurements import OWN_SOURCE
+from handlers.names import RowId, Title, WorkspaceId
+from handlers.outbox import Outbox
+from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
+from handlers.registry import Conflict, Context, Forbidden, NotFound, Operation, Page, Permission, PreconditionFailed
+from storage import alert_rules
+from storage.alert_rules import AlertRule, RuleText
+
+PATH = "/performance/alert-rules"
+ONE = PATH + "/{rule_id}"
+
+# All of them are evaluated within a second.
+MOST_IN_A_WORKSPACE = 10_000
+
+
+class ListRules(msgspec.Struct, frozen=True, kw_only=True):
+    """By id. `data_source_id`: those that are about this source, if not only about it."""
+
+    workspace_id: WorkspaceId = "default"
+    data_source_id: SourceId | None = None
+    enabled: bool | None = None
+    cursor: Cursor | None = None
+    limit: Limit = MAX_ITEMS
+
+
+class CreateRule(msgspec.Struct, frozen=True, kw_only=True):
+    """`data_source_id` null: the rule is about all data sources of the workspace, each for itself."""
+
+    name: Title
+    spec: RuleSpec
+    workspace_id: WorkspaceId = "default"
+    data_source_id: SourceId | None = None
+    severity: Severity = Severity.MEDIUM
+    labels: RuleLabels = {}
+    runbook: Runbook | None = None
+    enabled: bool = True
+
+
+class GetRule(msgspec.Struct, frozen=True, kw_only=True):
+    rule_id: RowId
+
+
+class UpdateRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Only what is given changes; a `spec` as a whole.
+
+    Open alerts stay open and are judged by the new condition. They end if the rule is disabled, or is about other
+    measurements or another source from now on. With a `version` nothing changes unless the rule is of it.
+    """
+
+    rule_id: RowId
+    version: Version | None = None
+    name: Title | UnsetType = UNSET
+    spec: RuleSpec | UnsetType = UNSET
+    data_source_id: SourceId | UnsetType | None = UNSET
+    severity: Severity | UnsetType = UNSET
+    labels: RuleLabels | UnsetType = UNSET
+    runbook: Runbook | UnsetType | None = UNSET
+    enabled: bool | UnsetType = UNSET
+
+
+class DeleteRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Its open alerts are resolved; they, and what happened to them, stay to be looked at."""
+
+    rule_id: RowId
+
+
+async def list_rules(context: Context, request: ListRules) -> Page[RuleShown]:
+    await context.parts.access.require(context.principal, Permission.READ, request.workspace_id)
+    after = decode_cursor("alert_rules", request.cursor, RowId)
+    async with context.parts.database.read() as connection:
+        rows = await alert_rules.list_of(
+            connection,
+            request.workspace_id,
+            DOMAIN,
+            source_id=request.data_source_id,
+            enabled=request.enabled,
+            after=after,
+            limit=request.limit + 1,
+        )
+    return page_of(rows, request.limit, "alert_rules", key=lambda row: row.id, item=shown_rule)
+
+
+async def create_rule(context: Context, request: CreateRule) -> RuleShown:
+    await context.parts.access.require(context.principal, Permission.MANAGE, request.workspace_id)
+    async with context.parts.database.write() as connection:
+        await check_rule(context, connection, request.workspace_id, request.data_source_id, request.spec)
+        if await alert_rules.count(connection, request.workspace_id) >= MOST_IN_A_WORKSPACE:
+            raise Conflict(
+                f"The workspace has {MOST_IN_A_WORKSPACE} alert rules already; delete some first.",
+                code="too_many_alert_rules",
+            )
+        text = RuleText(
+            name=request.name,
+            source_id=request.data_source_id,
+            severity=request.severity.value,
+            labels=encoded(request.labels),
+            spec=encoded(request.spec),
+            runbook=request.runbook,
+            enabled=request.enabled,
+        )
+        row = await alert_rules.create(
+            connection, request.workspace_id, DOMAIN, text, by=context.user.user_id, at=context.now()
+        )
+        await record(connection, context, "alert_rules.create", _target(row), _details(row))
+    return shown_rule(row)
+
+
+async def get_rule(context: Context, request: GetRule) -> RuleShown:
+    return shown_rule(await require_rule(context, request.rule_id, Permission.READ))
+
+
+async def update_rule(context: Context, request: UpdateRule) -> RuleShown:
+    await require_rule(context, request.rule_id, Permission.MANAGE)
+    async with context.parts.feeds.writing() as (connection, outbox):
+        before = await alert_rules.get(connection, request.rule_id, locked=True)
+        if before is None:
+            raise no_rule(request.rule_id)
+        _check_version(before, request.version)
+        text = _changed(before, request)
+        spec = msgspec.json.decode(text.spec, type=RuleSpec) if request.spec is UNSET else request.spec
+        await check_rule(context, connection, before.workspace_id, text.source_id, spec)
+        row = await alert_rules.change(connection, before.id, text, by=context.user.user_id, at=context.now())
+        await _settle_alerts(connection, outbox, before, row, context.now())
+        await record(connection, context, "alert_rules.update", _target(row), _details(row))
+    return shown_rule(row)
+
+
+def _check_version(rule: AlertRule, version: int | None) -> None:
+    if version is not None and version != rule.version:
+        raise PreconditionFailed(
+            f"The rule is of version {rule.version} by now, not {version}; look at it and decide again.",
+            details={"rule": msgspec.to_builtins(shown_rule(rule))},
+        )
+
+
+def _changed(before: AlertRule, request: UpdateRule) -> RuleText:
+    def either(value: Any, otherwise: Any) -> Any:
+        return otherwise if value is UNSET else value
+
+    return RuleText(
+        name=either(request.name, before.name),
+        source_id=either(request.data_source_id, before.source_id),
+        severity=before.severity if request.severity is UNSET else request.severity.value,
+        labels=encoded(either(request.labels, before.labels)),
+        spec=before.spec if request.spec is UNSET else encoded(request.spec),
+        runbook=either(request.runbook, before.runbook),
+        enabled=either(request.enabled, before.enabled),
+    )
+
+
+async def _settle_alerts(
+    connection: AsyncConnection, outbox: Outbox, before: AlertRule, after: AlertRule, at: datetime
+) -> None:
+    if not after.enabled:
+        await end_alerts(connection, outbox, after.id, "The rule was disabled.", at=at)
+    elif before.source_id != after.source_id or _subject(before) != _subject(after):
+        await end_alerts(connection, outbox, after.id, "The rule is about something else now.", at=at)
+    elif before.severity != after.severity:
+        await raise_severity(connection, outbox, after.id, after.severity, at=at)
+
+
+def _subject(row: AlertRule) -> Any:
+    """What a rule is about, whatever is bad about it. Other groups of series are other alerts."""
+    try:
+        query = spec_of(row).query
+    except SpecError:
+        return row.spec
+    if isinstance(query, specs.Composite):
+        return query.rules
+    wanted = plan_of(rule_of(row), OWN_SOURCE).wanted
+    return type(query), [(each.metric, each.labels, each.group_by) for each in wanted]
+
+
+async def delete_rule(context: Context, request: DeleteRule) -> None:
+    rule = await require_rule(context, request.rule_id, Permission.MANAGE)
+    now = context.now()
+    async with context.parts.feeds.writing() as (connection, outbox):
+        if not await alert_rules.delete(connection, rule.id, by=context.user.user_id, at=now):
+            raise no_rule(rule.id)
+        await end_alerts(connection, outbox, rule.id, "The rule was deleted.", at=now)
+        await record(connection, context, "alert_rules.delete", _target(rule), {"name": rule.name})
+
+
+def encoded(value: Any) -> str:
+    """As the database keeps it: JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def _target(row: AlertRule) -> str:
+    return f"{row.workspace_id}/{row.id}"
+
+
+def _details(row: AlertRule) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "enabled": row.enabled,
+        "severity": row.severity,
+        "version": row.version,
+        "spec": row.spec,
+    }
+
+
+OPERATIONS = (
+    Operation(
+        "alert_rules.list",
+        ListRules,
+        Page[RuleShown],
+        list_rules,
+        f"GET {PATH}",
+        Permission.SIGNED_IN,
+        "List a workspace's alert rules.",
+        errors=(Forbidden, NotFound),
+    ),
+    Operation(
+        "alert_rules.create",
+        CreateRule,
+        RuleShown,
+        create_rule,
+        f"POST {PATH}",
+        Permission.SIGNED_IN,
+        "Make an alert rule.",
+        status=201,
+        errors=(Conflict, Forbidden, NotFound),
+    ),
+    Operation(
+        "alert_rules.get",
+        GetRule,
+        RuleShown,
+        get_rule,
+        f"GET {ONE}",
+        Permission.SIGNED_IN,
+        "Get an alert rule.",
+        errors=(Forbidden,),
+    ),
+    Operation(
+        "alert_rules.update",
+        UpdateRule,
+        RuleShown,
+        update_rule,
+        f"PATCH {ONE}",
+        Permission.SIGNED_IN,
+        "Change, disable or enable an alert rule.",
+        errors=(Forbidden, PreconditionFailed),
+    ),
+    Operation(
+        "alert_rules.delete",
+        DeleteRule,
+        None,
+        delete_rule,
+        f"DELETE {ONE}",
+        Permission.SIGNED_IN,
+        "Delete an alert rule.",
+        status=204,
+        errors=(Forbidden,),
+    ),
+)
