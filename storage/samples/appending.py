@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from storage.cancelling import undisturbed
 from storage.database import Database
 from storage.metric_tables import metric_batches, metric_sources
 from storage.samples import batch_body, series
+from storage.samples.admitting import UNKNOWN, KnownSeries, Part, admitted
 from storage.samples.columns import Appended, Batch, SampleColumns, SeriesKey, Times, Values
 from storage.samples.policy import DAY_MS, Policy
 from storage.samples.tail import Tail
@@ -26,7 +27,6 @@ from storage.upsert import insert
 
 # So many samples are written down at once; more would hold the event loop and the database's writer.
 _MOST_SAMPLES = 200_000
-_UNKNOWN = -1
 
 
 @dataclass(slots=True)
@@ -45,14 +45,6 @@ class _Source(NamedTuple):
     forgotten: int
 
 
-@dataclass(slots=True)
-class _Known:
-    """The ids of a source's series as this node knows them, as long as none was forgotten."""
-
-    forgotten: int = 0
-    ids: dict[SeriesKey, int] = field(default_factory=dict)
-
-
 class Appender:
     """Appends samples, durably and in the order in which they come."""
 
@@ -61,7 +53,7 @@ class Appender:
         self._now = now
         self._policy = policy
         self._tail = tail
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, KnownSeries] = {}
         self._waiting: list[_Request] = []
         self._lock = asyncio.Lock()
 
@@ -111,17 +103,19 @@ class Appender:
 
     async def _write_source(
         self, connection: AsyncConnection, source_id: int, requests: Sequence[_Request], at_ms: int
-    ) -> tuple[int, _Known, list[Appended], Batch | None]:
+    ) -> tuple[int, KnownSeries, list[Appended], Batch | None]:
         source = await _advance(connection, source_id)
         known = self._known.get(source_id)
         if known is None or known.forgotten != source.forgotten:
-            known = _Known(source.forgotten)
+            known = KnownSeries(source.forgotten)
         oldest, newest = at_ms - self._policy.tiers[0].age_ms, at_ms + self._policy.ahead_ms
-        parts = [_part(request.columns, known, oldest, newest) for request in requests]
+        parts = [admitted(request.columns, known, oldest, newest) for request in requests]
         if any(part.strangers for part in parts):
             known = await self._introduce(connection, source_id, source, known, parts, at_ms)
-        numbers = np.concatenate([part.numbers(known, source_id) for part in parts])
-        taken = numbers != _UNKNOWN
+            for part in parts:
+                part.numbers = known.find(part.keys)
+        numbers = np.concatenate([part.numbers[part.index] for part in parts])
+        taken = numbers != UNKNOWN
         times = np.concatenate([part.at_ms for part in parts])[taken]
         values = np.concatenate([part.value for part in parts])[taken]
         seq = source.head if len(times) else 0
@@ -138,10 +132,10 @@ class Appender:
         connection: AsyncConnection,
         source_id: int,
         source: _Source,
-        known: _Known,
-        parts: Sequence[_Part],
+        known: KnownSeries,
+        parts: Sequence[Part],
         at_ms: int,
-    ) -> _Known:
+    ) -> KnownSeries:
         """Finds or adds the series that this node does not know, up to the source's limit."""
         spans: dict[SeriesKey, tuple[int, int]] = {}
         for part in parts:
@@ -159,53 +153,12 @@ class Appender:
             await connection.execute(
                 update(metric_sources).where(metric_sources.c.source_id == source_id).values(values)
             )
-        return _Known(known.forgotten, {**known.ids, **found, **added})
+        zero = series.id_of(source_id, 0)
+        numbers = {key: series_id - zero for key, series_id in (found | added).items()}
+        return KnownSeries(known.forgotten, known.numbers | numbers)
 
 
-@dataclass(slots=True)
-class _Part:
-    """The samples of one request whose times are taken. `strangers` are series that are not known, with their times."""
-
-    keys: Sequence[SeriesKey]
-    index: NDArray[np.int32]
-    at_ms: Times
-    value: Values
-    refused_times: int
-    strangers: dict[SeriesKey, tuple[int, int]]
-
-    def numbers(self, known: _Known, source_id: int) -> NDArray[np.int64]:
-        """The number of each sample's series, -1 where it is refused."""
-        ids = known.ids
-        beyond = series.id_of(source_id, _UNKNOWN)
-        of_keys = np.fromiter((ids.get(key, beyond) for key in self.keys), np.int64, len(self.keys))
-        return of_keys[self.index] - series.id_of(source_id, 0)
-
-
-def _part(columns: SampleColumns, known: _Known, oldest: int, newest: int) -> _Part:
-    at_ms = columns.at_ms
-    fits = (at_ms >= oldest) & (at_ms <= newest)
-    refused = len(fits) - int(np.count_nonzero(fits))
-    index, value = columns.index, columns.value
-    if refused:
-        index, at_ms, value = index[fits], at_ms[fits], value[fits]
-    part = _Part(columns.keys, index, at_ms, value, refused, {})
-    ids = known.ids
-    strange = [place for place, key in enumerate(columns.keys) if key not in ids]
-    if strange:
-        part.strangers = _spans(part, strange)
-    return part
-
-
-def _spans(part: _Part, strange: list[int]) -> dict[SeriesKey, tuple[int, int]]:
-    """The first and last times of the series at these places, of those that have samples."""
-    first = np.full(len(part.keys), np.iinfo(np.int64).max)
-    last = np.full(len(part.keys), np.iinfo(np.int64).min)
-    np.minimum.at(first, part.index, part.at_ms)
-    np.maximum.at(last, part.index, part.at_ms)
-    return {part.keys[place]: (int(first[place]), int(last[place])) for place in strange if first[place] <= last[place]}
-
-
-def _results(parts: Sequence[_Part], taken: NDArray[np.bool_], seq: int) -> list[Appended]:
+def _results(parts: Sequence[Part], taken: NDArray[np.bool_], seq: int) -> list[Appended]:
     results = []
     start = 0
     for part in parts:
