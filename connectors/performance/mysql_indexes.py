@@ -79,7 +79,7 @@ def _served_by_others(indexes: Sequence[_Index]) -> Iterator[IndexAdvice]:
         for index in of_table:
             if index.is_unique:
                 continue
-            for other in of_table:
+            for other in sorted(of_table, key=lambda other: other.parts != index.parts):
                 if other is index or other.parts[: len(index.parts)] != index.parts:
                     continue
                 is_same = other.parts == index.parts

@@ -48,7 +48,7 @@ def _served(table: str, indexes: Sequence[_Index]) -> Iterator[IndexAdvice]:
     for index in indexes:
         if index.is_unique or index.name.startswith(_OWN):
             continue
-        for other in indexes:
+        for other in sorted(indexes, key=lambda other: other.parts != index.parts):
             is_same = other.parts == index.parts
             if other is index or other.parts[: len(index.parts)] != index.parts:
                 continue

@@ -32,7 +32,7 @@ OPTIONS = (
 class MariadbServer:
     """One server under one port; `root` may do everything, others are made by tests."""
 
-    def __init__(self, folder: Path, program: str) -> None:
+    def __init__(self, folder: Path, program: str, *options: str) -> None:
         self._folder = folder
         self._log = folder / "log"
         self.port = free_port()
@@ -53,7 +53,7 @@ class MariadbServer:
         assert made.returncode == 0, made.stderr
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                [program, *OPTIONS, *user, f"--datadir={data}", f"--tmpdir={scratch}", f"--port={self.port}",
+                [program, *OPTIONS, *options, *user, f"--datadir={data}", f"--tmpdir={scratch}", f"--port={self.port}",
                  f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}"],
                 stdout=log, stderr=log,
             )  # fmt: skip
@@ -103,8 +103,8 @@ class MariadbServer:
 
 
 @contextmanager
-def running_mariadb() -> Iterator[MariadbServer]:
-    """Skips the test where no server is installed; where the tests have to be complete, it fails instead."""
+def running_mariadb(*options: str) -> Iterator[MariadbServer]:
+    """With these options, too. Where no server is installed the test is skipped, or fails if it must be complete."""
     program = shutil.which("mariadbd") or shutil.which("mysqld")
     if program is None:
         if os.environ.get("CI"):
@@ -114,7 +114,7 @@ def running_mariadb() -> Iterator[MariadbServer]:
     folder.chmod(0o755)
     server = None
     try:
-        server = MariadbServer(folder, program)
+        server = MariadbServer(folder, program, *options)
         yield server
     finally:
         if server is not None:
