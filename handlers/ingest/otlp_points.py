@@ -112,7 +112,7 @@ class Points:
             self._gathered.refusals.add(BAD_SCALE)
             return
         threshold, count = zeros
-        joined = [(bound_text(threshold), count), *_joined_buckets(scale, positive)]
+        joined = [(bound_text(threshold), count), *joined_buckets(scale, positive)]
         rest = measured.count - sum(count for _, count in joined)
         self._measured(instrument, point, measured, [*joined, ("+Inf", max(rest, 0))])
 
@@ -165,7 +165,7 @@ def _rises(bounds: Sequence[float]) -> bool:
     return all(before < after for before, after in itertools.pairwise(bounds)) and not any(map(math.isnan, bounds))
 
 
-def _joined_buckets(scale: int, buckets: Buckets) -> list[tuple[str, int]]:
+def joined_buckets(scale: int, buckets: Buckets) -> list[tuple[str, int]]:
     """The upper bounds and counts, joined until they are coarse and few enough, without those outside that are empty.
 
     A bucket of the scale s and the number i holds what is above 2^(i·2^-s) and at most 2^((i+1)·2^-s); going to the
