@@ -15,6 +15,8 @@ from storage.samples.policy import Tier
 
 # Values that one answer is computed from: some seconds of a core and some hundred MB.
 _MOST_VALUES = 4_000_000
+# Of so many points one is drawn; its band knows the extremes of all samples anyway.
+_CHOSEN_FROM = 10
 _TIERS = {0: "raw", 60_000: "1m", 900_000: "15m", 21_600_000: "6h"}
 
 
@@ -51,7 +53,7 @@ def plan_of(request: GetMetrics, reader: Reader, now: datetime) -> Plan:
     grid = _grid(asked, step_ms, MOST_POINTS if request.step else request.max_points)
     width = 1
     if request.downsample is not None:
-        grid, width = _finer(request, asked, reader, grid)
+        grid, width = _finer(asked, reader, grid)
         tier = reader.best_tier(grid.step_ms, asked.start_ms)
     now_ms = round(now.timestamp() * 1000)
     if grid.start_ms < now_ms - tier.age_ms:
@@ -85,12 +87,11 @@ def _grid(asked: Asked, step_ms: int, most: int) -> Grid:
     return grid.since(grid.end_ms - most * step_ms) if grid.count > most else grid
 
 
-def _finer(request: GetMetrics, asked: Asked, reader: Reader, told: Grid) -> tuple[Grid, int]:
-    """The finest steps that there may be of which whole numbers make those that are told, and how many."""
-    span = asked.end_ms - asked.start_ms
-    finest = choose_step(span, MOST_POINTS - 2 * request.max_points)
-    least = reader.best_tier(finest, asked.start_ms).step_ms
-    for width in range(max(1, told.step_ms // finest), 0, -1):
+def _finer(asked: Asked, reader: Reader, told: Grid) -> tuple[Grid, int]:
+    """Finer steps of which a whole number makes each that is told, and that number."""
+    most = min(_CHOSEN_FROM, MOST_POINTS // max(1, told.count))
+    least = reader.best_tier(told.step_ms // max(1, most), asked.start_ms).step_ms
+    for width in range(most, 0, -1):
         step, rest = divmod(told.step_ms, width)
         if not rest and step % 1000 == 0 and (not least or step % least == 0):
             return Grid(told.start_ms, step, told.count * width), width

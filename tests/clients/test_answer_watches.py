@@ -14,7 +14,7 @@ from collab_studio.multiplexer import Multiplexer
 from tests.clients.house import House
 
 DEADLINE = 60.0
-UNWATCH, WATCH_ENDED, WATCH_OPERATION, ANSWER, ANSWER_CHANGED = 73, 75, 76, 77, 78
+UNWATCH, WATCH_ENDED, WATCH_OPERATION, ANSWER, ANSWER_CHANGED, ANSWER_CONTINUED = 73, 75, 76, 77, 78, 79
 
 
 class Peer:
@@ -62,6 +62,29 @@ def test_l2_patches_are_put_together_and_what_was_handed_out_stays_as_it_was() -
         watch.close()
         assert peer.hear() == [(UNWATCH, {"id": 1})]
         assert await watch.next() is None
+
+    play(scenario)
+
+
+def test_l6_points_go_into_the_columns_that_there_are() -> None:
+    async def scenario() -> None:
+        peer = Peer()
+        watch = peer.watch()
+        peer.hear()
+        band = {"low": [0, 0, 0], "high": [9, 9, 9]}
+        line = {"metric": "load", "values": [1, None, 3], "band": band}
+        whole = {"as_of": 1, "times": [10, 20, 30], "series": [line]}
+        peer.say(ANSWER, id=1, sequence=1, value=whole)
+        first = await watch.next()
+        new = {"values": [3.5, 4], "band": {"low": [0, 1], "high": [9, 8]}}
+        points = {"start": 20, "from": 30, "times": [30, 40], "series": [new], "patch": {"as_of": 2}}
+        peer.say(ANSWER_CONTINUED, id=1, sequence=2, points=points)
+        band = {"low": [0, 0, 1], "high": [9, 9, 8]}
+        line = {"metric": "load", "values": [None, 3.5, 4], "band": band}
+        assert await watch.next() == {"as_of": 2, "times": [20, 30, 40], "series": [line]}
+        assert first == whole
+        peer.say(ANSWER_CONTINUED, id=1, sequence=4, points=points)
+        assert [kind for kind, _ in peer.hear()] == [UNWATCH, WATCH_OPERATION]
 
     play(scenario)
 

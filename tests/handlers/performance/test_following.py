@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from collab_studio.answer_frames import continued
 from http_node import Node, play
-from measured import GAP, columns_of, key, make_source, ms, store
+from stored_measurements import GAP, columns_of, key, make_source, ms, store
 
 from handlers.access import Role
 from handlers.changes import EVERYTHING
@@ -88,7 +88,7 @@ def test_answers_and_points_are_what_asking_again_says(sqlite_url: str, question
         request = GetMetrics(data_source_id=source.id, **question)
         followed, panel = FollowedMetrics(request), Panel()
         before: dict[str, Any] | None = None
-        for _ in range(60):
+        for _ in range(40):
             node.clock += timedelta(seconds=rng.choice([0.25, 1, 5, 10, 31]))
             for _ in range(rng.randint(0, 2)):
                 samples = some_samples(rng, node)
