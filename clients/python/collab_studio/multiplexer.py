@@ -6,7 +6,7 @@ from typing import Any
 
 import pycrdt
 
-from collab_studio.answer_frames import Answer, AnswerChanged
+from collab_studio.answer_frames import Answer, AnswerChanged, AnswerContinued
 from collab_studio.errors import DocumentClosed, StudioError
 from collab_studio.feed_frames import Events, Resync, WatchEnded, Watching
 from collab_studio.frames import PING, PONG, Closed, Step2, SyncStatus, TokenWanted, read_address, read_message
@@ -167,7 +167,7 @@ class Multiplexer:
             case Result() | Refusal():
                 self.has_worked = True
                 self.requests.answer(message)
-            case Watching() | Events() | Resync() | WatchEnded() | Answer() | AnswerChanged():
+            case Watching() | Events() | Resync() | WatchEnded() | Answer() | AnswerChanged() | AnswerContinued():
                 self.has_worked = True
                 self.watches.receive(message, now)
             case Welcome():
