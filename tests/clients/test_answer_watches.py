@@ -71,12 +71,12 @@ def test_l6_points_go_into_the_columns_that_there_are() -> None:
         peer = Peer()
         watch = peer.watch()
         peer.hear()
-        band = {"low": [0, 0, 0], "high": [9, 9, 9]}
-        line = {"metric": "load", "values": [1, None, 3], "band": band}
+        band: dict[str, list[Any]] = {"low": [0, 0, 0], "high": [9, 9, 9]}
+        line: dict[str, Any] = {"metric": "load", "values": [1, None, 3], "band": band}
         whole = {"as_of": 1, "times": [10, 20, 30], "series": [line]}
         peer.say(ANSWER, id=1, sequence=1, value=whole)
         first = await watch.next()
-        new = {"values": [3.5, 4], "band": {"low": [0, 1], "high": [9, 8]}}
+        new: dict[str, Any] = {"values": [3.5, 4], "band": {"low": [0, 1], "high": [9, 8]}}
         points = {"start": 20, "from": 30, "times": [30, 40], "series": [new], "patch": {"as_of": 2}}
         peer.say(ANSWER_CONTINUED, id=1, sequence=2, points=points)
         band = {"low": [0, 0, 1], "high": [9, 9, 8]}
