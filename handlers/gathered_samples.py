@@ -150,16 +150,15 @@ class Gathered:
         """Those that may be stored, and which; None for all."""
         named = np.fromiter((slot.key is not None for slot in slots), np.bool_, len(slots))
         new, old = at_ms > self._window.newest_ms, at_ms < self._window.oldest_ms
-        infinite = np.isinf(values)
-        kept = named & ~(new | old | infinite)
+        timely, finite = ~(new | old), ~np.isinf(values)
+        kept = named & timely & finite
         if kept.all():
             return slots, None
-        for slot in slots:
-            if slot.key is None:
-                self.refusals.add(slot.refusal)
-        self.refusals.add(TOO_NEW, int((named & new).sum()))
-        self.refusals.add(TOO_OLD, int((named & old).sum()))
-        self.refusals.add(NOT_FINITE, int((named & ~new & ~old & infinite).sum()))
+        self.refusals.add(TOO_NEW, int(new.sum()))
+        self.refusals.add(TOO_OLD, int(old.sum()))
+        self.refusals.add(NOT_FINITE, int((named & timely & ~finite).sum()))
+        for row in np.flatnonzero(timely & ~named).tolist():
+            self.refusals.add(slots[row].refusal)
         return [slot for slot, keep in zip(slots, kept.tolist(), strict=True) if keep], kept
 
     def _decoded(
