@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from http_node import START, Node
+from sqlalchemy import update
 
 from analysis.alerting.specs import RuleSpec, Selector, Threshold
 from handlers.access import Role
@@ -17,6 +18,7 @@ from handlers.alert_rules.reading import DOMAIN, milliseconds
 from handlers.measurements import store
 from storage import alert_rules, alerts, data_sources, feeds
 from storage.alert_rules import AlertRule, RuleText
+from storage.alert_tables import leases
 from storage.data_sources import DataSource
 from storage.samples.columns import GAUGE, SampleColumns, SeriesKey
 
@@ -95,16 +97,22 @@ class Stepped:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.evaluator = Evaluator(node.parts, node.now)
+        self._must_free = False
 
     async def at(self, seconds: float) -> None:
         """Evaluates at that time."""
         self.node.clock = START + timedelta(seconds=seconds)
+        if self._must_free:
+            async with self.node.parts.database.write() as connection:
+                await connection.execute(update(leases).values(holder=None, until=None))
+            self._must_free = False
         self.evaluator.rules_changed()
         await self.evaluator.turn()
 
     def restart(self) -> None:
-        """As if the process had been killed, and the lease had ended."""
+        """As if the process had been killed, and somebody else had waited until the lease was over."""
         self.evaluator = Evaluator(self.node.parts, self.node.now)
+        self._must_free = True
 
 
 async def events(node: Node, workspace: str = "lab") -> list[tuple[str, float]]:
