@@ -145,8 +145,8 @@ OPERATIONS = (
         Permission.SIGNED_IN,
         "Tell which sessions of a data source wait for which others.",
         errors=(Forbidden, Conflict, InvalidRequest, Unavailable),
-        # Nobody says when somebody begins to wait, so it is asked again each second.
-        watched=Watched(frozenset({"data_sources"}), refresh_seconds=1.0, is_personal=True),
+        # Nobody says when somebody begins to wait, so it is asked again each second, which is how often is looked.
+        watched=Watched(frozenset({"data_sources"}), refresh_seconds=0.5, pause_seconds=0.5, is_personal=True),
         stops_with_caller=True,
     ),
 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from analysed import SALES
+from answer_watcher import Watcher, answered
 from catalog_sources import run_sqlite
 from node_in_process import Node, running_node
 from starlette.applications import Starlette
@@ -19,8 +20,8 @@ from studio_client import StudioClient
 
 from handlers.analytics import versions
 from handlers.discovery import discover
-from server.answer_frames import ANSWER, ANSWER_CHANGED, WATCH_OPERATION
-from server.studio_frames import ERROR, REQUEST, RESULT
+from server.answer_frames import ANSWER, WATCH_OPERATION
+from server.studio_frames import REQUEST, RESULT
 from storage import catalog, data_sources
 
 DEADLINE = 60.0
@@ -44,44 +45,6 @@ async def dataset_of(node: Node, path: Path) -> int:
         found = await catalog.find(connection, source.id, None, "sales")
         assert found is not None
     return found.id
-
-
-class Watcher(StudioClient):
-    """One that keeps the answer as patches change it."""
-
-    answer: dict[str, Any]
-
-    def __init__(self, node: Node) -> None:
-        super().__init__(node)
-        self.node = node
-
-    async def when(self, *path: str, holds: Any) -> Any:
-        """The member of the answer once `holds` is true of it."""
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                value: Any = self.answer
-                for name in path:
-                    value = value[name] if value is not None else None
-                if holds(value):
-                    return value
-                kind, body = await self.line.hear()
-                if kind == ANSWER:
-                    self.answer = body["value"]
-                elif kind == ANSWER_CHANGED:
-                    self.answer = merged(self.answer, body["patch"])
-
-
-def merged(before: Any, patch: Any) -> Any:
-    """RFC 7396."""
-    if not isinstance(patch, dict):
-        return patch
-    made = dict(before) if isinstance(before, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            made.pop(name, None)
-        else:
-            made[name] = merged(made.get(name), value)
-    return made
 
 
 def test_it_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,16 +99,6 @@ def app_routes(app: Any) -> list[Route]:
     while not isinstance(app, Starlette):
         app = next(value for value in vars(app).values() if callable(value) and not isinstance(value, type))
     return [route for route in app.routes if isinstance(route, Route)]
-
-
-async def answered(client: Watcher) -> Any:
-    """The next result, whatever answers change meanwhile."""
-    async with asyncio.timeout(DEADLINE):
-        while True:
-            kind, body = await client.line.hear()
-            assert kind != ERROR, body
-            if kind == RESULT:
-                return body
 
 
 async def judged(client: Watcher, sales: int) -> None:
