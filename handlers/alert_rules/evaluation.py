@@ -103,7 +103,7 @@ class Evaluation:
         if any(
             each not in self.loaded.engine.series and each not in self.loaded.others for each in np.unique(ids).tolist()
         ):
-            await add_series(self._parts.samples, self.loaded, source_id, now_ms, batches)
+            await add_series(self._parts.samples, self.loaded, source_id, now_ms, batches, after=batches[-1].seq)
             self.loaded.others.update(each for each in np.unique(ids).tolist() if each not in self.loaded.engine.series)
         self.loaded.cursors[source_id] = batches[-1].seq
         take = self.loaded.engine.take

@@ -113,7 +113,7 @@ async def _load_source(
     unseen = await _unseen(store, source_id, cursor, head)
     loaded.unseen[source_id] = unseen
     loaded.cursors[source_id] = unseen[0].seq - 1 if unseen else head
-    await add_series(store, loaded, source_id, now_ms, unseen)
+    await add_series(store, loaded, source_id, now_ms, unseen, after=unseen[-1].seq if unseen else head)
 
 
 async def _unseen(store: SampleStore, source_id: int, cursor: int, head: int) -> list[Batch]:
@@ -128,9 +128,13 @@ async def _unseen(store: SampleStore, source_id: int, cursor: int, head: int) ->
 
 
 async def add_series(
-    store: SampleStore, loaded: Loaded, source_id: int, now_ms: int, batches: Sequence[Batch] = ()
+    store: SampleStore, loaded: Loaded, source_id: int, now_ms: int, batches: Sequence[Batch] = (), *, after: int
 ) -> None:
-    """Follows the series of a source that are not known yet, with their past but for what is in `batches`."""
+    """Follows the series of a source that are not known yet, with their past but for what is in `batches`.
+
+    `after` is the number of the last batch that is past or among those: what is stored while the past is read is yet
+    to be judged, too.
+    """
     horizons: dict[int, list[Series]] = {}
     for metric in loaded.engine.metrics_of(source_id):
         for each in await store.series(source_id, metric):
@@ -138,11 +142,23 @@ async def add_series(
                 horizon = _follow(loaded, source_id, each)
                 if horizon is not None:
                     horizons.setdefault(horizon, []).append(each)
-    unseen = _Unseen(batches)
+    past: dict[int, Samples] = {}
     for horizon, series in horizons.items():
-        for series_id, samples in (await store.read(series, now_ms - horizon, now_ms + _AHEAD_MS)).items():
-            seen = unseen.without(series_id, samples)
-            loaded.engine.load(series_id, seen.at_ms, seen.value)
+        past |= await store.read(series, now_ms - horizon, now_ms + _AHEAD_MS)
+    if not past:
+        return
+    unseen = _Unseen([*batches, *await _since(store, source_id, after)])
+    for series_id, samples in past.items():
+        seen = unseen.without(series_id, samples)
+        loaded.engine.load(series_id, seen.at_ms, seen.value)
+
+
+async def _since(store: SampleStore, source_id: int, after: int) -> list[Batch]:
+    """All batches after this one."""
+    found: list[Batch] = []
+    while some := await store.batches_after(source_id, found[-1].seq if found else after, MOST_BATCHES):
+        found += some
+    return found
 
 
 def _follow(loaded: Loaded, source_id: int, series: Series) -> int | None:

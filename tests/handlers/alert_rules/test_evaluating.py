@@ -1,6 +1,7 @@
 """Rules over stored samples become alerts: at the times of the samples, once each, whoever evaluates."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alerting import Stepped, above, events, make_lab, make_rule, open_alerts, push
@@ -110,5 +111,31 @@ def test_no_rule_no_lease(tmp_path: Path) -> None:
         await evaluator.at(1)
         assert not evaluator.evaluator.is_evaluating
         assert await events(node) == []
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_what_is_stored_while_the_past_of_a_new_series_is_read_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        await make_rule(node, above(90))
+        evaluator = Stepped(node)
+        if not is_restarted:
+            await evaluator.at(0)
+        await push(node, source, (1, 50), host="a")
+        read = node.parts.samples.read
+
+        async def slowly(*arguments: Any) -> Any:
+            monkeypatch.undo()
+            await push(node, source, (2, 95), host="a")
+            return await read(*arguments)
+
+        monkeypatch.setattr(type(node.parts.samples), "read", lambda _, *arguments: slowly(*arguments))
+        await evaluator.at(2.1)
+        await evaluator.at(2.3)
+        assert await events(node) == [("alert.fired", 2)]
 
     play(tmp_path, scenario)
