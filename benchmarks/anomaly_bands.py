@@ -51,15 +51,15 @@ def main(arguments: list[str]) -> None:
     lines = [
         "# Anomaly bands",
         "",
-        "`python -m benchmarks.anomaly_bands` wrote this. Nothing looks ahead: each value is judged by those before it.",
+        "`python -m benchmarks.anomaly_bands` wrote this. Nothing looks ahead: each value is judged by those before.",
         f"All are asked for {RATE:g} false alarms a value.",
         "",
         "## Disturbances found",
         "",
         f"{len(SEEDS)} times 58 made series of the kinds and lengths of the Numenta Anomaly Benchmark (seeds"
-        f" {', '.join(map(str, SEEDS))}; while the band was made, others were looked at). NAB: its score by the standard"
-        " profile, 0 for silence, 100 for perfection, with no threshold fitted to the corpus. Precision is of alarms,"
-        " recall of labelled windows; a delay is from where the disturbance begins to show.",
+        f" {', '.join(map(str, SEEDS))}; while the band was made, others were looked at). NAB: its score by the"
+        " standard profile, 0 for silence, 100 for perfection, with no threshold fitted to the corpus. Precision is of"
+        " alarms, recall of labelled windows; a delay is from where the disturbance begins to show.",
         "",
         *_scores(series for seed in SEEDS for series in made(seed)),
         "",

@@ -63,7 +63,8 @@ def _correlated(rng: Rng, n: int, memory: float) -> Array:
 def square_days(rng: Rng, n: int, step: int) -> Array:
     """Low by night, high from nine to six, with little noise."""
     hour = _hours(n, step) % 24
-    return np.where((hour >= 9) & (hour < 18), 80.0, 20.0) + rng.uniform(-2.0, 2.0, n) * rng.choice([0.5, 1.0, 4.0])
+    noise = float(rng.choice([0.5, 1.0, 4.0]))
+    return np.where((hour >= 9) & (hour < 18), 80.0, 20.0) + rng.uniform(-2.0, 2.0, n) * noise
 
 
 def still(rng: Rng, n: int, _step: int) -> Array:

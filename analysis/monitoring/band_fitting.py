@@ -8,58 +8,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.columns import Array
-from analysis.monitoring.profiles import DAY_MS, HOUR_MS, Profiles, cycles_for, profiles_of
-from analysis.monitoring.tail_limits import upper_limit
+from analysis.monitoring.profiles import Profiles, cycles_for, profiles_of
+from analysis.monitoring.reaches import LOCAL_WINDOW, MAD, NARROWER, Reached, Scale, reaches
 from analysis.monitoring.trailing import trailing_medians
 
 LEAST_VALUES = 50
+# What is as large is no measurement, and its squares are no numbers.
+LARGEST = 1e140
 # Older values than these tell of the season alone.
 _MOST_VALUES = 4096
 _WINDOWS = (5, 25, 125, 625)
-# A longer window is taken where a shorter one makes the band narrower by less than this; so is no season.
-_NARROWER = 0.95
 # How wide a band would be, while pairs are compared: the mean (of logarithms) of these quantiles of the distances is
 # less at the mercy of a few incidents in the past than the limit itself, and is not blind to what is seldom.
 _COMPARED = (0.9, 0.99, 0.998)
-_LOCAL_WINDOW = 101
 # A season is looked at when so much of a cycle, after those that it is made of, can be compared.
 _LEAST_COMPARED = 0.9
-# A scale of its own for each hour needs so many values of each.
-_LEAST_AN_HOUR = 8
-# No scale falls below this share of the constant one: calm is not certainty.
-_LEAST_SCALE = 0.3
-_MAD = 1.4826
 # Runs of values that are further off than this, and longer, are incidents: their first values say enough of the tail.
 # More runs than so many, and that is what the series is like.
 _FAR, _LONG, _MOST_INCIDENTS = 8.0, 5, 3
-# A value within so many robust deviations is never outside, however short the tail: a level that wobbles would carry
-# values beyond the end of what is bounded.
-_LEAST_REACH = 3.0
 # Of a series that never moved, a move by this share of its level is a change.
 _STILL = 0.05
 _PRECISION = 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scale:
-    """A robust standard deviation: `constant`, or by the `hours` of the day, or from the median of the last `window`
-    distances, and then at least `least`."""
-
-    constant: float
-    hours: Array | None = None
-    window: int = 0
-    least: float = 0.0
-
-    def now(self, at_ms: int, local: float | None) -> float:
-        if self.hours is not None:
-            return float(self.hours[at_ms % DAY_MS // HOUR_MS])
-        return self.constant if local is None else max(self.least, _MAD * local)
-
-    def at(self, at_ms: Array, local: Array) -> Array:
-        """float64, given the trailing medians of the distances."""
-        if self.hours is not None:
-            return np.asarray(self.hours[at_ms % DAY_MS // HOUR_MS])
-        return np.maximum(self.least, _MAD * local) if self.window else np.full(len(at_ms), self.constant)
+def is_known(values: Array) -> Array:
+    """bool: which are measurements; NaN (gaps) and infinities are none."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.abs(values) < LARGEST)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +68,7 @@ class Fitted:
     def of_block(self, at_ms: Array, values: Array) -> tuple[Array, Array, Array]:
         """(expected, reach below, reach above) of values that follow those fitted; NaN are not learned from."""
         seasonal = self.seasonal(at_ms)
-        known = np.isfinite(values)
+        known = is_known(values)
         seen = np.concatenate([[0], np.cumsum(known)])[:-1]
         levels = self._continued(self.last_adjusted, (values - seasonal)[known], self.window)[seen]
         expected = seasonal + levels + self.bias
@@ -122,7 +97,7 @@ class _Candidate:
     adjusted: Array
     residuals: Array
     bias: float
-    reached: _Reached
+    reached: Reached
 
 
 def fitted(
@@ -142,7 +117,9 @@ def fitted(
     count = len(values)
     found = _profiles(at_ms, values, history) if seasonal else []
     at_ms, values = at_ms[-_MOST_VALUES:], values[-_MOST_VALUES:]
-    best = _narrowest(at_ms, values, found, side_rate, deviations)
+    # Of a profile from a longer past the values alone need not show a cycle.
+    least_cycles = _LEAST_COMPARED if history is None else 0.0
+    best = _narrowest(at_ms, values, found, side_rate, deviations, least_cycles)
     reached = best.reached
     return Fitted(
         count,
@@ -153,9 +130,9 @@ def fitted(
         reached.scale,
         reached.below if direction != "above" else math.inf,
         reached.above if direction != "below" else math.inf,
-        max(least_change, _least(values, reached.scale.constant, side_rate)),
+        max(least_change, _least(values, count, reached.scale.constant, side_rate)),
         best.adjusted[-best.window :],
-        np.abs(best.residuals - best.bias)[-_LOCAL_WINDOW:],
+        np.abs(best.residuals - best.bias)[-LOCAL_WINDOW:],
     )
 
 
@@ -171,10 +148,15 @@ def _profiles(at_ms: Array, values: Array, history: tuple[Array, Array] | None) 
 
 
 def _narrowest(
-    at_ms: Array, values: Array, found: list[Profiles], side_rate: float | None, deviations: float
+    at_ms: Array,
+    values: Array,
+    found: list[Profiles],
+    side_rate: float | None,
+    deviations: float,
+    least_cycles: float,
 ) -> _Candidate:
     """What has the narrowest band over the last part of the past, which all can be compared on."""
-    windows = [window for window in reversed(_WINDOWS) if window <= max(5, len(values) // 4)]
+    windows = [window for window in reversed(_WINDOWS) if window <= max(_WINDOWS[0], len(values) // 4)]
     seasons: list[tuple[Profiles | None, Array]] = [(None, np.zeros(len(values)))]
     first = min(windows[0], len(values) // 2)
     for profiles in found:
@@ -183,7 +165,7 @@ def _narrowest(
         begins = int(unknown[-1]) + 1 if len(unknown) else 0
         # Enough of it has to be left for a comparison, and about a cycle.
         cycles = (at_ms[-1] - at_ms[min(begins, len(values) - 1)]) / profiles.cycle.length_ms
-        if len(values) - begins >= LEAST_VALUES and cycles >= _LEAST_COMPARED:
+        if len(values) - begins >= LEAST_VALUES and cycles >= least_cycles:
             seasons.append((profiles, np.nan_to_num(part)))
             first = max(first, begins)
     best: _Candidate | None = None
@@ -193,8 +175,8 @@ def _narrowest(
         bias = float(np.median(residuals[first:]))
         kept = first + _without_incidents(residuals[first:] - bias)
         centred = _unrounded(residuals[kept] - bias, values)
-        reached = _reaches(at_ms[kept], centred, profile is not None, side_rate, deviations)
-        if best is None or reached.width < best.reached.width + math.log(_NARROWER):
+        reached = reaches(at_ms[kept], centred, profile is not None, side_rate, deviations)
+        if best is None or reached.width < best.reached.width + NARROWER:
             best = _Candidate(profile, window, adjusted, residuals, bias, reached)
     assert best is not None
     return best
@@ -206,16 +188,16 @@ def _best_window(adjusted: Array, windows: list[int], first: int) -> tuple[int, 
     for window in windows:
         residuals = adjusted - trailing_medians(adjusted, window)[:-1]
         compared = residuals[first:]
-        reaches = np.quantile(np.abs(compared - np.median(compared)), _COMPARED)
-        width = float(np.mean(np.log(np.maximum(reaches, 1e-300))))
-        if not best[0] or width < least + math.log(_NARROWER):
+        distances = np.quantile(np.abs(compared - np.median(compared)), _COMPARED)
+        width = float(np.mean(np.log(np.maximum(distances, 1e-300))))
+        if not best[0] or width < least + NARROWER:
             least, best = width, (window, residuals)
     return best
 
 
 def _without_incidents(residuals: Array) -> Array:
     """int64: the places that are left without what follows the first values of long runs far off."""
-    far = np.abs(residuals) > _FAR * max(_MAD * float(np.median(np.abs(residuals))), 1e-300)
+    far = np.abs(residuals) > _FAR * max(MAD * float(np.median(np.abs(residuals))), 1e-300)
     kept = np.ones(len(residuals), dtype=bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], far.view(np.int8), [0]]))).reshape(-1, 2)
     long = edges[edges[:, 1] - edges[:, 0] > _LONG]
@@ -234,50 +216,7 @@ def _unrounded(residuals: Array, values: Array) -> Array:
     return np.asarray(residuals + np.random.default_rng(0).uniform(-0.5, 0.5, len(residuals)) * quantum)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Reached:
-    scale: Scale
-    below: float
-    above: float
-    width: float
-
-
-def _reaches(at_ms: Array, centred: Array, seasonal: bool, side_rate: float | None, deviations: float) -> _Reached:
-    """The scale with the narrowest band on average (in logarithms, as likelihoods count)."""
-    sizes = np.abs(centred)
-    constant = _MAD * float(np.median(sizes)) or 1.2533 * float(np.mean(sizes))
-    if constant == 0.0:
-        return _Reached(Scale(0.0), 0.0, 0.0, 0.0)
-    local = trailing_medians(sizes, min(_LOCAL_WINDOW, (len(sizes) // 4) | 1))[:-1]
-    scales = [Scale(constant)]
-    if len(sizes) >= 4 * _LOCAL_WINDOW:
-        scales.append(Scale(constant, window=_LOCAL_WINDOW, least=_LEAST_SCALE * constant))
-    hours = _by_hour(at_ms, sizes, constant) if seasonal else None
-    scales += [] if hours is None else [Scale(constant, hours)]
-    best: _Reached | None = None
-    for scale in scales:
-        each = scale.at(at_ms, local)
-        standard = centred / each
-        above = deviations if side_rate is None else max(_LEAST_REACH, upper_limit(standard, side_rate))
-        below = deviations if side_rate is None else max(_LEAST_REACH, upper_limit(-standard, side_rate))
-        width = float(np.mean(np.log(each))) + math.log(max(above + below, 1e-300))
-        if best is None or width < best.width + math.log(_NARROWER):
-            best = _Reached(scale, below, above, width)
-    assert best is not None
-    return best
-
-
-def _by_hour(at_ms: Array, sizes: Array, constant: float) -> Array | None:
-    """float64[24]: the scale of each hour of the day and its neighbours."""
-    hour = at_ms % DAY_MS // HOUR_MS
-    if np.bincount(hour, minlength=24).min() < _LEAST_AN_HOUR:
-        return None
-    near = [np.isin(hour, [(each - 1) % 24, each, (each + 1) % 24]) for each in range(24)]
-    scales = _MAD * np.array([float(np.median(sizes[each])) for each in near])
-    return np.maximum(scales, _LEAST_SCALE * constant)
-
-
-def _least(values: Array, constant: float, side_rate: float | None) -> float:
+def _least(values: Array, count: int, constant: float, side_rate: float | None) -> float:
     """The least reach: beyond rounding; of a series that never moved, a share of its level, and where the level is 0
     nothing, once it has stood still for as long as the rate speaks of."""
     level = abs(float(np.median(values)))
@@ -285,4 +224,4 @@ def _least(values: Array, constant: float, side_rate: float | None) -> float:
         return _PRECISION * level
     if level > 0.0:
         return _STILL * level
-    return math.inf if side_rate is not None and len(values) * side_rate < 1.0 else 0.0
+    return math.inf if side_rate is not None and count * side_rate < 1.0 else 0.0

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.columns import Array
-from analysis.monitoring.band_fitting import LEAST_VALUES, Fitted, fitted
+from analysis.monitoring.band_fitting import LARGEST, LEAST_VALUES, Fitted, fitted, is_known
 from analysis.monitoring.trailing import TrailingMedian
 
 Direction = Literal["both", "above", "below"]
@@ -115,7 +115,7 @@ class BandModel:
 
     def update(self, at_ms: int, value: float) -> Judgement:
         """Judges the value, then learns from it. NaN (a gap) is judged to be nothing, and ends an alarm."""
-        if value != value:  # noqa: PLR0124 - NaN
+        if not -LARGEST < value < LARGEST:
             self._anomalous = False
             return Judgement(*self.limits(at_ms), float("nan"), is_anomalous=False)
         judged = self.judge(at_ms, value)
@@ -165,7 +165,7 @@ def fit(
 def _fitted(
     at_ms: Array, values: Array, options: BandOptions, history: tuple[Array, Array] | None = None
 ) -> Fitted | None:
-    known = np.isfinite(values)
+    known = is_known(values)
     return fitted(
         at_ms[known],
         values[known],
@@ -194,7 +194,7 @@ def band(
     count = len(values)
     made = np.full((4, count), np.nan)
     seasons: dict[str, None] = {}
-    for first, last in _blocks(np.isfinite(values), start):
+    for first, last in _blocks(is_known(values), start):
         found = _fitted(at_ms[:first], values[:first], options, history)
         if found is None:
             continue
@@ -203,7 +203,8 @@ def band(
         made[0, first:last] = expected
         made[1, first:last] = expected - below
         made[2, first:last] = expected + above
-        made[3, first:last] = _scores(values[first:last] - expected, below, above)
+        numbers = np.where(is_known(values[first:last]), values[first:last], np.nan)
+        made[3, first:last] = _scores(numbers - expected, below, above)
     kept = made[:, start:]
     return Band(kept[0], kept[1], kept[2], kept[3], with_hysteresis(kept[3], options.leave), tuple(seasons))
 

@@ -46,6 +46,9 @@ def histogram_quantiles(bounds: Array, counts: Array, q: float) -> HistogramQuan
     value = np.where(np.isneginf(lower), upper, value)
     value = np.where(within > 0, value, lower)
     value = np.where(place == len(bounds) - 1, bounds[-2], value)
+    # The lowest of all is in the first bucket that has any.
+    held = np.minimum(np.maximum(place, (rising <= 0).sum(axis=0)), len(bounds) - 1)
+    lower, upper = starts[held], bounds[held]
     if not 0.0 <= q <= 1.0:
         value = lower = upper = np.full(columns, -np.inf if q < 0 else np.inf if q > 1 else np.nan)
     known = (total > 0) & np.isfinite(counts).all(axis=0)
