@@ -89,7 +89,10 @@ class PostgresqlReader:
         return self._statements
 
     async def aclose(self) -> None:
-        self._forget()
+        async with self._one_at_a_time:
+            if self._session is not None:
+                await self._session.close()
+            self._forget()
 
     @contextlib.asynccontextmanager
     async def _asking(self) -> AsyncIterator[Session]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+import asyncpg  # type: ignore[import-untyped]
+
 from connectors.performance.figures import Unsupported
 from connectors.performance.postgresql.sections import Section
 from connectors.postgresql_session import open_session, telling
@@ -16,6 +18,7 @@ APPLICATION = "collab-studio monitor"
 STATEMENT_SECONDS = 5.0
 # The server's own timeout comes first, unless it is gone.
 _GRACE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 _PARAMETERS = {
     "application_name": APPLICATION,
     # Whoever waits for a lock holds up others that wait behind.
@@ -77,6 +80,13 @@ class Session:
 
     def terminate(self) -> None:
         self._connection.terminate()
+
+    async def close(self) -> None:
+        """Says goodbye, if the server still listens."""
+        try:
+            await self._connection.close(timeout=_CLOSE_SECONDS)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            self._connection.terminate()
 
     async def rows(self, sql: str, *arguments: Any) -> Sequence[Mapping[str, Any]]:
         """The rows of a statement that is kept prepared: for few different ones."""

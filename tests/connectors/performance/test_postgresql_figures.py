@@ -1,0 +1,277 @@
+"""What is read of a PostgreSQL server agrees with what others count, and costs next to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import pgbench
+import pytest
+from followed_source import FollowedSource, settings_of
+from postgres_server import PostgresServer
+
+from connectors.performance.figures import COUNTER, Level, StatementSnapshot, Unsupported
+from connectors.performance.postgresql.reader import PostgresqlReader
+from connectors.performance.postgresql.visits import SECTIONS
+
+WITHIN = 0.02
+LOAD_SECONDS = 4
+
+
+@contextlib.asynccontextmanager
+async def looked_at(server: PostgresServer, user: str = "monitor") -> AsyncIterator[tuple[FollowedSource, Any]]:
+    """The source, and a connection of a superuser."""
+    reader = PostgresqlReader(settings_of(server, user))
+    connection = await asyncpg.connect(server.url)
+    try:
+        yield FollowedSource(reader), connection
+    finally:
+        await connection.close()
+        await reader.aclose()
+
+
+def test_figures_agree_with_pgbench_and_with_sql(loaded: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(loaded) as (source, connection):
+            counts = "SELECT clock_timestamp() AS at, * FROM pg_stat_database WHERE datname = current_database()"
+            before = await connection.fetchrow(counts)
+            await source.visit()
+            load = asyncio.create_task(asyncio.to_thread(pgbench.run, loaded, seconds=LOAD_SECONDS))
+            while not load.done():
+                await asyncio.wait([load], timeout=1.0)
+                await source.visit()
+            report = await load
+            # Sessions tell what they counted when they end, after pgbench is told goodbye.
+            deadline = time.monotonic() + 10
+            database = loaded.database
+            while sum(n for _, n in source.increases("postgresql.commits", database=database)) < report.transactions:
+                assert time.monotonic() < deadline, (source.samples, report)
+                await asyncio.sleep(0.1)
+                await source.visit()
+            after = await connection.fetchrow(counts)
+
+            steps = source.increases("postgresql.commits", database=database)
+            commits = sum(increase for _, increase in steps)
+            assert len(steps) >= LOAD_SECONDS
+            assert commits == pytest.approx(report.transactions, rel=WITHIN)
+            assert commits / report.seconds == pytest.approx(report.a_second, rel=WITHIN)
+            by_sql = (after["xact_commit"] - before["xact_commit"]) / (after["at"] - before["at"]).total_seconds()
+            assert commits / sum(seconds for seconds, _ in steps) == pytest.approx(by_sql, rel=WITHIN)
+            for metric, column in (("rows.updated", "tup_updated"), ("rows.inserted", "tup_inserted")):
+                increases = source.increases(f"postgresql.{metric}", database=database)
+                assert sum(n for _, n in increases) == pytest.approx(after[column] - before[column], rel=WITHIN)
+
+    asyncio.run(scenario())
+
+
+def test_statements_agree_with_pgbench_and_with_sql(loaded: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(loaded) as (source, connection):
+            report = await asyncio.to_thread(pgbench.run, loaded, seconds=2)
+            snapshot = await source.reader.statements()
+            assert isinstance(snapshot, StatementSnapshot)
+            texts = await source.reader.statement_texts(snapshot.keys)
+            calls, seconds = (snapshot.names.index(name) for name in ("calls", "seconds"))
+            [row] = [
+                row
+                for row, key in enumerate(snapshot.keys)
+                if texts[key].text.startswith("UPDATE pgbench_accounts") and snapshot.databases[row] == loaded.database
+            ]
+            # The server may have ended what pgbench no longer waited for, once for each client.
+            assert abs(snapshot.counters[row, calls] - report.transactions) <= 2
+            by_sql = await connection.fetchrow(
+                "SELECT sum(calls) AS calls, sum(total_exec_time) / 1000 AS seconds FROM pg_stat_statements"
+                " WHERE query LIKE 'UPDATE pgbench_accounts%' AND dbid ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+            assert snapshot.counters[row, calls] == float(by_sql["calls"])
+            assert snapshot.counters[row, seconds] == pytest.approx(by_sql["seconds"], rel=1e-6)
+            assert snapshot.users[row] == "postgres"
+            assert snapshot.evicted == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_visit_costs_next_to_nothing(loaded: PostgresServer) -> None:
+    """Our side: CPU time of this process. The server's: as it counts its own time for our statements."""
+
+    async def scenario() -> None:
+        async with looked_at(loaded) as (source, connection):
+            for level in Level:
+                await source.visit(level)
+            await connection.execute("SELECT pg_stat_statements_reset()")
+            visits, used = 50, time.process_time()
+            for _ in range(visits):
+                await source.reader.visit(Level.FAST)
+            used = time.process_time() - used
+            assert used / visits < 0.002
+            used = time.process_time()
+            for _ in range(visits):
+                await source.reader.blocking()
+            used = time.process_time() - used
+            assert used / visits < 0.001
+            rows = await connection.fetch(
+                "SELECT mean_exec_time AS ms FROM pg_stat_statements WHERE userid = 'monitor'::regrole"
+            )
+            # A hundredth of the core at an interval of 10 s would be 100 ms.
+            assert len(rows) >= 2
+            assert all(row["ms"] < 10 for row in rows), rows
+
+    asyncio.run(scenario())
+
+
+def test_sessions_are_counted_by_what_they_do(counted: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(counted) as (source, connection):
+            await source.visit()
+            idle = source.newest("postgresql.sessions", state="idle")
+            others = [await asyncpg.connect(counted.url) for _ in range(2)]
+            try:
+                await others[0].execute("BEGIN; SELECT txid_current()")
+                sleeping = asyncio.create_task(others[1].execute("SELECT pg_sleep(30)"))
+                await until(connection, "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                await source.visit()
+                assert source.newest("postgresql.sessions", state="idle in transaction") == 1
+                assert source.newest("postgresql.sessions", state="active") == 1
+                assert source.newest("postgresql.sessions", state="idle") == idle
+                assert source.newest("postgresql.sessions.waiting", wait="Timeout") == 1
+                assert source.newest("postgresql.sessions.events", wait="Timeout", event="PgSleep") == 1
+                assert 0 < source.newest("postgresql.transactions.oldest") < 30
+                await connection.execute("SELECT pg_cancel_backend($1::int)", others[1].get_server_pid())
+                with pytest.raises(asyncpg.QueryCanceledError):
+                    await sleeping
+                await source.visit()
+                # What was there once is none now, rather than unknown.
+                assert source.newest("postgresql.sessions.events", wait="Timeout", event="PgSleep") == 0
+            finally:
+                for other in others:
+                    await other.close()
+
+    asyncio.run(scenario())
+
+
+async def until(connection: Any, sql: str, *arguments: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not await connection.fetchval(sql, *arguments):
+        assert time.monotonic() < deadline, sql
+        await asyncio.sleep(0.02)
+
+
+def test_every_level_brings_figures_of_its_own(loaded: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(loaded) as (source, _):
+            visits = {level: await source.visit(level) for level in Level}
+            assert [list(visit.unsupported) for visit in visits.values()] == [[], [], []]
+            figures = [figure for visit in visits.values() for group in visit.groups for figure in group.figures]
+            assert len({figure[:2] for figure in figures}) == len(figures)
+            assert all(figure.labels == tuple(sorted(figure.labels)) for figure in figures)
+            names = [group.name for visit in visits.values() for group in visit.groups]
+            assert len(set(names)) == len(names)
+            metrics = {figure.metric for figure in figures}
+            for metric in ("wal.bytes", "checkpoints.timed", "io.reads", "archiver.failed", "database.size"):
+                assert f"postgresql.{metric}" in metrics
+            accounts = {"schema": "public", "table": "pgbench_accounts"}
+            assert source.newest("postgresql.table.size", **accounts) > 10_000_000
+            assert source.newest("postgresql.table.rows.live", **accounts) == 100_000
+
+    asyncio.run(scenario())
+
+
+def test_a_metric_has_one_kind_and_one_unit() -> None:
+    kinds: dict[str, set[tuple[str, str]]] = {}
+    for section in SECTIONS:
+        for measure in section.measures:
+            kinds.setdefault(measure.metric, set()).add((measure.kind, measure.unit))
+    assert {metric for metric, found in kinds.items() if len(found) > 1} == set()
+
+
+def test_an_account_without_rights_is_told_what_it_lacks(loaded: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(loaded, "plain") as (source, _):
+            visit = await source.visit()
+            missing = {one.what: one for one in visit.unsupported}
+            assert set(missing) == {"sessions.states", "sessions.events", "replication"}
+            assert missing["sessions.states"].remedy == 'GRANT pg_monitor TO "plain";'
+            metrics = {metric for metric, _ in source.samples}
+            assert "postgresql.commits" in metrics
+            # Nobody at work, nobody waiting: that would be a lie.
+            assert "postgresql.sessions" not in metrics
+            statements = await source.reader.statements()
+            assert isinstance(statements, Unsupported)
+            assert "plain" in statements.reason
+
+    asyncio.run(scenario())
+
+
+def test_statements_that_are_not_counted_are_unsupported(counting_server: PostgresServer) -> None:
+    counting_server.refresh()
+
+    async def scenario() -> None:
+        async with looked_at(counting_server) as (source, connection):
+            missing = await source.reader.statements()
+            assert isinstance(missing, Unsupported)
+            assert missing.remedy is not None
+            assert "CREATE EXTENSION" in missing.remedy
+            await connection.execute('CREATE SCHEMA "odd name"; CREATE EXTENSION pg_stat_statements SCHEMA "odd name"')
+            assert isinstance(await source.reader.statements(), StatementSnapshot)
+
+    asyncio.run(scenario())
+
+
+def test_tables_beyond_the_largest_are_told_together(counted: PostgresServer) -> None:
+    """And one that comes to them or leaves them is no activity of theirs."""
+
+    async def scenario() -> None:
+        async with looked_at(counted) as (source, connection):
+            for number in range(60):
+                await connection.execute(f"CREATE TABLE t{number} AS SELECT generate_series(1, {number + 1}) AS n")
+            await until(connection, "SELECT sum(n_tup_ins) = 1830 FROM pg_stat_user_tables")
+            await source.visit(Level.SLOW)
+            shown = {dict(labels)["table"] for metric, labels in source.samples if metric == "postgresql.table.size"}
+            assert "t59" in shown
+            assert "t30" not in shown
+            assert source.newest("postgresql.table.other.count") == 60 - len(shown)
+            written = source.newest("postgresql.table.other.rows.written")
+            assert written == 1830 - sum(
+                source.newest("postgresql.table.rows.inserted", schema="public", table=table) for table in shown
+            )
+            # What becomes large leaves the others.
+            await connection.execute("INSERT INTO t30 SELECT generate_series(1, 100000)")
+            await connection.execute("ANALYZE t30")
+            await until(connection, "SELECT n_tup_ins > 99999 FROM pg_stat_user_tables WHERE relname = 't30'")
+            await source.visit(Level.SLOW)
+            assert source.newest("postgresql.table.size", schema="public", table="t30") > 1_000_000
+            assert source.increases("postgresql.table.other.rows.written") == []
+
+    asyncio.run(scenario())
+
+
+def test_a_table_that_is_locked_is_not_waited_for(loaded: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(loaded) as (source, connection):
+            await connection.execute("BEGIN; LOCK pgbench_accounts IN ACCESS EXCLUSIVE MODE")
+            visit = await source.visit(Level.SLOW)
+            assert list(visit.unsupported) == []
+            keys = source.samples.keys()
+            locked = (("schema", "public"), ("table", "pgbench_accounts"))
+            assert ("postgresql.table.rows.live", locked) in keys
+            assert ("postgresql.table.size", locked) not in keys
+
+    asyncio.run(scenario())
+
+
+def test_counters_are_told_as_counters(loaded: PostgresServer) -> None:
+    async def scenario() -> None:
+        async with looked_at(loaded) as (source, _):
+            for level in Level:
+                visit = await source.visit(level)
+                for group in visit.groups:
+                    for figure in group.figures:
+                        assert figure.value >= 0, figure
+                        assert not (figure.kind == COUNTER and figure.unit == "1"), figure
+
+    asyncio.run(scenario())
