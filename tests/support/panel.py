@@ -26,6 +26,7 @@ class Panel:
         self.connections = 0
         self.resyncs = 0
         self.is_watching = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -64,6 +65,13 @@ class Panel:
         elif kind == "message" and "data" in fields:
             self.ids.append(fields["id"])
             self.events.append(json.loads(fields["data"]))
+            self._news.set()
+
+    async def until_count(self, count: int) -> None:
+        """Until it has seen so many events."""
+        while len(self.events) < count:
+            self._news.clear()
+            await self._news.wait()
 
     @property
     def offsets(self) -> list[int]:
