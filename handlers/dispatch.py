@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from handlers.choices import choices_at
 from handlers.registry import (
     WORKSPACE_PERMISSIONS,
     Context,
@@ -86,9 +87,9 @@ def _validate_anew(
     try:
         return msgspec.convert(_with_whole_numbers(dict(parameters)), operation.request)
     except msgspec.ValidationError as still:
-        raise invalid(still) from None
+        raise invalid(still, operation.request) from None
     except RecursionError:
-        raise invalid(error) from None
+        raise invalid(error, operation.request) from None
 
 
 def _with_whole_numbers(value: Any) -> Any:
@@ -119,7 +120,7 @@ def in_address_of(operation: Operation) -> tuple[str, ...]:
     return operation.path_parameters
 
 
-def invalid(error: msgspec.ValidationError) -> InvalidRequest:
+def invalid(error: msgspec.ValidationError, request: type[msgspec.Struct]) -> InvalidRequest:
     """The request error of a validation error; `details.parameter` says where, as in `splices[0].delete`."""
     text = str(error)
     match = _WHERE.search(text)
@@ -127,6 +128,8 @@ def invalid(error: msgspec.ValidationError) -> InvalidRequest:
         return InvalidRequest(f"{text}.")
     where = match["where"].removeprefix("$").removeprefix(".")
     message = text[: match.start()]
+    if message.startswith("Invalid ") and (choices := choices_at(request, where)):
+        message += f"; use {' or '.join(', '.join(map(repr, choices)).rsplit(', ', 1))}"
     return InvalidRequest(f"{where}: {message}." if where else f"{message}.", details={"parameter": where})
 
 

@@ -73,7 +73,7 @@ def test_one_is_made_and_says_when_it_runs(database_url: str) -> None:
         ({"job": "workspace.exprot"}, "job", "job: there is no job 'workspace.exprot'; there are "),
         ({"arguments": {"prefixx": 1}}, "arguments", "arguments: the job 'workspace.export' takes no 'prefixx'"),
         ({"arguments": {"prefix": 1}}, "arguments", "arguments: Expected `str`, got `int`"),
-        ({"missed": "all"}, "missed", "missed: Invalid enum value 'all'."),
+        ({"missed": "all"}, "missed", "missed: Invalid enum value 'all'; use 'run_once' or 'skip'."),
         ({"title": ""}, "title", "title: Expected `str` of length >= 1."),
     ],
 )
