@@ -12,12 +12,14 @@ import numpy as np
 
 from connectors.performance.figures import AdviceKind, IndexAdvice, StatementSnapshot, Unsupported
 from connectors.performance.postgresql.index_catalog import Catalog, TableFacts
-from connectors.performance.postgresql.plans import plan_of_text
+from connectors.performance.postgresql.plans import has_plan, plan_of_text
 from connectors.performance.postgresql.session import Session
 from connectors.performance.postgresql.statements import Statements
 from connectors.sql_text import quoted
 
-_STATEMENTS = 20
+# As many are planned, of so many that took longest: others make tables and the like.
+_PLANNED = 20
+_DEAREST = 200
 # Smaller tables are read as fast as their index.
 _LEAST_ROWS = 10_000
 _LEAST_BYTES = 1024 * 1024
@@ -48,10 +50,11 @@ async def missing(
     wanted: dict[tuple[int, tuple[str, ...]], _Wanted] = {}
     dear = _dear(snapshot, session.facts.database)
     texts = await statements.texts([snapshot.keys[row] for row in dear])
-    for row in dear:
+    planned = [row for row in dear if (text := texts.get(snapshot.keys[row])) is not None and has_plan(text.text)]
+    for row in planned[:_PLANNED]:
         key = snapshot.keys[row]
-        plan = await plan_of_text(session, texts[key].text) if key in texts else None
-        if plan is None or isinstance(plan, Unsupported):
+        plan = await plan_of_text(session, texts[key].text)
+        if isinstance(plan, Unsupported):
             continue
         for table, columns in await _readable(session, catalog, plan.plan):
             found = wanted.setdefault((table.oid, columns), _Wanted(table, columns))
@@ -63,7 +66,7 @@ def _dear(snapshot: StatementSnapshot, database: str) -> list[int]:
     """Rows of the statements of this database that took longest in sum."""
     seconds = snapshot.counters[:, snapshot.names.index("seconds")] if len(snapshot.keys) else np.zeros(0)
     here = (int(row) for row in np.argsort(-seconds, kind="stable") if snapshot.databases[row] == database)
-    return [row for row, _ in zip(here, range(_STATEMENTS), strict=False)]
+    return [row for row, _ in zip(here, range(_DEAREST), strict=False)]
 
 
 async def _readable(

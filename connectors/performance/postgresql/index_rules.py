@@ -61,9 +61,10 @@ def _covered(catalog: Catalog) -> Iterator[tuple[IndexFacts, IndexAdvice]]:
         indexes.sort(key=lambda one: (one.is_constraint, one.is_unique, one.scans, one.name))
         for place, index in enumerate(indexes):
             others = [other for number, other in enumerate(indexes) if number > place or not _equal(index, other)]
-            better = next((other for other in others if _covers(other, index)), None)
-            if better is not None:
-                yield index, _of_covered(catalog, index, better)
+            better = [other for other in others if _covers(other, index)]
+            if better:
+                # An equal one rather than a larger one.
+                yield index, _of_covered(catalog, index, max(better, key=lambda other: _equal(index, other)))
 
 
 def _of_covered(catalog: Catalog, index: IndexFacts, better: IndexFacts) -> IndexAdvice:

@@ -59,7 +59,7 @@ async def plan_of_text(session: Session, text: str) -> StatementPlan | Unsupport
     """Of a statement as pg_stat_statements keeps it."""
     if len(text) >= LONGEST_TEXT:
         return Unsupported(WHAT, f"the statement is longer than {LONGEST_TEXT} characters")
-    if not _PLANNED.match(without_literals(text)):
+    if not has_plan(text):
         return Unsupported(WHAT, "only SELECT, INSERT, UPDATE, DELETE and MERGE have a plan")
     try:
         answer = await _explained(session, text)
@@ -70,6 +70,10 @@ async def plan_of_text(session: Session, text: str) -> StatementPlan | Unsupport
     [explained] = msgspec.json.decode(answer)
     root = explained["Plan"]
     return StatementPlan(shape_of(root), concealed(root), root.get("Total Cost"))
+
+
+def has_plan(text: str) -> bool:
+    return _PLANNED.match(without_literals(text)) is not None
 
 
 async def _explained(session: Session, text: str) -> str:
