@@ -119,6 +119,10 @@ class Engine:
             for plan, group in (*followed.watchers, *self._plain.watchers(series_id)):
                 if plan.key in wanted and not isinstance(plan, AbsencePlan):
                     happened += plan.look(group, newest, is_old=True)
+        happened += self._compose(happened)
+        for plan in self._composites:
+            if plan.key in wanted:
+                happened += self._judge_composite(plan, self._last_change(plan))
         return happened
 
     # What is new
@@ -165,10 +169,20 @@ class Engine:
             assert isinstance(query, specs.Composite)
             moments = [at for rule_id in query.rules.values() for at in changed.get(rule_id, ())]
             if moments:
-                composed += self._judge_composite(plan, query, max(moments))
+                composed += self._judge_composite(plan, max(moments))
         return composed
 
-    def _judge_composite(self, plan: Plan, query: specs.Composite, at: int) -> list[Happened]:
+    def _last_change(self, plan: Plan) -> int:
+        """When something of what a rule is about changed last, as far as is known."""
+        query = plan.rule.spec.query
+        assert isinstance(query, specs.Composite)
+        about = [each for (rule_id, _), each in self.plans.items() if rule_id in query.rules.values()]
+        changed = [one.seen_at for each in about for one in each.instances.values()]
+        return max(changed, default=plan.rule.since_ms)
+
+    def _judge_composite(self, plan: Plan, at: int) -> list[Happened]:
+        query = plan.rule.spec.query
+        assert isinstance(query, specs.Composite)
         plan.group(())
         facts = {name: self._facts(rule_id, plan.source_id) for name, rule_id in query.rules.items()}
         try:
