@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
 from postgres_server import PostgresServer
@@ -54,6 +55,14 @@ class FollowedSource:
             metric
             for (metric, _), samples in self.samples.items()
             if any(first[0] <= at_ms < second[0] for first, second in self._rated(samples))
+        }
+
+    def marked_since(self, at_ms: int) -> set[str]:
+        """The metrics that have a marker after this moment."""
+        return {
+            metric
+            for (metric, _), samples in self.samples.items()
+            if any(at > at_ms and math.isnan(value) for at, value in samples)
         }
 
     @staticmethod

@@ -133,14 +133,15 @@ def test_statistics_that_are_reset(own_server: PostgresServer, reset: str, anew:
         await own_server.execute_soon(reset)
 
     source, at_ms = asyncio.run(after(own_server, statistics))
-    rated = {metric.removeprefix("postgresql.") for metric in source.rated_across(at_ms)}
-    seen = {metric.removeprefix("postgresql.") for metric, _ in source.samples}
-    assert anew <= seen
-    # Of commits there are those of other databases, which go on; a rate of this one would be among them as well.
-    own = source.increases("postgresql.commits", database="postgres")
-    assert bool(own) == ("commits" in goes_on or "table.scans" not in anew)
-    assert rated & (anew - {"commits", "blocks.hit", "rows.updated"}) == set()
+    rated, marked = (
+        {metric.removeprefix("postgresql.") for metric in metrics}
+        for metrics in (source.rated_across(at_ms), source.marked_since(at_ms))
+    )
+    assert anew <= marked
     assert goes_on <= rated
+    assert goes_on.isdisjoint(marked)
+    # Other databases have commits as well, and those go on.
+    assert bool(source.increases("postgresql.commits", database="postgres")) == ("commits" in goes_on)
 
 
 def test_a_table_of_the_same_name_that_is_another_one(own_server: PostgresServer) -> None:

@@ -246,6 +246,14 @@ def test_tables_beyond_the_largest_are_told_together(counted: PostgresServer) ->
             await source.visit(Level.SLOW)
             assert source.newest("postgresql.table.size", schema="public", table="t30") > 1_000_000
             assert source.increases("postgresql.table.other.rows.written") == []
+            # Those that many others outdo come to them, with all they ever did.
+            before = source.newest("postgresql.table.other.rows.written")
+            for number in range(40):
+                await connection.execute(f"CREATE TABLE busy{number} AS SELECT generate_series(1, 100) AS n")
+            await until(connection, "SELECT count(*) = 40 FROM pg_stat_user_tables WHERE n_tup_ins = 100")
+            await source.visit(Level.SLOW)
+            assert source.newest("postgresql.table.other.rows.written") > before
+            assert source.increases("postgresql.table.other.rows.written") == []
 
     asyncio.run(scenario())
 
