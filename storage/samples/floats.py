@@ -27,11 +27,11 @@ _EXCEPTIONS = 12
 
 
 class Numbers(NamedTuple):
-    """A column as whole numbers: the form of each segment, and which of them do not give their values back."""
+    """A column as whole numbers: the form of each segment, and where they do not give their values back."""
 
     forms: NDArray[np.uint8]
     numbers: Integers
-    exceptions: NDArray[np.int64]
+    exceptions: Integers = np.empty(0, np.int64)
 
 
 def as_numbers(values: Values, counts: Integers) -> Numbers:
