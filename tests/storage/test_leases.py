@@ -46,3 +46,20 @@ def test_one_that_has_ended_is_taken_by_the_next_and_kept_by_nobody_else(databas
             assert await leases.free_at(connection, names, at=NOW + 3 * SECOND) == {"evaluation", "other"}
 
     with_database(database_url, body)
+
+
+def test_all_of_a_holder_are_kept_at_once_and_those_it_has_lost_are_told(database_url: str) -> None:
+    async def body(database: Database) -> None:
+        async with database.write() as connection:
+            held = []
+            for name in ("a", "b", "c"):
+                lease = await leases.take(connection, name, "here", at=NOW, until=NOW + SECOND)
+                assert lease is not None
+                held.append(lease)
+            assert await leases.take(connection, "b", "there", at=NOW + SECOND, until=NOW + 3 * SECOND) is not None
+            # Here it was taken again, so what was held before is lost.
+            assert await leases.take(connection, "c", "here", at=NOW + SECOND, until=NOW + 3 * SECOND) is not None
+            assert await leases.keep_all(connection, held, until=NOW + 9 * SECOND) == {"a"}
+            assert await leases.free_at(connection, ("a", "b"), at=NOW + 5 * SECOND) == {"b"}
+
+    with_database(database_url, body)
