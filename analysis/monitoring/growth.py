@@ -1,16 +1,14 @@
 """When a size reaches its capacity: a pace that past paces have been tried against, with an interval, or none.
 
 The size is looked at by its highest in each day (in each hour, of a short past): what is full is full at its peak, and
-saw-teeth within a day (vacuum, temporary files) do not matter. Several ways to tell the pace (the mean, the median and
-a line over the last week to the whole past, from the last value or from the line) are tried at moments of the past, and
-the one that was off the least is used: the median pace passes over a cleanup, the line over saw-teeth of weeks, and a
-short past follows a change of pace. How far it was off at each distance makes the interval (split-conformal, as the
-forecasts' are).
+saw-teeth within a day (vacuum, temporary files) do not matter. Several ways to tell the pace (the mean, the median, a
+line and a parabola over the last week to the whole past) are tried at moments of the past, and the one that was off the
+least is used: the median pace passes over a cleanup, the line over saw-teeth of weeks, and a short past follows a
+change of pace. How far it was off at each distance makes the interval (split-conformal, as the forecasts' are).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +16,7 @@ import numpy as np
 
 from analysis.columns import Array
 from analysis.forecast.intervals import conformal_widths
-from analysis.monitoring.paces import Pace, best_pace
+from analysis.monitoring.paces import best_pace
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 # A shorter past than this is looked at by the hour.
@@ -67,7 +65,7 @@ def growth(at_ms: Array, sizes: Array, capacity: float | None, *, level: float =
     if len(peaks) < LEAST_VALUES:
         return Growth("too_few", span, size, capacity, level=level)
     ahead = _Ahead.of(peaks, step_ms / DAY_MS, level)
-    reached = _reached(ahead, capacity, _MOST_AHEAD * span)
+    reached = _reached(ahead, capacity)
     status = _status(ahead, reached, size, capacity)
     return Growth(
         status, span, size, capacity, ahead.per_day, ahead.per_day - ahead.off, ahead.per_day + ahead.off,
@@ -88,47 +86,53 @@ def _peaks(at_ms: Array, sizes: Array, step_ms: int) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ahead:
-    """The size in the steps to come and how far it may be off; beyond the last, both go on in proportion."""
+    """The size at `days` from now, the first 0, and how far it may be off; `off` is that of the pace a day."""
 
-    start: float
     per_day: float
     off: float
     days: Array
+    sizes: Array
     widths: Array
 
     @classmethod
     def of(cls, peaks: Array, step_days: float, level: float) -> _Ahead:
-        pace: Pace = best_pace(peaks)
-        widths = conformal_widths(pace.errors, (level,)).widths[0]
-        widths = np.maximum.accumulate(widths)
-        days = step_days * np.arange(1, len(widths) + 1)
-        return cls(pace.start, pace.rate / step_days, float(widths[-1] / days[-1]), days, widths)
+        pace = best_pace(peaks)
+        tested = conformal_widths(pace.errors, (level,), tested=pace.independent).widths[0]
+        tried = len(tested)
+        ahead = np.arange(int(_MOST_AHEAD * len(peaks)) + 1)
+        beyond = tested.max() * (ahead[tried + 1 :] / tried) ** _widening(pace.errors)
+        widths = np.concatenate([[0.0], np.maximum.accumulate(tested), beyond])
+        sizes = np.concatenate([peaks[-1:], pace.path(ahead[1:])])
+        per_day = float(sizes[tried] - sizes[0]) / (tried * step_days)
+        return cls(per_day, float(widths[tried]) / (tried * step_days), step_days * ahead, sizes, widths)
 
-    def first_day(self, capacity: float, side: float, most: float) -> float | None:
-        """When start + pace + side * width is at the capacity."""
-        days = np.concatenate([[0.0], self.days])
-        sizes = self.start + self.per_day * days + side * np.concatenate([[0.0], self.widths])
+    def first_day(self, capacity: float, side: float) -> float | None:
+        """When the size, less or more by its width, is at the capacity."""
+        sizes = self.sizes + side * self.widths
         above = np.flatnonzero(sizes >= capacity)
-        if len(above):
-            place = int(above[0])
-            if place == 0:
-                return 0.0
-            share = (capacity - sizes[place - 1]) / (sizes[place] - sizes[place - 1])
-            return float(days[place - 1] + share * (days[place] - days[place - 1]))
-        pace = self.per_day + side * self.off
-        if pace <= 0.0:
+        if not len(above):
             return None
-        day = float(days[-1] + (capacity - sizes[-1]) / pace)
-        return day if day <= most and math.isfinite(day) else None
+        place = int(above[0])
+        if place == 0:
+            return 0.0
+        share = float((capacity - sizes[place - 1]) / (sizes[place] - sizes[place - 1]))
+        return float(self.days[place - 1] + share * (self.days[place] - self.days[place - 1]))
+
+
+def _widening(errors: Array) -> float:
+    """The power of the distance that errors rise with: 1 where the pace is wrong, a half where the size wanders."""
+    half = errors.shape[1] // 2
+    far, near = (float(np.mean(errors[:, place - 1] ** 2)) for place in (2 * half, half))
+    return float(np.clip(0.5 * np.log2(far / near), 0.5, 1.0)) if near > 0 and far > 0 else 1.0
 
 
 _Reached = tuple[float | None, float | None, float | None]
 
 
-def _reached(ahead: _Ahead, capacity: float | None, most: float) -> _Reached:
+def _reached(ahead: _Ahead, capacity: float | None) -> _Reached:
     if capacity is None:
         return None, None, None
-    days, earliest, latest = (ahead.first_day(capacity, side, most) for side in (0.0, 1.0, -1.0))
+    days, earliest, latest = (ahead.first_day(capacity, side) for side in (0.0, 1.0, -1.0))
     return days, earliest, latest
 
 
@@ -137,5 +141,5 @@ def _status(ahead: _Ahead, reached: _Reached, size: float, capacity: float | Non
         return "full"
     if ahead.per_day - ahead.off > 0.0:
         return "growing"
-    may_grow = ahead.per_day + ahead.off > 0.0
-    return "uncertain" if may_grow and (capacity is None or reached[1] is not None) else "not_growing"
+    may_be = ahead.per_day > 0.0 if capacity is None else reached[1] is not None
+    return "uncertain" if may_be else "not_growing"

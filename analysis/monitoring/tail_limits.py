@@ -26,11 +26,12 @@ _RISING = 40
 _SHORTEST = 0.85
 _THETAS = np.concatenate([np.geomspace(1e-3, 30.0, _RISING), np.geomspace(1e-3, 1.0, 14)])
 _WIDTHS = np.concatenate([np.gradient(_THETAS[:_RISING]), np.gradient(_THETAS[_RISING:])])
-_PRIOR = 0.2
+_PRIOR = 0.4
 # Shapes beyond it are unlikelier still: of such tails not even the variance exists.
-_HEAVY = 0.6
-# Beyond it the excesses of a tail are not of one distribution (about 1 in 100, since the shape is fitted to them).
-_MISFIT = 1.1
+_HEAVY = 1.0
+# Beyond it the excesses of a tail are not taken for those of one distribution. It is a low bar (1 in 10 that are, since
+# the shape is fitted to them): a limit from fewer is safe.
+_MISFIT = 0.9
 _REACHES = np.concatenate([[0.0], np.geomspace(1e-3, 1e5, 90)])
 # A largest value so many times the sixth is looked at: a few of an incident are no part of the tail.
 _SUSPECT, _SURE = 1.8, 1e-3
@@ -55,11 +56,18 @@ def upper_limit(values: Array, rate: float) -> float:
         excesses = excesses[excesses > 0]
         if len(excesses) < _LEAST:
             return _of_few(excesses, threshold, count, rate)
-        tail = _Tail.of(excesses)
+        tail = _Tail.of(excesses, _run_length(values, threshold))
         # A second population, such as spikes on a quiet series, begins within the tail: further up it is alone.
         if tail.misfit < _MISFIT or len(excesses) < 2 * _LEAST_FIT:
             return threshold + tail.reach(rate * count / len(excesses))
         top = top[: len(top) // 2 + 1]
+
+
+def _run_length(values: Array, threshold: float) -> float:
+    """How many values that follow each other are beyond the threshold together: they tell of its tail but once."""
+    beyond = values > threshold
+    runs = int(beyond[0]) + int(np.count_nonzero(beyond[1:] & ~beyond[:-1]))
+    return float(np.count_nonzero(beyond)) / max(runs, 1)
 
 
 def _strange(top: Array) -> int:
@@ -90,7 +98,7 @@ class _Tail:
     `misfit` is Kolmogorov and Smirnov's distance from the likeliest, times the root of the number.
     """
 
-    count: int
+    count: float
     scale: float
     thetas: Array
     sums: Array
@@ -98,8 +106,8 @@ class _Tail:
     misfit: float
 
     @classmethod
-    def of(cls, excesses: Array) -> _Tail:
-        """`excesses` fall, and are above 0."""
+    def of(cls, excesses: Array, alike: float = 1.0) -> _Tail:
+        """`excesses` fall, and are above 0; `alike` of them count as one."""
         count, scale = len(excesses), float(excesses.mean())
         thetas = _THETAS.copy()
         thetas[_RISING:] *= -_SHORTEST * scale / float(excesses[0])
@@ -109,12 +117,12 @@ class _Tail:
         # Before any value is seen a tail like the exponential's is likeliest, as theta's prior weighs its logarithm.
         widths = _WIDTHS.copy()
         widths[_RISING:] *= _SHORTEST * scale / float(excesses[0])
-        weights = np.exp(likelihood - likelihood.max()) * widths / (_PRIOR + np.abs(thetas))
+        weights = np.exp((likelihood - likelihood.max()) / alike) * widths / (_PRIOR + np.abs(thetas))
         weights *= np.exp(-0.5 * np.maximum(sums / count / _HEAVY, 0.0) ** 2)
         best = int(np.argmax(likelihood))
         beyond = np.exp(-logs[best] * count / sums[best])
-        misfit = float(np.max(np.abs(beyond - (np.arange(count) + 0.5) / count))) * math.sqrt(count)
-        return cls(count, scale, thetas, sums, weights / weights.sum(), misfit)
+        misfit = float(np.max(np.abs(beyond - (np.arange(count) + 0.5) / count))) * math.sqrt(count / alike)
+        return cls(count / alike, scale, thetas, sums / alike, weights / weights.sum(), misfit)
 
     def reach(self, share: float) -> float:
         """The excess that this share of excesses is beyond."""
