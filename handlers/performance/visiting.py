@@ -71,7 +71,7 @@ class SourceVisits:
         self._columns = Columns()
         self._standings: dict[Level, Standing] = {}
         self._unsupported: dict[str, list[Unsupported]] = {}
-        self._is_begun = False
+        self._source: DataSource | None = None
 
     async def turn(self, may_store: Callable[[], bool] = lambda: True) -> None:
         """One turn: a visit, or, while the source is left alone, only the word that it is away.
@@ -80,10 +80,10 @@ class SourceVisits:
         and NotFound once the source is deleted.
         """
         at = self._now()
-        source = await self._source()
-        if not self._is_begun:
+        if self._source is None:
+            self._source = await self._read_source()
             self._standings = await recall(self._parts.samples, self.visits)
-            self._is_begun = True
+        source = self._source
         if self.pace.is_left_alone(at):
             await self._store(source, self._own(at), may_store)
             self.pace.left_alone(at)
@@ -101,7 +101,8 @@ class SourceVisits:
         self._standings |= {level: one.standing for level, one in followed.items()}
         self._note(at, time.perf_counter() - began, trouble)
 
-    async def _source(self) -> DataSource:
+    async def _read_source(self) -> DataSource:
+        """Once: whoever changes it makes the service begin anew."""
         async with self._parts.database.read() as connection:
             source = await data_sources.get(connection, self._source_id)
         if source is None:
