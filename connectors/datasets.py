@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 
 class Kind(enum.StrEnum):
-    """The kinds of sources there are. `mysql` is MariaDB as well."""
+    """The kinds of sources there are. `mysql` is MariaDB as well; `metrics` only has samples pushed to it."""
 
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
     SQLITE = "sqlite"
     DUCKDB = "duckdb"
     FILES = "files"
+    METRICS = "metrics"
 
 
 class DatasetKind(enum.StrEnum):

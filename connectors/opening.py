@@ -17,6 +17,7 @@ _MODULES = {
     Kind.SQLITE: "connectors.sqlite",
     Kind.DUCKDB: "connectors.duckdb_file",
     Kind.FILES: "connectors.files",
+    Kind.METRICS: "connectors.pushed_metrics",
 }
 
 

@@ -39,7 +39,7 @@ def sql_names(source: DataSource, schemas: Iterable[str]) -> SqlNames:
             usual, database = [], "main"
         case Kind.DUCKDB:
             usual, database = ["main"], Path(str(source.settings.get("path"))).stem
-        case Kind.FILES:
+        case Kind.FILES | Kind.METRICS:
             usual, database = [], None
     path = tuple((schema,) for schema in dict.fromkeys([*usual, *others]))
     return SqlNames(dialect_of(source), path, database)
@@ -66,3 +66,5 @@ def open_lineage_id(source: DataSource, schema: str | None, name: str) -> Datase
             return duckdb_table(path, schema or "main", name)
         case Kind.FILES:
             return local_file(f"{path.rstrip('/')}/{name}")
+        case Kind.METRICS:
+            raise ValueError("a source of pushed samples has no datasets")

@@ -29,7 +29,8 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `host`, `port`, `database`, `user`, `tls`, `ca_certificate` (PEM) are for servers, `schemas` for those that have
     them; `path` is the file of `sqlite` and `duckdb` and the folder of `files`, of which `pattern` picks some by a glob
-    such as `2024/*.csv`. `tls` is `prefer` unless given; `verify` also checks the server's certificate.
+    such as `2024/*.csv`. `tls` is `prefer` unless given; `verify` also checks the server's certificate. A source of the
+    kind `metrics`, which samples are pushed to, has none of these.
     """
 
     host: Word | None = None
@@ -56,8 +57,13 @@ _FIELDS = {
     Kind.SQLITE: _LIMITS | {"path"},
     Kind.DUCKDB: _LIMITS | {"path", "schemas"},
     Kind.FILES: _LIMITS | {"path", "pattern"},
+    Kind.METRICS: frozenset(),
 }
-_NEEDED = {Kind.POSTGRESQL: ("host", "database", "user"), Kind.MYSQL: ("host", "database", "user")}
+_NEEDED = {
+    Kind.POSTGRESQL: ("host", "database", "user"),
+    Kind.MYSQL: ("host", "database", "user"),
+    Kind.METRICS: (),
+}
 
 
 def stored_options(kind: Kind, options: SourceOptions) -> dict[str, Any]:
@@ -65,7 +71,7 @@ def stored_options(kind: Kind, options: SourceOptions) -> dict[str, Any]:
     given = {name: value for name, value in msgspec.to_builtins(options).items() if value is not None}
     foreign = sorted(set(given) - _FIELDS[kind])
     if foreign:
-        known = ", ".join(sorted(_FIELDS[kind]))
+        known = ", ".join(sorted(_FIELDS[kind])) or "none"
         raise _bad(f"settings.{foreign[0]}", f"a source of the kind {kind} has no such setting; it has {known}")
     for name in _NEEDED.get(kind, ("path",)):
         if name not in given:
@@ -82,7 +88,7 @@ def stored_options(kind: Kind, options: SourceOptions) -> dict[str, Any]:
 
 async def require_path(context: Context, kind: Kind, options: dict[str, Any]) -> None:
     """Returns if the caller may register this path. Raises Forbidden, InvalidRequest."""
-    if kind in SERVERS:
+    if kind in SERVERS or kind is Kind.METRICS:
         return
     roots = context.parts.sources.roots
     if roots is None and not context.user.is_admin:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from connectors.datasets import Kind
 from connectors.errors import ConnectorError
 from handlers.audit_trail import record
 from handlers.names import RowId
@@ -11,7 +12,9 @@ from handlers.registry import Context, Forbidden, Operation, Permission
 from handlers.source_access import code_of, require_source, sentence
 from handlers.sources.registration import LastTest
 from storage import data_sources
+from storage.data_sources import DataSource
 from storage.sealing import WrongKey
+from storage.tables import from_microseconds
 
 
 class TestSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +25,7 @@ class TestSource(msgspec.Struct, frozen=True, kw_only=True):
 
 async def test_source(context: Context, request: TestSource) -> LastTest:
     source = await require_source(context, request.source_id, Permission.WRITE)
-    result = await _try(context, source.id)
+    result = await _try(context, source)
     async with context.parts.database.write() as connection:
         stored = {name: value for name, value in msgspec.to_builtins(result).items() if name != "tested_at"}
         await data_sources.note_test(connection, source.id, stored, at=result.tested_at)
@@ -31,9 +34,11 @@ async def test_source(context: Context, request: TestSource) -> LastTest:
     return result
 
 
-async def _try(context: Context, source_id: int) -> LastTest:
+async def _try(context: Context, source: DataSource) -> LastTest:
+    if source.kind == Kind.METRICS:
+        return await _look_at_samples(context, source.id)
     try:
-        async with context.parts.sources.use(source_id) as connector:
+        async with context.parts.sources.use(source.id) as connector:
             health = await connector.test()
     except (ConnectorError, WrongKey) as error:
         return LastTest(ok=False, tested_at=context.now(), code=code_of(error), message=sentence(error))
@@ -45,6 +50,18 @@ async def _try(context: Context, source_id: int) -> LastTest:
         rights=list(health.rights),
         warnings=list(health.warnings),
     )
+
+
+async def _look_at_samples(context: Context, source_id: int) -> LastTest:
+    """When samples came last to a source that they are pushed to; without any, nobody pushes yet, or not to here."""
+    now = context.now()
+    series = await context.parts.samples.series(source_id)
+    if not series:
+        message = "No sample was pushed to it yet."
+        return LastTest(ok=False, tested_at=now, code="no_samples", message=message)
+    last = from_microseconds(max(one.last_ms for one in series) * 1000)
+    described = f"{len(series)} series, the last sample of {last.isoformat(timespec='seconds')}"
+    return LastTest(ok=True, tested_at=now, server=described)
 
 
 OPERATIONS = (
