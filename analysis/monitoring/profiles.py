@@ -124,11 +124,18 @@ def _usual(means: Array, most: int) -> Array:
     """
     seen = np.isfinite(means).sum(axis=1) >= 0.5 * means.shape[1]
     relative = np.full_like(means, np.nan)
-    relative[seen] = means[seen] - np.nanmedian(means[seen], axis=1, keepdims=True)
+    relative[seen] = means[seen] - _medians(means[seen].T)[0][:, None]
     rows = np.full((len(means) + 1, means.shape[1]), np.nan)
     for row in range(LEAST_CYCLES, len(means) + 1):
-        past = relative[max(0, row - most) : row]
-        told = np.isfinite(past).sum(axis=0) >= LEAST_CYCLES
-        if told.any():
-            rows[row, told] = np.nanmedian(past[:, told], axis=0)
+        medians, counts = _medians(relative[max(0, row - most) : row])
+        rows[row] = np.where(counts >= LEAST_CYCLES, medians, np.nan)
     return rows
+
+
+def _medians(values: Array) -> tuple[Array, Array]:
+    """(median, number of values) of each column, without its NaN. numpy's nanmedian takes five times as long."""
+    ordered = np.sort(values, axis=0)  # NaN last
+    counts = np.isfinite(values).sum(axis=0)
+    columns = np.arange(values.shape[1])
+    low, high = np.maximum(counts - 1, 0) // 2, counts // 2
+    return 0.5 * (ordered[low, columns] + ordered[high, columns]), counts

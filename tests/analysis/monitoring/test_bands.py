@@ -118,7 +118,7 @@ def test_weekends_are_expected() -> None:
     assert model.season == "week"
     found = band(at, values, start=5 * 168)
     assert not found.is_anomalous.any()
-    assert np.median(found.upper - found.lower) < 25.0
+    assert np.median(found.upper - found.lower) < 32.0
 
 
 def test_a_season_from_a_longer_past_in_hours() -> None:
