@@ -98,9 +98,10 @@ def set_severity(alert: Alert, severity: str) -> Transition:
     values: dict[str, Any] = {"severity": severity}
     if rank_of(severity) <= rank_of(alert.severity):
         return Transition("alert.severity_lowered", Change(OPEN, values))
-    if alert.state == ACKNOWLEDGED:
-        values |= {"state": FIRING, **_NOT_ACKNOWLEDGED}
-    return Transition("alert.severity_raised", Change(frozenset({alert.state}), values))
+    if alert.state != ACKNOWLEDGED:
+        return Transition("alert.severity_raised", Change(OPEN - {ACKNOWLEDGED}, values))
+    values |= {"state": FIRING, **_NOT_ACKNOWLEDGED}
+    return Transition("alert.severity_raised", Change(frozenset({ACKNOWLEDGED}), values))
 
 
 async def open_alert(connection: AsyncConnection, outbox: Outbox, new: NewAlert, *, at: datetime) -> Alert:
