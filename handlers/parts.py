@@ -12,6 +12,7 @@ from handlers.language_model import LanguageModel
 from handlers.metric_tails import MetricTails
 from handlers.outgoing import OutgoingHttp
 from handlers.outgoing_mail import OutgoingMail
+from handlers.prometheus_store import PrometheusStore
 from handlers.source_readers import SourceReaders
 from handlers.workers import Workers
 
@@ -67,6 +68,8 @@ class Outgoing:
     language_model: LanguageModel | None = None
     # The address people use, for links in messages; None where the operator named none.
     public_url: str | None = None
+    # Where measurements are read from, if not from the database.
+    metrics_store: PrometheusStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

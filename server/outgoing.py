@@ -8,6 +8,7 @@ from handlers.language_model import LanguageModel
 from handlers.outgoing import OutgoingHttp, OutgoingPolicy
 from handlers.outgoing_mail import MailServer, OutgoingMail
 from handlers.parts import Outgoing
+from handlers.prometheus_store import PrometheusStore, store_at
 from server.settings import Settings
 
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -19,7 +20,15 @@ def open_outgoing(settings: Settings) -> Outgoing:
         OutgoingMail(mail_server(settings)),
         language_model(settings),
         settings.public_url,
+        metrics_store(settings),
     )
+
+
+def metrics_store(settings: Settings) -> PrometheusStore | None:
+    """The store of `metrics_store_url`, None where there is none."""
+    if settings.metrics_store_url is None:
+        return None
+    return store_at(settings.metrics_store_url, settings.metrics_store_token)
 
 
 def language_model(settings: Settings) -> LanguageModel | None:

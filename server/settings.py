@@ -82,6 +82,13 @@ class Settings:
         read.text, None, "name of the model there; needed with language_model_url"
     )
     language_model_key: str | None = setting(read.text, None, "key that it asks for", secret=True)
+    # None: samples are in the database, where nothing else is needed.
+    metrics_store_url: str | None = setting(
+        read.web_address,
+        None,
+        "store with the API of Prometheus that measurements are read from, before /api/v1 (default: the database)",
+    )
+    metrics_store_token: str | None = setting(read.text, None, "bearer token that it asks for", secret=True)
     allowed_origins: tuple[str, ...] = setting(
         read.origins, (), "web origins that may connect besides the server's own, comma-separated"
     )

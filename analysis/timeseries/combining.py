@@ -34,7 +34,10 @@ def missing(values: Matrix, groups: NDArray[np.int64], count: int) -> NDArray[np
     ended = np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1]
     lacking = begun & ended & ~known
     made = np.zeros((count, values.shape[1]), np.int64)
-    np.add.at(made, groups, lacking)
+    if len(groups):
+        order = np.argsort(groups, kind="stable")
+        begins = np.flatnonzero(np.diff(groups[order], prepend=-1))
+        made[groups[order][begins]] = np.add.reduceat(lacking[order], begins, axis=0, dtype=np.int64)
     return made
 
 

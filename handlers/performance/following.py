@@ -18,6 +18,7 @@ from handlers.performance.measuring import Read, read_all, read_on, told
 from handlers.performance.planning import Plan, plan_of
 from handlers.performance.questions import GetMetrics
 from handlers.performance.reading import Reader, StoredReader
+from handlers.performance.remote_store import RemoteReader
 from handlers.registry import Context
 from handlers.source_access import no_source
 from storage import data_sources
@@ -37,9 +38,10 @@ class _Kept:
     known: NDArray[np.int64]
 
 
-def reader_of(parts: Parts) -> Reader:
+def reader_of(parts: Parts, now: datetime) -> Reader:
     """Where measurements are read from."""
-    return StoredReader(parts.samples)
+    store = parts.outgoing.metrics_store
+    return StoredReader(parts.samples) if store is None else RemoteReader(store, now)
 
 
 class FollowedMetrics:
@@ -54,7 +56,7 @@ class FollowedMetrics:
         """What the same question would be answered now. Raises OperationError."""
         now = context.now()
         await self._look(context, now)
-        reader = reader_of(context.parts)
+        reader = reader_of(context.parts, now)
         plan = plan_of(self._request, reader, now)
         read = await self._read(context.parts, reader, plan)
         return await told(reader, self._request, read, now)

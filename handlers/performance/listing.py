@@ -70,7 +70,7 @@ async def list_metrics(context: Context, request: ListMetrics) -> Page[SourceMet
     sources, next_cursor = await _sources(context, request)
     async with context.parts.database.read() as connection:
         facts = await metric_facts.of_sources(connection, list(sources))
-    reader = reader_of(context.parts)
+    reader = reader_of(context.parts, context.now())
     items = []
     for source_id, name in sources.items():
         series = await reader.find(source_id, None)

@@ -16,7 +16,8 @@ from handlers.registry import Context, Forbidden, Operation, Permission, Watched
 
 async def get_metrics(context: Context, request: GetMetrics) -> Measurements:
     await require_measured(context, request.data_source_id, Permission.READ)
-    now, reader = context.now(), reader_of(context.parts)
+    now = context.now()
+    reader = reader_of(context.parts, now)
     read = await read_all(reader, request, plan_of(request, reader, now))
     return await told(reader, request, read, now)
 
