@@ -93,7 +93,10 @@ class Session:
         with telling(self.settings):
             statement = self._prepared.get(sql)
             if statement is None:
-                statement = self._prepared[sql] = await self._connection.prepare(sql, timeout=self._patience)
+                # One without a name is parsed and planned at each execution; a pooler knows no names of others.
+                name = None if self.facts.is_pooled else f"collab_studio_{len(self._prepared)}"
+                statement = await self._connection.prepare(sql, name=name, timeout=self._patience)
+                self._prepared[sql] = statement
             rows: Sequence[Mapping[str, Any]] = await statement.fetch(*arguments, timeout=self._patience)
             return rows
 
