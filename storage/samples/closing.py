@@ -12,7 +12,7 @@ import numpy as np
 
 from storage.samples import chunks
 from storage.samples.chunks import GROUP_BITS, STORED_MS, WINDOW_MS, Chunk, samples_in
-from storage.samples.grouping import Columns, Owners, chosen, in_order, no_columns, order_of
+from storage.samples.grouping import Owners, chosen, in_order, newest, order_of
 from storage.samples.policy import MINUTE_MS, STEPS_MS
 from storage.samples.rollup import FIELDS, Rollup, merged, roll_up
 
@@ -104,7 +104,7 @@ def gathered(parts: Sequence[Chunk], *, is_open: bool) -> Closed:
 def _minutes(window: Window, counters: Owners) -> tuple[Owners, Rollup]:
     """What the window's samples come to each minute."""
     step_ms = STEPS_MS[1]
-    last = _newest(in_order([samples_in(part) for part in window.before]))
+    last = newest(in_order([samples_in(part) for part in window.before]))
     found = []
     for start_ms, end_ms in _pieces(window):
         parts = [samples_in(part) for part in window.parts if part.first_ms < end_ms and part.last_ms >= start_ms]
@@ -114,7 +114,7 @@ def _minutes(window: Window, counters: Owners) -> tuple[Owners, Rollup]:
         owner, rollup = roll_up(*with_last, np.isin(with_last[0], counters), step_ms)
         inside = rollup.start_ms >= start_ms
         found.append((owner[inside], rollup.rows(inside)))
-        last = _newest(with_last)
+        last = newest(with_last)
     return together(found)
 
 
@@ -123,14 +123,6 @@ def _pieces(window: Window) -> list[tuple[int, int]]:
     if sum(part.points for part in window.parts) <= _WHOLE:
         return [(window.start_ms, end_ms)]
     return [(at, at + _PIECE_MS) for at in range(window.start_ms, end_ms, _PIECE_MS)]
-
-
-def _newest(columns: Columns) -> Columns:
-    """The last sample of each owner."""
-    owner = columns[0]
-    if not len(owner):
-        return no_columns()
-    return chosen(columns, np.r_[owner[1:] != owner[:-1], True])
 
 
 def together(parts: Sequence[tuple[Owners, Rollup]]) -> tuple[Owners, Rollup]:

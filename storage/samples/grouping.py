@@ -18,12 +18,27 @@ def no_columns() -> Columns:
 
 def order_of(owner: Owners, at_ms: Times) -> NDArray[np.int64] | slice:
     """Where the rows are, by owner, then by time; of several of the same owner and time only the last one given."""
-    same_owner = owner[1:] == owner[:-1]
-    if np.all((owner[1:] > owner[:-1]) | (same_owner & (at_ms[1:] > at_ms[:-1]))):
+    if _are_in_order(owner, at_ms):
         return slice(None)
+    # Mostly each part goes on where the one before ended, so that each owner's rows are by time already.
+    order = _by_owner(owner)
+    if _are_in_order(owner[order], at_ms[order]):
+        return order
     order = np.lexsort((at_ms, owner))
     owner, at_ms = owner[order], at_ms[order]
     return order[np.r_[(owner[1:] != owner[:-1]) | (at_ms[1:] != at_ms[:-1]), True]]
+
+
+def _are_in_order(owner: Owners, at_ms: Times) -> bool:
+    later = at_ms[1:] > at_ms[:-1]
+    return bool(np.all((owner[1:] > owner[:-1]) | ((owner[1:] == owner[:-1]) & later)))
+
+
+def _by_owner(owner: Owners) -> NDArray[np.int64]:
+    """In their order for each owner."""
+    codes = owner - owner.min()
+    # Numbers of two bytes are sorted without being compared.
+    return np.argsort(codes.astype(np.int16) if codes.max() < 2**15 else codes, kind="stable")
 
 
 def in_order(parts: list[Columns]) -> Columns:
@@ -39,6 +54,14 @@ def chosen(columns: Columns, rows: NDArray[np.bool_] | slice) -> Columns:
     """These rows only."""
     owner, at_ms, value = columns
     return owner[rows], at_ms[rows], value[rows]
+
+
+def newest(columns: Columns) -> Columns:
+    """The last sample of each owner."""
+    owner = columns[0]
+    if not len(owner):
+        return no_columns()
+    return chosen(columns, np.r_[owner[1:] != owner[:-1], True])
 
 
 def stretches(owner: Owners) -> dict[int, slice]:

@@ -17,7 +17,7 @@ from storage.samples import chunks
 from storage.samples.chunks import GROUP_BITS, WINDOW_MS, Chunk
 from storage.samples.closing import together
 from storage.samples.columns import COUNTER, Batch, Series
-from storage.samples.grouping import Columns, Owners, chosen, in_order
+from storage.samples.grouping import Columns, Owners, chosen, in_order, newest
 from storage.samples.policy import Tier
 from storage.samples.rollup import Rollup, empty_rollup, roll_up
 from storage.samples.tail import Tail, columns_of
@@ -135,15 +135,29 @@ def rollup_of(found: Found, wanted: Wanted, tier: Tier) -> tuple[Owners, Rollup]
 
 def _samples(found: Found, wanted: Wanted, start_ms: int, end_ms: int) -> Columns:
     ids = wanted.ids
-    parts = [_those_of(chunks.samples_in(chunk), ids) for chunk in found.samples]
-    parts += [_those_of(columns_of(batch), ids) for batch in found.batches]
-    owner, at_ms, value = in_order(parts)
-    return chosen((owner, at_ms, value), (at_ms >= start_ms) & (at_ms < end_ms))
+    parts = [_of_chunk(chunk, found, ids) for chunk in found.samples]
+    for batch in found.batches:
+        columns = columns_of(batch)
+        parts.append(chosen(columns, np.isin(columns[0], ids)))
+    columns = in_order(parts)
+    at_ms = columns[1]
+    is_inside = (at_ms >= start_ms) & (at_ms < end_ms)
+    return columns if np.all(is_inside) else chosen(columns, is_inside)
 
 
-def _those_of(columns: Columns, ids: NDArray[np.int64]) -> Columns:
-    rows = np.isin(columns[0], ids)
-    return columns if np.all(rows) else chosen(columns, rows)
+def _of_chunk(chunk: Chunk, found: Found, ids: NDArray[np.int64]) -> Columns:
+    """The samples of the series that are wanted; of a window before one that is rolled up, only the last of each."""
+    columns = chunks.samples_in(chunk)
+    if found.live and (chunk.group_id, chunk.start_ms) not in found.live:
+        columns = newest(columns)
+    first = chunk.group_id << GROUP_BITS
+    beyond = first + (1 << GROUP_BITS)
+    wanted = ids[np.searchsorted(ids, first) : np.searchsorted(ids, beyond)]
+    if len(wanted) == beyond - first:
+        return columns
+    is_wanted = np.zeros(beyond - first, np.bool_)
+    is_wanted[wanted - first] = True
+    return chosen(columns, is_wanted[columns[0] - first])
 
 
 def _among(owner: Owners, rollup: Rollup, windows: set[tuple[int, int]]) -> NDArray[np.bool_]:
