@@ -17,11 +17,12 @@ import numpy as np
 from analysis.alerting import specs
 from analysis.alerting.absences import AbsencePlan, plan_of
 from analysis.alerting.conditions import compiled
-from analysis.alerting.judging import Judgement, Wanted
+from analysis.alerting.judging import Judgement
 from analysis.alerting.matching import Labels
 from analysis.alerting.plain_comparisons import PlainComparisons
 from analysis.alerting.plans import Happened, Plan
 from analysis.alerting.rules import Rule
+from analysis.alerting.selection import Selection
 from analysis.alerting.series import Floats, RecentSamples, Times
 from analysis.alerting.states import ALLOWANCE_MS, Kind, Phase, Truth
 from analysis.rules.expressions import ExpressionFailed
@@ -47,7 +48,7 @@ class Engine:
     def __init__(self) -> None:
         self.plans: dict[tuple[int, int], Plan] = {}
         self._composites: list[Plan] = []
-        self._wanted: dict[tuple[int, str], list[tuple[Plan, Wanted]]] = {}
+        self._selection = Selection()
         self.series: dict[int, Followed] = {}
         self._plain = PlainComparisons()
 
@@ -58,25 +59,24 @@ class Engine:
         plan = self.plans[rule.id, source_id] = plan_of(rule, source_id)
         if isinstance(rule.spec.query, specs.Composite):
             self._composites.append(plan)
-        for wanted in plan.wanted:
-            self._wanted.setdefault((source_id, wanted.metric), []).append((plan, wanted))
+        self._selection.add(plan)
         return plan
 
     def metrics_of(self, source_id: int) -> set[str]:
         """What rules are about, of a source."""
-        return {metric for source, metric in self._wanted if source == source_id}
+        return self._selection.metrics_of(source_id)
 
     def add_series(
         self, source_id: int, series_id: int, metric: str, labels: Labels, *, is_counter: bool = False, last_ms: int = 0
     ) -> int | None:
         """How much of its past is needed, in ms; None if no rule is about it. `last_ms`: its newest sample."""
-        watching = self._wanted.get((source_id, metric), ())
-        samples = RecentSamples(max((wanted.horizon_ms for _, wanted in watching), default=0) + ALLOWANCE_MS)
+        samples = RecentSamples(ALLOWANCE_MS)
         watchers: dict[tuple[tuple[int, int], Labels], tuple[Plan, Labels]] = {}
-        for plan, wanted in watching:
+        for plan, wanted in self._selection.asking(source_id, metric, labels):
             group = plan.join(wanted, labels, samples, is_counter=is_counter, last_ms=last_ms)
             if group is not None:
                 watchers[plan.key, group] = plan, group
+                samples.horizon_ms = max(samples.horizon_ms, wanted.horizon_ms + ALLOWANCE_MS)
         if not watchers:
             return None
         followed = self.series[series_id] = Followed(samples)
@@ -86,10 +86,9 @@ class Engine:
         return samples.horizon_ms
 
     def load(self, series_id: int, at_ms: Times, value: Floats) -> None:
-        """Samples of a series that were judged before."""
+        """Samples of a series that were judged before, in the order of their times."""
         followed = self.series[series_id]
-        for at, sample in zip(at_ms.tolist(), value.tolist(), strict=True):
-            followed.samples.add(at, sample)
+        followed.samples.load(at_ms, value)
         if not at_ms.size:
             return
         followed.judged_to = max(followed.judged_to, int(at_ms[-1]))

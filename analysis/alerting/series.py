@@ -48,6 +48,15 @@ class RecentSamples:
             times.insert(place, at)
             self.values.insert(place, value)
 
+    def load(self, at_ms: Times, value: Floats) -> None:
+        """Samples in the order of their times, each time once."""
+        if self.times:
+            for at, sample in zip(at_ms.tolist(), value.tolist(), strict=True):
+                self.add(at, sample)
+        else:
+            self.times.frombytes(at_ms.astype(np.int64).tobytes())
+            self.values.frombytes(value.astype(np.float64).tobytes())
+
     def _forget(self, before: int) -> None:
         # The newest before the horizon is still what is known at the horizon.
         kept = max(0, bisect_left(self.times, before) - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,8 +50,10 @@ class Loaded:
 async def load(parts: Parts, now_ms: int) -> Loaded:
     """All enabled rules, as if they had been evaluated all along."""
     async with parts.database.read() as connection:
-        rules = rules_of(await alert_rules.enabled(connection, DOMAIN))
+        rows = await alert_rules.enabled(connection, DOMAIN)
         still_open = await alerts.open_of(connection, domain=DOMAIN)
+    # Thousands of rules take a second, which nobody else is to wait for.
+    rules = await asyncio.to_thread(rules_of, rows)
     return await load_rules(parts, rules, still_open, now_ms)
 
 
@@ -62,13 +65,13 @@ async def load_rules(
         of_workspaces = await alert_rules.sources_of(connection, {rule.workspace_id for rule in rules})
         cursors = await alert_rules.cursors(connection)
     loaded = Loaded(Engine(), stored_cursors=cursors)
-    add_rules(loaded.engine, rules, of_workspaces)
+    await asyncio.to_thread(add_rules, loaded.engine, rules, of_workspaces)
     for alert in still_open:
         _restore(loaded, alert)
     for source_id, head in (await parts.samples.heads(loaded.sources)).items():
         cursor = head if is_all_seen else loaded.stored_cursors.get(source_id, 0)
         await _load_source(parts.samples, loaded, source_id, (cursor, head), now_ms)
-    loaded.engine.settle()
+    await asyncio.to_thread(loaded.engine.settle)
     return loaded
 
 
@@ -135,22 +138,17 @@ async def add_series(
     `after` is the number of the last batch that is past or among those: what is stored while the past is read is yet
     to be judged, too.
     """
-    horizons: dict[int, list[Series]] = {}
+    found: list[Series] = []
     for metric in loaded.engine.metrics_of(source_id):
-        for each in await store.series(source_id, metric):
-            if each.id not in loaded.engine.series and each.id not in loaded.others:
-                horizon = _follow(loaded, source_id, each)
-                if horizon is not None:
-                    horizons.setdefault(horizon, []).append(each)
+        found += await store.series(source_id, metric)
+    horizons = await asyncio.to_thread(_follow, loaded, source_id, found)
     past: dict[int, Samples] = {}
     for horizon, series in horizons.items():
         past |= await store.read(series, now_ms - horizon, now_ms + _AHEAD_MS)
     if not past:
         return
     unseen = _Unseen([*batches, *await _since(store, source_id, after)])
-    for series_id, samples in past.items():
-        seen = unseen.without(series_id, samples)
-        loaded.engine.load(series_id, seen.at_ms, seen.value)
+    await asyncio.to_thread(_load, loaded.engine, past, unseen)
 
 
 async def _since(store: SampleStore, source_id: int, after: int) -> list[Batch]:
@@ -161,18 +159,31 @@ async def _since(store: SampleStore, source_id: int, after: int) -> list[Batch]:
     return found
 
 
-def _follow(loaded: Loaded, source_id: int, series: Series) -> int | None:
-    horizon = loaded.engine.add_series(
-        source_id,
-        series.id,
-        series.key.metric,
-        series.key.labels,
-        is_counter=series.key.kind == COUNTER,
-        last_ms=series.last_ms,
-    )
-    if horizon is None:
-        loaded.others.add(series.id)
-    return horizon
+def _follow(loaded: Loaded, source_id: int, series: Iterable[Series]) -> dict[int, list[Series]]:
+    """Those that rules are about and that are new, by how much of their past is needed."""
+    horizons: dict[int, list[Series]] = {}
+    for each in series:
+        if each.id in loaded.engine.series or each.id in loaded.others:
+            continue
+        horizon = loaded.engine.add_series(
+            source_id,
+            each.id,
+            each.key.metric,
+            each.key.labels,
+            is_counter=each.key.kind == COUNTER,
+            last_ms=each.last_ms,
+        )
+        if horizon is None:
+            loaded.others.add(each.id)
+        else:
+            horizons.setdefault(horizon, []).append(each)
+    return horizons
+
+
+def _load(engine: Engine, past: Mapping[int, Samples], unseen: _Unseen) -> None:
+    for series_id, samples in past.items():
+        seen = unseen.without(series_id, samples)
+        engine.load(series_id, seen.at_ms, seen.value)
 
 
 class _Unseen:
