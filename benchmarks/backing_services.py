@@ -15,7 +15,7 @@ import signal
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,12 +79,26 @@ def _running_redis(port: int, folder: Path, core: int) -> AbstractContextManager
 
 
 @contextmanager
-def _running_postgres(port: int, folder: Path, core: int) -> Iterator[int]:
+def running_postgres(folder: Path, core: int, settings: Sequence[str] = ()) -> Iterator[int]:
+    """PostgreSQL alone, with settings of its own (`name=value`): its port."""
+    port = free_port()
+    with _running_postgres(port, folder, core, settings):
+        yield port
+
+
+def postgres_program(name: str) -> str:
+    """The path of a program that comes with it."""
+    return str(_postgres_programs() / name)
+
+
+@contextmanager
+def _running_postgres(port: int, folder: Path, core: int, settings: Sequence[str] = ()) -> Iterator[int]:
     data, log = folder / POSTGRES_DATA, folder / "postgres.log"
     if not data.exists():
         _make_cluster(data)
     address = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-    arguments = [str(_postgres_programs() / "postgres"), "-D", str(data), *address]
+    options = [word for setting in settings for word in ("-c", setting)]
+    arguments = [str(_postgres_programs() / "postgres"), "-D", str(data), *address, *options]
     command = Command(arguments, folder, user=_postgres_user(), stop=signal.SIGINT)
     with listening("PostgreSQL", command, port, log, core) as pid:
         _wait_until_ready(port, log)

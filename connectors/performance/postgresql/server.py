@@ -17,14 +17,14 @@ STANDING = Section(
         Measure("postgresql.in_recovery", "server.in_recovery::int"),
         counter("postgresql.wal.position", "server.lsn - '0/0'::pg_lsn", "By"),
         Measure(
-            "postgresql.replication.replay.lag",
+            "postgresql.recovery.lag",
             """CASE WHEN NOT server.in_recovery THEN NULL
             WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
             ELSE greatest(extract(epoch FROM server.at - pg_last_xact_replay_timestamp()), 0) END""",
             "s",
         ),
         Measure(
-            "postgresql.replication.replay.lag.bytes",
+            "postgresql.recovery.lag.bytes",
             """CASE WHEN server.in_recovery
             THEN greatest(pg_last_wal_receive_lsn() - pg_last_wal_replay_lsn(), 0) END""",
             "By",

@@ -230,7 +230,7 @@ def test_a_standby_that_is_promoted_is_another_server(own_server: PostgresServer
         source = FollowedSource(PostgresqlReader(settings_of(standby, "postgres")))
         await source.visit()
         assert source.newest("postgresql.in_recovery") == 1
-        assert source.newest("postgresql.replication.replay.lag.bytes") >= 0
+        assert source.newest("postgresql.recovery.lag.bytes") >= 0
         at_ms = round(time.time() * 1000)
         await standby.execute_soon("SELECT pg_promote()")
         await source.visit()

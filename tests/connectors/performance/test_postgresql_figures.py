@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -197,6 +198,13 @@ def test_a_metric_has_one_kind_and_one_unit() -> None:
         for measure in section.measures:
             kinds.setdefault(measure.metric, set()).add((measure.kind, measure.unit))
     assert {metric for metric, found in kinds.items() if len(found) > 1} == set()
+
+
+def test_every_metric_is_in_the_documentation() -> None:
+    described = (Path(__file__).parents[3] / "docs" / "performance.md").read_text(encoding="utf-8")
+    metrics = {measure.metric.removeprefix("postgresql.") for section in SECTIONS for measure in section.measures}
+    lags = {f"replication.{kind}.lag.bytes" for kind in ("write", "flush", "replay")}
+    assert {metric for metric in metrics - lags if f"`{metric}`" not in described} == set()
 
 
 def test_an_account_without_rights_is_told_what_it_lacks(loaded: PostgresServer) -> None:
