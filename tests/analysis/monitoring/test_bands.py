@@ -177,6 +177,19 @@ def test_one_by_one_is_as_all_at_once(noise: str) -> None:
     assert whole.is_anomalous[100:104].all()
 
 
+def test_an_alarm_lasts_until_well_within_the_band() -> None:
+    rng = np.random.default_rng(1)
+    model = fit(times(1000), rng.standard_normal(1000))
+    assert model is not None
+    at = START_MS + STEP_MS * 1000
+    expected, _, upper = model.limits(at)
+    near, well = expected + 0.8 * (upper - expected), expected + 0.5 * (upper - expected)
+    assert not model.judge(at, near).is_anomalous
+    assert model.judge(at, near, was_anomalous=True).is_anomalous
+    told = [model.update(at + place, value).is_anomalous for place, value in enumerate([upper + 5.0, near, well, near])]
+    assert told == [True, True, False, False]
+
+
 def test_a_spike_is_outside_and_the_value_after_it_is_not() -> None:
     rng = np.random.default_rng(1)
     values = rng.standard_normal(1000)

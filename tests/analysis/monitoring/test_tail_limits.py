@@ -54,3 +54,9 @@ def test_too_few_and_all_the_same() -> None:
 def test_a_rate_that_has_been_seen_is_a_quantile() -> None:
     values = np.random.default_rng(3).standard_normal(10_000)
     assert upper_limit(values, 0.1) == pytest.approx(np.quantile(values, 0.9))
+
+
+def test_of_little_a_limit_is_not_told_that_helps_nobody() -> None:
+    for seed in range(30):
+        values = np.random.default_rng([seed, 1]).standard_normal(60)
+        assert upper_limit(values, 5e-5) <= 6.0 * np.max(values)
