@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from handlers.alert_shapes import rank_of, shown_alert
 from handlers.feed_names import feed_of
 from handlers.outbox import Outbox
-from storage import alerts
+from storage import alert_history, alert_opening, alerts
+from storage.alert_history import Happening
 from storage.alerts import ACKNOWLEDGED, FIRING, OPEN, PENDING, RESOLVED, Alert, Change, Finding, NewAlert
 
 # What fires again within this time after it was resolved is the same incident.
@@ -118,17 +119,17 @@ async def open_alerts(
     already stays as it is, and nothing is told of it.
     """
     wanted = {each.key: each for each in new}
-    known = await alerts.find(
+    known = await alert_opening.find(
         connection, [each.fingerprint for each in wanted.values()], resolved_after=at - REOPEN_WINDOW
     )
     again = {alert.id: wanted[key] for key, alert in known.items() if key in wanted and alert.state == RESOLVED}
-    reopened = await alerts.reopen(connection, again, at=at)
-    created = await alerts.create(connection, [each for key, each in wanted.items() if key not in known], at=at)
+    reopened = await alert_opening.reopen(connection, again, at=at)
+    created = await alert_opening.create(connection, [each for key, each in wanted.items() if key not in known], at=at)
     await _tell(connection, outbox, [_Told(alert, _kind_of_opened(alert)) for alert in (*reopened, *created)], at)
     known |= {alert.key: alert for alert in (*reopened, *created)}
     if missing := [each for key, each in wanted.items() if key not in known]:
         # Another transaction opened them between our look and our insert.
-        known |= await alerts.find(connection, [each.fingerprint for each in missing], resolved_after=at)
+        known |= await alert_opening.find(connection, [each.fingerprint for each in missing], resolved_after=at)
     return [known[each.key] for each in new]
 
 
@@ -200,10 +201,10 @@ def _kind_of(alert: Alert, transition: Transition) -> str:
 
 async def _tell(connection: AsyncConnection, outbox: Outbox, told: Sequence[_Told], at: datetime) -> None:
     happenings = [
-        alerts.Happening(each.alert.id, each.kind, each.alert.state, each.actor, each.alert.value, _note_of(each))
+        Happening(each.alert.id, each.kind, each.alert.state, each.actor, each.alert.value, _note_of(each))
         for each in told
     ]
-    await alerts.note(connection, happenings, at=at)
+    await alert_history.note(connection, happenings, at=at)
     for each in told:
         data = {"alert": _data_of(each.alert), "note": _note_of(each)}
         for feed in feeds_of(each.alert):

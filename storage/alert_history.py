@@ -1,12 +1,49 @@
-"""The history of alerts: what happened, who did it, and what was said. It is written by `alerts.note`."""
+"""The history of alerts: what happened, who did it, and what was said."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import insert as plain_insert
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.alert_tables import alert_history
-from storage.alerts import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A row of alert_history to be written."""
+
+    alert_id: int
+    kind: str
+    state: str
+    actor: str | None = None
+    value: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of alert_history."""
+
+    id: int
+    alert_id: int
+    at: datetime
+    kind: str
+    actor: str | None
+    state: str
+    value: float | None
+    note: str | None
+
+
+async def note(connection: AsyncConnection, happenings: Sequence[Happening], *, at: datetime) -> None:
+    """Adds to the history."""
+    rows = [{each.name: getattr(one, each.name) for each in fields(Happening)} | {"at": at} for one in happenings]
+    if rows:
+        await connection.execute(plain_insert(alert_history), rows)
 
 
 async def of_alert(

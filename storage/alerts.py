@@ -9,11 +9,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, bindparam, case, select, update
-from sqlalchemy import insert as plain_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.alert_tables import alert_history, alerts
-from storage.upsert import insert
+from storage.alert_tables import alerts
 
 PENDING, FIRING, ACKNOWLEDGED, RESOLVED = "pending", "firing", "acknowledged", "resolved"
 ACTIVE = frozenset({FIRING, ACKNOWLEDGED})
@@ -130,32 +128,6 @@ class Finding:
     evidence: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """A row of alert_history to be written."""
-
-    alert_id: int
-    kind: str
-    state: str
-    actor: str | None = None
-    value: float | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of alert_history."""
-
-    id: int
-    alert_id: int
-    at: datetime
-    kind: str
-    actor: str | None
-    state: str
-    value: float | None
-    note: str | None
-
-
 def alert_of(row: Any) -> Alert:
     """The alert of a row of the table."""
     values = dict(row._mapping)
@@ -169,98 +141,12 @@ def encoded(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
 
 
-# Opening
-
-
-async def find(
-    connection: AsyncConnection, fingerprints: Collection[str], *, resolved_after: datetime
-) -> dict[tuple[str, str, str], Alert]:
-    """The newest alert of each of the fingerprints that is open, or was resolved later than that; by `key`."""
-    found: dict[tuple[str, str, str], Alert] = {}
-    for some in _parts(sorted(set(fingerprints))):
-        is_new = alerts.c.resolved_at.is_(None) | (alerts.c.resolved_at > resolved_after)
-        query = select(alerts).where(alerts.c.fingerprint.in_(some), is_new).order_by(alerts.c.id)
-        for row in await connection.execute(query.with_for_update()):
-            alert = alert_of(row)
-            found[alert.key] = alert
-    return found
-
-
-async def create(connection: AsyncConnection, new: Sequence[NewAlert], *, at: datetime) -> list[Alert]:
-    """The alerts that are new: those that another transaction opened meanwhile are left out."""
-    if not new:
-        return []
-    made = insert(connection, alerts).on_conflict_do_nothing(
-        index_elements=["workspace_id", "domain", "fingerprint"], index_where=alerts.c.resolved_at.is_(None)
-    )
-    rows = await connection.execute(made.returning(*alerts.c), [_columns(each, at) for each in new])
-    return [alert_of(row) for row in rows]
-
-
-def _columns(new: NewAlert, at: datetime) -> dict[str, Any]:
-    values = {each.name: getattr(new, each.name) for each in fields(NewAlert)}
-    values |= {"labels": encoded(dict(new.labels)), "evidence": encoded(dict(new.evidence))}
-    values |= {"pending_at": at, "fired_at": at if new.state == FIRING else None, "last_true_at": at}
-    return values | {"reopened": 0, "version": 1, "updated_at": at}
-
-
-async def reopen(connection: AsyncConnection, again: Mapping[int, NewAlert], *, at: datetime) -> list[Alert]:
-    """Resolved alerts, by id, are what the new ones say, in place of those."""
-    if not again:
-        return []
-    rows = []
-    for alert_id, new in sorted(again.items()):
-        values = _columns(new, at)
-        kept = {name: values[name] for name in _SAID_ANEW}
-        rows.append({f"new_{name}": value for name, value in kept.items()} | {"alert_id": alert_id, "at": at})
-    await connection.execute(_REOPEN, rows)
-    return await get_many(connection, sorted(again))
-
-
-_SAID_ANEW = (
-    "rule_id",
-    "rule_version",
-    "source_id",
-    "name",
-    "summary",
-    "severity",
-    "state",
-    "labels",
-    "value",
-    "threshold",
-    "evidence",
-    "runbook",
-    "pending_at",
-    "last_true_at",
-)
-_FIRES_AGAIN = bindparam("new_state", type_=alerts.c.state.type) == FIRING
-_NOBODY = dict.fromkeys(
-    ("acknowledged_at", "acknowledged_by", "acknowledged_until", "acknowledged_note", "suppressed_by", "resolved_at")
-)
-_GONE = dict.fromkeys(("resolved_reason", "false_since", "missing_since"))
-_REOPEN = (
-    update(alerts)
-    .where(alerts.c.id == bindparam("alert_id"), alerts.c.resolved_at.is_not(None))
-    .values(
-        {name: bindparam(f"new_{name}", type_=alerts.c[name].type) for name in _SAID_ANEW}
-        | _NOBODY
-        | _GONE
-        | {
-            "fired_at": case((_FIRES_AGAIN, bindparam("at", type_=alerts.c.fired_at.type)), else_=alerts.c.fired_at),
-            "reopened": alerts.c.reopened + case((_FIRES_AGAIN & alerts.c.fired_at.is_not(None), 1), else_=0),
-            "version": alerts.c.version + 1,
-            "updated_at": bindparam("at", type_=alerts.c.updated_at.type),
-        }
-    )
-)
-
-
 # Changing
 
 
 async def lock(connection: AsyncConnection, alert_ids: Iterable[int]) -> None:
     """Keeps others from changing them until the transaction ends; in the order of ids, so that none wait in a ring."""
-    for some in _parts(sorted(set(alert_ids))):
+    for some in parts_of(sorted(set(alert_ids))):
         query = select(alerts.c.id).where(alerts.c.id.in_(some)).order_by(alerts.c.id)
         await connection.execute(query.with_for_update())
 
@@ -289,7 +175,7 @@ async def change(
     if expected_version is not None:
         conditions.append(alerts.c.version == expected_version)
     changed: dict[int, Alert] = {}
-    for some in _parts(list(alert_ids)):
+    for some in parts_of(list(alert_ids)):
         statement = update(alerts).where(alerts.c.id.in_(some), *conditions).values(values).returning(*alerts.c)
         changed |= {row.id: alert_of(row) for row in await connection.execute(statement)}
     return [changed[alert_id] for alert_id in alert_ids if alert_id in changed]
@@ -339,13 +225,6 @@ _FIND_ANEW = (
 )
 
 
-async def note(connection: AsyncConnection, happenings: Sequence[Happening], *, at: datetime) -> None:
-    """Adds to the history."""
-    rows = [{each.name: getattr(one, each.name) for each in fields(Happening)} | {"at": at} for one in happenings]
-    if rows:
-        await connection.execute(plain_insert(alert_history), rows)
-
-
 # Reading
 
 
@@ -356,7 +235,7 @@ async def get(connection: AsyncConnection, alert_id: int) -> Alert | None:
 async def get_many(connection: AsyncConnection, alert_ids: Sequence[int]) -> list[Alert]:
     """Those that there are, in the order of the ids."""
     found: dict[int, Alert] = {}
-    for some in _parts(alert_ids):
+    for some in parts_of(alert_ids):
         rows = await connection.execute(select(alerts).where(alerts.c.id.in_(some)))
         found |= {row.id: alert_of(row) for row in rows}
     return [found[alert_id] for alert_id in alert_ids if alert_id in found]
@@ -380,5 +259,6 @@ async def open_of(
     return [alert_of(row) for row in await connection.execute(query)]
 
 
-def _parts(ids: Sequence[Any]) -> Iterable[Sequence[Any]]:
+def parts_of(ids: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Of many, as many as a statement may ask for."""
     return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))

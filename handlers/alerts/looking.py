@@ -104,7 +104,7 @@ async def get_alert(context: Context, request: GetAlert) -> AlertWithHistory:
     return AlertWithHistory(alert=shown_alert(alert), history=[shown_entry(entry) for entry in entries])
 
 
-def shown_entry(entry: alerts.Entry) -> Happened:
+def shown_entry(entry: alert_history.Entry) -> Happened:
     return Happened(
         at=entry.at,
         kind=entry.kind,

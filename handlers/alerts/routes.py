@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 
-from analysis.alerting.specs import LabelName, Matcher, Matchers
 from handlers.alerts import receivers as receiving
 from handlers.alerts.labels import check, read_matchers, written
-from handlers.alerts.receivers import Receiver, Receivers
-from handlers.alerts.routing import (
-    GROUP_BY,
-    GROUP_INTERVAL_SECONDS,
-    GROUP_WAIT_SECONDS,
-    REPEAT_INTERVAL_SECONDS,
+from handlers.alerts.route_shapes import (
+    DECODED,
+    CreateRoute,
+    DeleteRoute,
+    ListRoutes,
+    RouteShown,
+    UpdateRoute,
+    shown_route,
 )
+from handlers.alerts.routing import GROUP_BY
 from handlers.audit_trail import record
-from handlers.names import RowId, Title, WorkspaceId
-from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
+from handlers.paging import decode_cursor, page_of
 from handlers.registry import (
     Conflict,
     Context,
     Forbidden,
-    Instant,
     InvalidRequest,
     NotFound,
     Operation,
@@ -38,87 +37,13 @@ PATH = "/performance/alert-routes"
 ONE = PATH + "/{route_id}"
 MAX_ROUTES = 100
 
-Position = Annotated[int, Meta(ge=0, le=1_000_000, description="Routes with lower ones are asked first.")]
-LabelNames = Annotated[list[LabelName], Meta(max_length=20)]
-Wait = Annotated[int, Meta(ge=0, le=86400)]
-Interval = Annotated[int, Meta(ge=1, le=30 * 86400)]
-
-
-class RouteShown(msgspec.Struct, frozen=True, kw_only=True):
-    """Alerts that match go to the receivers, and to no later route unless it `goes_on`.
-
-    Those with the same values of the labels in `group_by` are told together: first after `group_wait_seconds`, what
-    is new after `group_interval_seconds`, what stays after `repeat_interval_seconds`.
-    """
-
-    id: RowId
-    workspace_id: WorkspaceId
-    position: int
-    name: str
-    matchers: list[Matcher]
-    receivers: list[Receiver]
-    group_by: list[str]
-    group_wait_seconds: int
-    group_interval_seconds: int
-    repeat_interval_seconds: int
-    goes_on: bool
-    enabled: bool
-    updated_by: str
-    updated_at: Instant
-
-
-class ListRoutes(msgspec.Struct, frozen=True, kw_only=True):
-    """In the order in which they are asked. While a workspace has none, those who manage it are told of everything."""
-
-    workspace_id: WorkspaceId = "default"
-    cursor: Cursor | None = None
-    limit: Limit = MAX_ITEMS
-
-
-class CreateRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """Without matchers it takes every alert."""
-
-    workspace_id: WorkspaceId = "default"
-    name: Title
-    receivers: Receivers
-    position: Position = 0
-    matchers: Matchers = ()
-    group_by: LabelNames | None = None
-    group_wait_seconds: Wait = GROUP_WAIT_SECONDS
-    group_interval_seconds: Interval = GROUP_INTERVAL_SECONDS
-    repeat_interval_seconds: Interval = REPEAT_INTERVAL_SECONDS
-    goes_on: bool = False
-    enabled: bool = True
-
-
-class UpdateRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """What is given changes."""
-
-    route_id: RowId
-    name: Title | UnsetType = UNSET
-    receivers: Receivers | UnsetType = UNSET
-    position: Position | UnsetType = UNSET
-    matchers: Matchers | UnsetType = UNSET
-    group_by: LabelNames | UnsetType = UNSET
-    group_wait_seconds: Wait | UnsetType = UNSET
-    group_interval_seconds: Interval | UnsetType = UNSET
-    repeat_interval_seconds: Interval | UnsetType = UNSET
-    goes_on: bool | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
-
-
-class DeleteRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """Whoever was told of alerts by it is not told that they are resolved."""
-
-    route_id: RowId
-
 
 async def list_routes(context: Context, request: ListRoutes) -> Page[RouteShown]:
     after = decode_cursor("alerts.routes", request.cursor, tuple[int, int])
     async with context.parts.database.read() as connection:
         rows = await alert_routes.list_of(connection, request.workspace_id)
     rows = [row for row in rows if after is None or (row.position, row.id) > after]
-    return page_of(rows, request.limit, "alerts.routes", key=lambda row: (row.position, row.id), item=_shown)
+    return page_of(rows, request.limit, "alerts.routes", key=lambda row: (row.position, row.id), item=shown_route)
 
 
 async def create_route(context: Context, request: CreateRoute) -> RouteShown:
@@ -148,14 +73,14 @@ async def create_route(context: Context, request: CreateRoute) -> RouteShown:
         )
         details = {"workspace_id": made.workspace_id, "name": made.name}
         await record(connection, context, "alerts.routes.create", str(made.id), details)
-    return _shown(made)
+    return shown_route(made)
 
 
 async def update_route(context: Context, request: UpdateRoute) -> RouteShown:
     before = await _require_route(context, request.route_id)
     asked = {name: getattr(request, name) for name in Plan.__dataclass_fields__}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not UNSET}
-    texts = {name: written(given[name]) for name in _DECODED if name in given}
+    texts = {name: written(given[name]) for name in DECODED if name in given}
     async with context.parts.database.write() as connection:
         # Somebody else may have changed other fields meanwhile.
         row = await alert_routes.get(connection, before.id, locked=True)
@@ -169,7 +94,7 @@ async def update_route(context: Context, request: UpdateRoute) -> RouteShown:
         if changed is None:
             raise _gone(before.id)
         await record(connection, context, "alerts.routes.update", str(row.id), {"changed": sorted(given)})
-    return _shown(changed)
+    return shown_route(changed)
 
 
 async def delete_route(context: Context, request: DeleteRoute) -> None:
@@ -204,18 +129,6 @@ def _check(plan: Plan) -> None:
             "repeat_interval_seconds: it has to be at least `group_interval_seconds`.",
             details={"parameter": "repeat_interval_seconds"},
         )
-
-
-def _shown(row: Route) -> RouteShown:
-    return RouteShown(
-        **{name: getattr(row, name) for name in RouteShown.__struct_fields__ if name not in _DECODED},
-        matchers=list(read_matchers(row.matchers)),
-        receivers=msgspec.json.decode(row.receivers, type=list[Receiver]),
-        group_by=msgspec.json.decode(row.group_by, type=list[str]),
-    )
-
-
-_DECODED = ("matchers", "receivers", "group_by")
 
 
 def _gone(route_id: int) -> NotFound:
