@@ -248,7 +248,8 @@ def numenta(folder: Path) -> Iterator[Labelled]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         at_ms = np.array([_ms(row["timestamp"]) for row in rows], dtype=np.int64)
-        values = np.array([float(row["value"]) for row in rows])
+        order = np.argsort(at_ms, kind="stable")
+        at_ms, values = at_ms[order], np.array([float(row["value"]) for row in rows])[order]
         windows = tuple(
             (int(np.searchsorted(at_ms, _ms(first))), int(np.searchsorted(at_ms, _ms(last), "right")) - 1)
             for first, last in labels.get(name, [])
