@@ -31,7 +31,8 @@ _PARAMETERS = {
 _FACTS = """
 SELECT current_setting('server_version_num')::int / 10000 AS version, current_database() AS database,
        pg_backend_pid() AS pid, (SELECT oid::int8 FROM pg_database WHERE datname = current_database()) AS oid,
-       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_others
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_others,
+       (SELECT count(*) FROM pg_database WHERE datallowconn AND NOT datistemplate) AS databases
 """
 
 
@@ -42,6 +43,7 @@ class Facts:
     version: int
     database: str
     database_oid: int
+    databases: int
     sees_others: bool
     is_pooled: bool
     grant: str
@@ -71,7 +73,9 @@ class Session:
         grant = f"GRANT pg_monitor TO {quoted(settings.user or '')};"
         # A pooler tells a number of its own when one signs in.
         is_pooled = row["pid"] != connection.get_server_pid()
-        facts = Facts(row["version"], row["database"], row["oid"], row["sees_others"], is_pooled, grant)
+        facts = Facts(
+            row["version"], row["database"], row["oid"], row["databases"], row["sees_others"], is_pooled, grant
+        )
         return cls(settings, connection, facts)
 
     @property

@@ -61,7 +61,15 @@ class Visits:
 
     async def _planned(self, level: Level, before: _Plan | None) -> _Plan:
         sections, unsupported = await self._session.readable(one for one in SECTIONS if one.level is level)
-        plan = _plan(level, sections, [*unsupported, *([_POOLED] if self._session.facts.is_pooled else [])])
+        facts = self._session.facts
+        if facts.is_pooled:
+            unsupported.append(_POOLED)
+        if facts.databases > databases.SHOWN and level is not Level.MEDIUM:
+            reason = (
+                f"the server has {facts.databases} databases; {databases.SHOWN} are told, the connected one among them"
+            )
+            unsupported.append(Unsupported("databases", reason))
+        plan = _plan(level, sections, unsupported)
         if before is not None:
             plan.shown = before.shown
         return plan
