@@ -139,3 +139,24 @@ def test_a_token_goes_only_where_it_was_given_for(tmp_path: Path) -> None:
             assert (await set_collection(node, source_id, exporter_url=None))["exporter"] is None
 
     asyncio.run(scenario())
+
+
+def test_a_source_that_tells_nothing_of_itself_is_up_while_its_exporter_is(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with receiving() as exporter, collecting(tmp_path, outgoing=OUTGOING) as (node, service):
+            await make_lab(node)
+            source_id = await make_source(node, "metrics")
+            answer = await node.client("ada").patch(f"/performance/collections/{source_id}", json={"enabled": True})
+            assert answer.status_code == 409
+            assert answer.json()["code"] == "nothing_to_collect"
+            await set_collection(node, source_id, enabled=True, exporter_url=exporter.url)
+            now = [node.now().timestamp()]
+            visits = await visits_of(service, node, source_id, now)
+            exporter.replies = [page(1, 1), Reply(503), page(2, 1)]
+            for _ in range(3):
+                await visits.turn()
+                now[0] += 10
+            assert [value for _, value in await samples_of(node, source_id, "up")] == [1.0, 0.0, 1.0]
+            assert [value for _, value in await samples_of(node, source_id, "queue_length")] == [3.0, None, 3.0]
+
+    asyncio.run(scenario())
