@@ -13,6 +13,9 @@ MOST_ROWS = 2000
 
 _KINDS = ("members", "workspaces", "users")
 _KEY_REVOKED = "api_keys.revoke"
+_PUSH_KEY_REVOKED = "push_keys.revoke"
+# Stands for those who push with a key, who are no users: no user has such a name.
+PUSH_KEYS = "push/keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,13 @@ EVERYTHING = Change(None, None)
 
 
 def change_of(entry: audit.Entry) -> Change | None:
-    """Whose standing an audited action changed: members of a workspace, a workspace, a user, a user's API keys."""
+    """Whose standing an audited action changed: members of a workspace, a workspace, a user, API keys, push keys."""
     if entry.outcome != DONE:
         return None
     if entry.action == _KEY_REVOKED:
         return Change(None, entry.details.get("user"))
+    if entry.action == _PUSH_KEY_REVOKED:
+        return Change(None, PUSH_KEYS)
     kind = next((word for word in entry.action.split(".") if word in _KINDS), None)
     if kind is None:
         return None

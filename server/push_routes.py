@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from handlers.credentials import PUSH_KEY_PREFIX
 from handlers.gathered_samples import window_of
-from handlers.ingest import admission
+from handlers.ingest.admission import Admissions
 from handlers.ingest.pushing import Pushed, decoding, push
 from handlers.ingest.samples import OPERATIONS, store_samples
 from handlers.ingest.senders import Senders
@@ -88,6 +88,7 @@ class _Pushing:
         self._requests = requests
         self._now = now
         self._senders = Senders()
+        self._admissions = Admissions(parts.database, parts.access, now)
 
     def endpoint(self, format_of: Callable[[Request], Format]) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint that takes this kind of body."""
@@ -137,7 +138,7 @@ class _Pushing:
         try:
             credential = credential_of(request.headers)
             if credential.startswith(PUSH_KEY_PREFIX):
-                key, source = await admission.admit(self._parts, credential, source_id, self._now())
+                key, source = await self._admissions.admit(credential, source_id)
                 account = f"push key {key.id}"
                 _refuse_parameters(request)
             else:

@@ -11,6 +11,7 @@ from handlers.names import RowId, Title
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Forbidden, Instant, NotFound, Operation, Page, Permission
 from handlers.source_access import require_source
+from handlers.standing import PUSH_KEYS
 from storage import push_keys
 
 # One a sender, and some that are being replaced.
@@ -104,6 +105,7 @@ async def revoke_push_key(context: Context, request: RevokePushKey) -> None:
         if row is not None:
             details = {"key": row.id, "name": row.name, "workspace_id": source.workspace_id}
             await record(connection, context, "push_keys.revoke", str(source.id), details)
+    context.parts.access.invalidate(user_id=PUSH_KEYS)
 
 
 def _shown(row: push_keys.PushKey) -> PushKey:

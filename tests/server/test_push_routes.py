@@ -9,6 +9,7 @@ import math
 import struct
 import zlib
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import cramjam
@@ -301,6 +302,7 @@ def test_a_revoked_key_and_a_source_that_is_gone_take_nothing(tmp_path: Any) -> 
         assert (await pusher.post(there.address(), content=line, headers=LINES)).status_code == 200
         async with node.parts.database.write() as connection:
             await data_sources.delete(connection, there.source_id, at=node.now())
+        node.clock += timedelta(seconds=1)
         assert (await pusher.post(there.address(), content=line, headers=LINES)).status_code == 404
 
     play(tmp_path, scenario)

@@ -105,6 +105,7 @@ def test_what_is_not_stored_is_counted_with_its_reason() -> None:
         gauge("infinite", number(math.inf), number(-math.inf)),
         gauge("", number(1.0)),
         gauge("long", number(1.0, a="x" * 1001)),
+        gauge("nul", number(1.0, a="x\0")),
         counter("unsaid", number(1), number(2), temporality=0),
     ).SerializeToString()
     decoded = OtlpReader().read(body, WINDOW)
@@ -115,9 +116,10 @@ def test_what_is_not_stored_is_counted_with_its_reason() -> None:
         NOT_FINITE: 2,
         "the metric has no name": 1,
         "the label 'a' has more than 1000 characters": 1,
+        "the label 'a' holds what no text may hold": 1,
         NO_TEMPORALITY: 2,
     }
-    assert decoded.refusals.sentence().startswith("8 refused: 2 because ")
+    assert decoded.refusals.sentence().startswith("9 refused: 2 because ")
 
 
 def test_a_point_without_a_value_is_a_gap() -> None:
@@ -127,7 +129,9 @@ def test_a_point_without_a_value_is_a_gap() -> None:
 
 VALUES = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(allow_infinity=False))
 NAMES = st.text("abc.é", min_size=1, max_size=4)
-ATTRIBUTE = st.one_of(st.text(max_size=5), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.binary())
+# A text with U+0000 is refused, which is another test's.
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
+ATTRIBUTE = st.one_of(TEXTS, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(), st.binary())
 POINTS = st.lists(
     st.tuples(VALUES, st.integers(-1000, 1000), st.dictionaries(NAMES, ATTRIBUTE, max_size=3), st.booleans()),
     max_size=5,

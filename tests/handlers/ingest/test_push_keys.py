@@ -75,12 +75,29 @@ def test_a_key_that_is_revoked_is_refused_by_every_node_at_once(database_url: st
         there = await shop(node)
         async with serving(database_url, node_id="other") as second:
             pusher = second.client(None, credential=there.secret)
+            # As its service does, at a hint of the other node.
+            await second.parts.access.refresh()
             for status in (200, 401):
                 answer = await pusher.post(there.address(), content=LINE, headers=LINES)
                 assert answer.status_code == status
                 await there.ada.delete(there.address(f"push-keys/{there.key_id}"))
+                await second.parts.access.refresh()
 
     play(database_url, scenario)
+
+
+def test_a_node_that_hears_of_nothing_believes_a_key_for_a_second(sqlite_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        there = await shop(node)
+        async with serving(sqlite_url, node_id="other") as second:
+            pusher = second.client(None, credential=there.secret)
+            assert (await pusher.post(there.address(), content=LINE, headers=LINES)).status_code == 200
+            assert (await pusher.post(there.address(), content=LINE, headers=LINES)).status_code == 200
+            await there.ada.delete(there.address(f"push-keys/{there.key_id}"))
+            second.clock += timedelta(seconds=1)
+            assert (await pusher.post(there.address(), content=LINE, headers=LINES)).status_code == 401
+
+    play(sqlite_url, scenario)
 
 
 def test_its_last_use_is_known_to_ten_minutes(database_url: str) -> None:

@@ -93,6 +93,27 @@ def test_known_series_are_the_same_objects_again() -> None:
     assert [id(key) for key in first.columns.keys] == [id(key) for key in second.columns.keys]
 
 
+def test_what_only_looks_like_a_sample_in_the_usual_form_is_read_field_by_field() -> None:
+    """A time of two bytes, and a field of a later version behind it: as long as a time of today."""
+    reader = RemoteWriteReader()
+    reader.read(series(named("up"), [(NOW_MS, 1.0)]), WINDOW)
+    labels = series(named("up"), [])[2:]
+    odd = write_bytes(2, b"\x09" + struct.pack("<d", 5.0) + b"\x10\xac\x02\x18\x80\x80\x01")
+    assert len(odd) == 18
+    decoded = reader.read(write_bytes(1, labels + odd) + series(named("up"), [(NOW_MS, 2.0)]), WINDOW)
+    assert (decoded.samples, decoded.refusals.reasons) == (1, {TOO_OLD: 1})
+    assert decoded.columns.value.tolist() == [2.0]
+
+
+def test_samples_between_labels_are_not_taken_for_a_part_of_the_name() -> None:
+    reader = RemoteWriteReader()
+    label, other = series({"__name__": "up"}, [])[2:], series({"job": "a"}, [])[2:]
+    first, second = (write_bytes(2, sample(NOW_MS + at, 1.0)) for at in (0, 1))
+    for more, count in ((b"", 1), (second, 2), (second, 2)):
+        decoded = reader.read(write_bytes(1, label + first + other + more), WINDOW)
+        assert decoded.samples == count
+
+
 LABELS = st.dictionaries(st.text("ab_", min_size=1, max_size=2), st.text(max_size=8), max_size=3)
 TIMES = st.one_of(st.integers(NOW_MS - 1000, NOW_MS + 1000), st.sampled_from([0, -1, 127, 2**35, 2**42, 2**63 - 1]))
 SERIES = st.lists(
