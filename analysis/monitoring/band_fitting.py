@@ -124,15 +124,15 @@ def fitted(
     return Fitted(
         count,
         None if best.profiles is None else best.profiles.cycle.name,
-        best.profiles,
+        None if best.profiles is None else best.profiles.latest(),
         best.window,
         best.bias,
         reached.scale,
         reached.below if direction != "above" else math.inf,
         reached.above if direction != "below" else math.inf,
         max(least_change, _least(values, count, reached.scale.constant, side_rate)),
-        best.adjusted[-best.window :],
-        np.abs(best.residuals - best.bias)[-LOCAL_WINDOW:],
+        best.adjusted[-best.window :].copy(),
+        np.abs(best.residuals[-LOCAL_WINDOW:] - best.bias),
     )
 
 

@@ -87,6 +87,10 @@ class Profiles:
         bins = self.cycle.bins
         return np.asarray(self.rows[number, low % bins] * (1.0 - share) + self.rows[number, (low + 1) % bins] * share)
 
+    def latest(self) -> Profiles:
+        """Only what is for the last cycle seen and the one to come: it is kept for as long as a series is watched."""
+        return Profiles(self.cycle, self.first + len(self.rows) - 2, self.rows[-2:].copy())
+
     def one(self, at_ms: int) -> float:
         """The same at one time."""
         cycle = self.cycle

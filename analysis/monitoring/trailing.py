@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,13 +27,15 @@ def trailing_medians(values: Array, window: int) -> Array:
 class TrailingMedian:
     """The median of the last `window` values (odd), of which `first` are the first: at least one."""
 
-    __slots__ = ("_arrived", "_sorted", "_window")
+    __slots__ = ("_arrived", "_oldest", "_sorted", "_window")
 
     def __init__(self, window: int, first: Iterable[float]) -> None:
         kept = [float(value) for value in first][-window:]
         kept = [kept[0]] * (window - len(kept)) + kept
         self._window = window
-        self._arrived = deque(kept)
+        # In arrays: a server may keep ten thousand of these.
+        self._arrived = array("d", kept)
+        self._oldest = 0
         self._sorted = array("d", sorted(kept))
 
     @property
@@ -43,7 +44,8 @@ class TrailingMedian:
 
     def push(self, value: float) -> None:
         """The oldest goes."""
-        ordered = self._sorted
-        del ordered[bisect_left(ordered, self._arrived.popleft())]
+        ordered, place = self._sorted, self._oldest
+        del ordered[bisect_left(ordered, self._arrived[place])]
         insort(ordered, value)
-        self._arrived.append(value)
+        self._arrived[place] = value
+        self._oldest = (place + 1) % self._window
