@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,11 +90,10 @@ def test_work_that_is_broken_off_anywhere_loses_nothing_and_doubles_nothing(data
         # Late ones, in a window that is closed, and new ones.
         await add((KEYS[1], -30_000, 7.5), (KEYS[16], -70_000, 8.5), (KEYS[0], 7 * 3_600_000, 9.5))
         clock.forward(hours=7)
-        chance = random.Random(1)
         statement = 0
         is_done = False
         while not is_done:
-            statement += chance.randint(1, 3)
+            statement += 1
             keeper = samples.maintenance(f"node {statement}")
             with broken_off(database, statement):
                 try:
