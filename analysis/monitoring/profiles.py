@@ -71,7 +71,7 @@ def _bin(step_ms: int) -> int:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profiles:
-    """`rows` float64[cycles + 1, bins]: what was usual before each cycle since `first`, NaN where nothing told; the
+    """`rows` float64[cycles + 1, bins]: what was usual before each cycle since `first`, NaN where too little told; the
     last row is for the cycle to come."""
 
     cycle: Cycle
@@ -89,7 +89,7 @@ class Profiles:
 
     def latest(self) -> Profiles:
         """Only what is for the last cycle seen and the one to come: it is kept for as long as a series is watched."""
-        return Profiles(self.cycle, self.first + len(self.rows) - 2, self.rows[-2:].copy())
+        return Profiles(self.cycle, self.first + len(self.rows) - 2, np.nan_to_num(self.rows[-2:]))
 
     def one(self, at_ms: int) -> float:
         """The same at one time."""
@@ -132,7 +132,12 @@ def _usual(means: Array, most: int) -> Array:
     rows = np.full((len(means) + 1, means.shape[1]), np.nan)
     for row in range(LEAST_CYCLES, len(means) + 1):
         medians, counts = _medians(relative[max(0, row - most) : row])
-        rows[row] = np.where(counts >= LEAST_CYCLES, medians, np.nan)
+        told = np.flatnonzero(counts >= LEAST_CYCLES)
+        if 2 * len(told) >= means.shape[1]:
+            # What is never seen, such as nights without a collector, is as between its neighbours. What was seen once
+            # only is not known yet.
+            filled = np.interp(np.arange(means.shape[1]), told, medians[told], period=means.shape[1])
+            rows[row] = np.where(counts == 1, np.nan, filled)
     return rows
 
 

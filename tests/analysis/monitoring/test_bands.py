@@ -121,6 +121,24 @@ def test_weekends_are_expected() -> None:
     assert np.median(found.upper - found.lower) < 32.0
 
 
+def test_a_source_that_is_only_seen_by_day_has_a_season_too() -> None:
+    """And when it is seen by night for once, the band goes on."""
+    rng = np.random.default_rng(6)
+    place = np.arange(12 * DAY)
+    values = 50.0 + 20.0 * np.sign(np.sin(2 * np.pi * place / 48)) + rng.standard_normal(len(place))
+    values[(place % DAY < 72) & (place < 11 * DAY)] = np.nan
+    model = fit(times(11 * DAY), values[: 11 * DAY])
+    assert model is not None
+    assert model.season == "day"
+    told = [
+        model.update(int(at), float(value))
+        for at, value in zip(times(12 * DAY), values, strict=True)
+        if at > times(11 * DAY)[-1]
+    ]
+    assert all(np.isfinite([each.expected, each.lower, each.upper]).all() for each in told)
+    assert not any(each.is_anomalous for each in told[150:])
+
+
 def test_a_season_from_a_longer_past_in_hours() -> None:
     """Eight hours of minutes know no day; three weeks of hours do, and that noon follows a quiet morning."""
     rng = np.random.default_rng(6)
