@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opened_alerts import new_alert
 
@@ -214,6 +214,9 @@ def test_whatever_happens_to_an_alert(sqlite_url: str) -> None:
     counter = itertools.count(1)
 
     @settings(max_examples=60, deadline=None)
+    @example(["open firing", "resolve", "raise", "snooze", "silence"])
+    @example(["open firing", "acknowledge for a minute", "wait a minute", "time is over", "acknowledge", "raise"])
+    @example(["open pending", "fire", "resolve", "open pending", "fire", "resolve", "wait long", "open firing"])
     @given(st.lists(ACTIONS, min_size=1, max_size=25))
     def play(actions: list[str]) -> None:
         lab = f"lab{next(counter)}"
