@@ -44,6 +44,8 @@ class SampleColumns:
     def __post_init__(self) -> None:
         if not len(self.index) == len(self.at_ms) == len(self.value):
             raise ValueError("the columns of samples are of different lengths")
+        if len(self.index) and not 0 <= self.index.min() <= self.index.max() < len(self.keys):
+            raise ValueError("a sample is of a series that is not among the keys")
 
 
 @dataclass(frozen=True, slots=True)

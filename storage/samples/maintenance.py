@@ -52,6 +52,8 @@ class Maintenance:
         self._holder = holder
         self._lease: Lease | None = None
         self._until = now()
+        # Whether there may be more parts than are good: at the start, and after each sealing.
+        self._may_gather = True
 
     async def work(self) -> int:
         """Does what there is to do, unless another node is at it: how many steps it were.
@@ -118,9 +120,12 @@ class Maintenance:
                 await connection.execute(widen, wider[place : place + _SERIES])
         async with self._changing() as connection:
             await sealing.finish(connection, due, sealed.parts)
+        self._may_gather = True
         return True
 
     async def _gather(self) -> bool:
+        if not self._may_gather:
+            return False
         columns = metric_chunks.c
         query = select(columns.group_id, columns.start_ms).where(
             columns.is_open, columns.points < closing.MOST_POINTS // 2
@@ -130,6 +135,7 @@ class Maintenance:
             row = (await connection.execute(query)).first()
             parts = [] if row is None else await chunks.fetch_windows(connection, [row.group_id], 0, [row.start_ms])
         closed = await asyncio.to_thread(closing.gathered, parts, is_open=True)
+        self._may_gather = bool(closed.new)
         if not closed.new:
             return False
         async with self._changing() as connection:

@@ -41,7 +41,7 @@ def test_samples_and_rollups_are_those_of_a_dictionary(database_url: str, seed: 
         model = Model()
         nodes = [store(database, clock=clock) for _ in range(2)]
         keepers = [node.maintenance(f"node {place}") for place, node in enumerate(nodes)]
-        for turn in range(24):
+        for turn in range(18):
             clock.forward(minutes=chance.choice((0.1, 1, 7, 45, 400)))
             samples = some_samples(chance, clock)
             appended = await chance.choice(nodes).append(5, columns(*samples))
@@ -49,7 +49,7 @@ def test_samples_and_rollups_are_those_of_a_dictionary(database_url: str, seed: 
             model.add(*samples)
             if chance.random() < 0.6:
                 await chance.choice(keepers).work()
-            if turn % 8 == 7:
+            if turn % 9 == 8:
                 await assert_as_in_model(chance.choice(nodes), 5, model)
         clock.forward(hours=7)
         await keepers[0].work()

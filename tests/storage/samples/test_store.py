@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
 from storage.database import Database
 from storage.errors import TrimmedTail
-from storage.samples.columns import Appended, SeriesKey
+from storage.samples import batch_body
+from storage.samples.admitting import UNKNOWN, KnownSeries
+from storage.samples.columns import Appended, SampleColumns, SeriesKey
 from storage.samples.policy import Policy
 from tests.storage.opened import NOW, with_database
 from tests.storage.samples.measured import CALLS, CPU, NOW_MS, Clock, columns, everything, store
@@ -121,3 +124,64 @@ def test_counters_are_rolled_up_without_resets_and_gaps(database_url: str) -> No
         assert (rollup.gaps > 0).tolist() == [False, False, True, True, False]
 
     with_database(database_url, body)
+
+
+def test_series_are_known_by_their_names_and_not_by_the_objects_that_bring_them() -> None:
+    """Objects that are gone leave their places to others."""
+    known = KnownSeries(0, {SeriesKey("m", (("n", str(n)),)): n for n in range(7)})
+    for turn in range(2000):
+        numbers = [turn % 7, (turn + 3) % 9]
+        keys = [SeriesKey("m", (("n", str(n)),)) for n in numbers]
+        assert known.find(keys).tolist() == [n if n < 7 else UNKNOWN for n in numbers]
+    assert len(known._objects) == len(known._of_objects) < 1100
+
+
+def test_who_stops_waiting_takes_nobody_along(database_url: str) -> None:
+    async def body(database: Database) -> None:
+        samples = store(database)
+        appends = [asyncio.ensure_future(samples.append(1, columns((CPU, n, n)))) for n in range(20)]
+        await asyncio.sleep(0)
+        for append in appends[::3]:
+            append.cancel()
+        results = await asyncio.gather(*appends, return_exceptions=True)
+        kept = [result for result in results if isinstance(result, Appended)]
+        assert len(kept) == 13
+        assert {result.stored for result in kept} == {1}
+        found = (await everything(samples, 1))[CPU]
+        assert {n for n in range(20) if n % 3} <= set(found)
+
+    with_database(database_url, body)
+
+
+def test_an_append_that_fails_says_so_to_all_who_shared_it_and_the_next_one_goes_on(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [ZeroDivisionError()]
+    encode = batch_body.encode
+
+    def encode_later(*given: Any) -> bytes:
+        if failures:
+            raise failures.pop()
+        return encode(*given)
+
+    monkeypatch.setattr(batch_body, "encode", encode_later)
+
+    async def body(database: Database) -> None:
+        samples = store(database)
+        appends = [samples.append(1, columns((CPU, n, n))) for n in range(3)]
+        results = await asyncio.gather(*appends, return_exceptions=True)
+        failed = [n for n, result in enumerate(results) if isinstance(result, ZeroDivisionError)]
+        assert failed
+        assert await samples.append(1, columns((CPU, 3, 3))) == Appended((await samples.heads())[1], 1)
+        assert await everything(samples, 1) == {CPU: {n: n for n in range(4) if n not in failed}}
+
+    with_database(sqlite_url, body)
+
+
+def test_columns_that_do_not_fit_each_other_are_no_columns() -> None:
+    one, two = np.zeros(1, np.int64), np.zeros(2, np.int64)
+    with pytest.raises(ValueError, match="lengths"):
+        SampleColumns([CPU], one.astype(np.int32), two, one.astype(np.float64))
+    for index in (1, -1):
+        with pytest.raises(ValueError, match="not among the keys"):
+            SampleColumns([CPU], np.array([index], np.int32), one, one.astype(np.float64))
