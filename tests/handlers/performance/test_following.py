@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +21,8 @@ from handlers.performance.metrics import get_metrics
 from handlers.performance.points import points_between
 from handlers.performance.questions import GetMetrics
 from storage.data_sources import DataSource
+from storage.samples.columns import Samples, Series
+from storage.samples.store import SampleStore
 
 SERIES = [
     key("load", host="a"),
@@ -88,7 +92,7 @@ def test_answers_and_points_are_what_asking_again_says(sqlite_url: str, question
         request = GetMetrics(data_source_id=source.id, **question)
         followed, panel = FollowedMetrics(request), Panel()
         before: dict[str, Any] | None = None
-        for _ in range(40):
+        for _ in range(25):
             node.clock += timedelta(seconds=rng.choice([0.25, 1, 5, 10, 31]))
             for _ in range(rng.randint(0, 2)):
                 samples = some_samples(rng, node)
@@ -109,6 +113,39 @@ def test_answers_and_points_are_what_asking_again_says(sqlite_url: str, question
 async def _followed(node: Node, source: DataSource, **question: Any) -> tuple[FollowedMetrics, GetMetrics]:
     request = GetMetrics(data_source_id=source.id, **question)
     return FollowedMetrics(request), request
+
+
+class Interrupted(SampleStore):
+    """A store to which somebody appends each time after samples were read, before whoever read them goes on."""
+
+    def __init__(self, node: Node, source: DataSource) -> None:
+        super().__init__(node.parts.database, node.now)
+        self._source = source
+        self._at = ms(node.clock) - 50_000
+
+    async def read(self, series: Sequence[Series], start_ms: int, end_ms: int) -> dict[int, Samples]:
+        found = await super().read(series, start_ms, end_ms)
+        self._at += 1_000
+        await self.append(self._source.id, columns_of({SERIES[0]: [(self._at, 1.0)]}))
+        return found
+
+
+def test_what_is_stored_while_an_answer_is_made_is_in_it_or_in_the_next(sqlite_url: str) -> None:
+    """There is no hole between the range that was read and the samples that are followed."""
+
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", vera=Role.VIEWER)
+        source = await make_source(node)
+        await store(node, source, {SERIES[0]: [(ms(node.clock) - 55_000, 0.0)]})
+        followed, request = await _followed(node, source, time_range="1m", step="1s")
+        context = node.context("vera")
+        parts = dataclasses.replace(node.parts, samples=Interrupted(node, source))
+        for _ in range(5):
+            await followed.answer(dataclasses.replace(context, parts=parts))
+            node.parts.tails.hear(EVERYTHING)
+        assert plain(await followed.answer(context)) == plain(await get_metrics(context, request))
+
+    play(sqlite_url, scenario)
 
 
 def test_what_another_node_stores_is_seen_without_its_word(sqlite_url: str) -> None:
