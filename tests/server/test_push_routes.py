@@ -361,8 +361,12 @@ def test_the_operation_pushes_in_batches_too(tmp_path: Any) -> None:
         there = await shop(node)
         parameters = {"data_source_id": there.source_id, "samples": [{"metric": "load", "value": 1.5}]}
         call = {"id": 1, "operation": "metrics.push", "parameters": parameters}
+        heard: list[Changed] = []
+        node.parts.changes.listen(heard.append)
         answer = (await node.client("bob").post("/batch", json=[call])).json()[0]
         assert (answer["status"], answer["result"]["stored"]) == (200, 1)
+        # Of this source, and not of all that is measured anywhere.
+        assert heard == [Changed("metrics", "lab", f"source:{there.source_id}")]
         refused = (await node.client("eve").post("/batch", json=[call])).json()[0]
         assert refused["status"] == 403
         assert (await there.stored()) == {"load": [1.5]}
