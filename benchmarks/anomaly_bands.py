@@ -68,8 +68,8 @@ def main(arguments: list[str]) -> None:
         "## False alarms on undisturbed series",
         "",
         f"{_NOISE_SERIES} series of {_NOISE_VALUES} values each, those after the first {_NOISE_PAST} counted: values"
-        " outside the band over those promised. Counts of chance have a spread: at 1 in 10,000 about 5 are promised of"
-        " each kind, so that 0 to 2.2 times as many is chance.",
+        " outside the band over those promised. At 1 in 10,000 about 5 are promised of each kind: up to 10 of them are"
+        " chance; beyond, the tail is heavier than its history shows.",
         "",
         *_noise_table(),
         "",

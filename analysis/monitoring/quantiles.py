@@ -43,8 +43,8 @@ def histogram_quantiles(bounds: Array, counts: Array, q: float) -> HistogramQuan
     within = rising[place, column] - before
     with np.errstate(invalid="ignore", divide="ignore"):
         value = lower + (upper - lower) * (rank - before) / within
-    value = np.where(np.isneginf(lower), upper, value)
     value = np.where(within > 0, value, lower)
+    value = np.where(np.isneginf(lower), upper, value)
     value = np.where(place == len(bounds) - 1, bounds[-2], value)
     # The lowest of all is in the first bucket that has any.
     held = np.minimum(np.maximum(place, (rising <= 0).sum(axis=0)), len(bounds) - 1)

@@ -75,6 +75,11 @@ def test_columns_are_told_apart() -> None:
     assert found.value[3] == pytest.approx(2 / 3)  # 3, 2, 4 is lifted to 3, 3, 4
 
 
+def test_the_lowest_of_a_histogram_that_begins_below_0() -> None:
+    found = histogram_quantiles(np.array([0.0, 1.0, math.inf]), np.array([[0.0], [2.0], [2.0]]), 0.0)
+    assert (found.value[0], found.lower[0], found.upper[0]) == (0.0, 0.0, 1.0)
+
+
 def test_without_a_last_bucket_there_is_no_quantile() -> None:
     assert np.isnan(histogram_quantiles(np.array([1.0, 2.0]), np.ones((2, 1)), 0.5).value).all()
 
