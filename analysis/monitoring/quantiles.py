@@ -1,4 +1,4 @@
-"""Quantiles of histograms, as Prometheus computes them, with what they cannot be off by; and of samples."""
+"""Quantiles of histograms, as Prometheus computes them, with what they cannot be off by."""
 
 from __future__ import annotations
 
@@ -67,35 +67,3 @@ def merged(histograms: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
         bounds = np.intersect1d(bounds, other)
     sums = [counts[np.searchsorted(own, bounds)] for own, counts in histograms]
     return bounds, np.asarray(np.sum(sums, axis=0))
-
-
-@dataclass(frozen=True, slots=True)
-class SampleQuantile:
-    """`lower` to `upper` holds the quantile of what was sampled from with the confidence asked for, whatever its
-    distribution; ±inf where the samples are too few for that side."""
-
-    value: float
-    lower: float
-    upper: float
-    count: int
-
-
-def sample_quantile(values: Array, q: float, confidence: float = 0.95) -> SampleQuantile:
-    """Of independent samples; NaN are left out. The value is interpolated (Hyndman and Fan's type 7, numpy's default),
-    the interval by order statistics: the number below the quantile is binomial."""
-    from scipy import special  # noqa: PLC0415 - loaded when an analysis runs
-
-    known = np.sort(values[~np.isnan(values)])
-    count = len(known)
-    if not count:
-        return SampleQuantile(float("nan"), float("-inf"), float("inf"), 0)
-    tail = (1.0 - confidence) / 2.0
-    below = special.bdtr(np.arange(count), count, q)  # P(at most k of them are below the quantile)
-    low = int(np.searchsorted(below, tail, "right"))
-    high = int(np.searchsorted(below, 1.0 - tail))
-    return SampleQuantile(
-        float(np.quantile(known, q)),
-        float(known[low - 1]) if low > 0 else float("-inf"),
-        float(known[high]) if high < count else float("inf"),
-        count,
-    )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.monitoring.quantiles import histogram_quantiles, merged, sample_quantile
+from analysis.monitoring.quantiles import histogram_quantiles, merged
 
 
 def plainly(bounds: list[float], counts: list[float], q: float) -> float:
@@ -97,21 +97,3 @@ def test_merged_histograms_are_exact_where_all_have_a_bound() -> None:
     assert bounds.tolist() == [1.0, 2.0, math.inf]
     both = np.concatenate([one, other])
     assert counts[:, 0].tolist() == [float(np.sum(both <= bound)) for bound in bounds]
-
-
-@pytest.mark.parametrize("q", [0.5, 0.95])
-def test_a_sampled_quantile_is_covered_as_often_as_it_says(q: float) -> None:
-    """Of 600 samples 90 % of intervals hold the quantile, at least: 88 % and less is a chance of 1 in 20."""
-    rng = np.random.default_rng(9)
-    true = -math.log(1 - q)
-    found = [sample_quantile(rng.exponential(size=200), q, 0.9) for _ in range(600)]
-    covered = np.mean([each.lower <= true <= each.upper for each in found])
-    print(f"seed 9: {covered:.3f}")
-    assert 0.87 <= covered <= 0.97
-
-
-def test_few_samples_tell_no_bound() -> None:
-    assert sample_quantile(np.array([np.nan]), 0.5).count == 0
-    few = sample_quantile(np.arange(5.0), 0.99)
-    assert math.isinf(few.upper)
-    assert few.value == pytest.approx(3.96)
