@@ -183,7 +183,8 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -191,7 +192,7 @@ def _free_port() -> int:
 
 def measure_ours(folder: Path, requests: int) -> list[Result]:
     """The server's defaults but for the limit of requests of one user, which would be what is measured."""
-    port, data = _free_port(), folder / "data"
+    port, data = free_port(), folder / "data"
     serve = [sys.executable, "-m", "server.cli", "serve", "--port", str(port), "--data", str(data)]
     limits = ["--request-rate", "100000", "--request-burst", "100000"]
     with running([*serve, *limits], port, folder / "server.log", ROOT) as pid:
@@ -237,7 +238,7 @@ def _ask(port: int, token: str, path: str, body: dict[str, object]) -> dict[str,
 
 def measure_peers(folder: Path, binaries: Path, requests: int) -> list[Result]:
     """Receivers of remote-write as Debian has them, each on one core as ours is."""
-    port, results = _free_port(), []
+    port, results = free_port(), []
     commands = {
         "prometheus": [
             "--config.file=/dev/null",

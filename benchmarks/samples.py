@@ -82,12 +82,11 @@ async def in_a_file(start_ms: int, body: Callable[[Opened], Awaitable[None]]) ->
 
 
 async def fill(
-    opened: Opened, keys: Sequence[SeriesKey], at_ms: NDArray[np.int64], values: NDArray[np.float64]
+    opened: Opened, keys: Sequence[SeriesKey], at_ms: NDArray[np.int64], values: NDArray[np.float64], step: int
 ) -> None:
-    """Appends (series, times) values as collectors bring them, five minutes at a time, sealing meanwhile."""
+    """Appends (series, times) values, so many times at once, sealing meanwhile."""
     index = np.arange(len(keys), dtype=np.int32)
     keeper = opened.store.maintenance("benchmark")
-    step = 30
     for place in range(0, len(at_ms), step):
         part = at_ms[place : place + step]
         opened.clock.at_ms = int(part[-1])
@@ -127,9 +126,9 @@ async def ingest(senders: int, batches: int) -> float:
     return spent / batches / SERIES * 1e6
 
 
-async def size_of(kind: Kind, days: int) -> tuple[float, float]:
-    """Bytes a sample: of pages in use, and of the file, whose free pages are used again."""
-    found = (0.0, 0.0)
+async def size_of(kind: Kind, days: int) -> tuple[float, float, float]:
+    """Bytes a sample: of samples alone, of all pages in use, and of the file, whose free pages are used again."""
+    found = (0.0, 0.0, 0.0)
 
     async def body(opened: Opened) -> None:
         nonlocal found
@@ -138,11 +137,13 @@ async def size_of(kind: Kind, days: int) -> tuple[float, float]:
         at_ms = times(rng, opened.clock.at_ms, count)
         values = np.stack([kind.make(rng, count) for _ in range(SERIES_OF_KIND)])
         empty, _ = await opened.pages()
-        await fill(opened, kind.keys(SERIES_OF_KIND), at_ms, values)
+        await fill(opened, kind.keys(SERIES_OF_KIND), at_ms, values, HOUR_MS // STEP_MS)
         await opened.tidy()
         used, file = await opened.pages()
         samples = SERIES_OF_KIND * count
-        found = (used - empty) / samples, (file - empty) / samples
+        async with opened.database.read() as connection:
+            raw = await connection.scalar(text("SELECT sum(length(body)) FROM metric_chunks WHERE tier = 0"))
+        found = float(raw or 0) / samples, (used - empty) / samples, (file - empty) / samples
 
     await in_a_file(_midnight(), body)
     return found
@@ -194,7 +195,7 @@ async def _fill_with_all(opened: Opened, days: int) -> float:
     keys = [key for kind in kinds for key in kind.keys(SERIES // len(kinds))]
     values = np.stack([kind.make(rng, count) for kind in kinds for _ in range(SERIES // len(kinds))])
     before = time.process_time()
-    await fill(opened, keys, at_ms, values)
+    await fill(opened, keys, at_ms, values, HOUR_MS // STEP_MS // 12)
     return (time.process_time() - before) / values.size * 1e6
 
 
@@ -241,11 +242,14 @@ async def ingest_part(_: argparse.Namespace) -> list[str]:
 
 async def sizes_part(options: argparse.Namespace) -> list[str]:
     """The table of sizes."""
-    lines = [f"{SERIES_OF_KIND} series of each kind, each 10 s for {options.days} days; all tiers and indexes.", ""]
-    lines += ["| kind of series | bytes a sample, pages in use | file |", "|---|---|---|"]
+    lines = [
+        f"{SERIES_OF_KIND} series of each kind, each 10 s for {options.days} days. Pages hold all tiers and indexes.",
+        "",
+    ]
+    lines += ["| kind of series | bytes a sample, samples alone | all pages in use | file |", "|---|---|---|---|"]
     for kind in KINDS:
-        used, file = await size_of(kind, options.days)
-        lines.append(f"| {kind.name} | {used:.2f} | {file:.2f} |")
+        alone, used, file = await size_of(kind, options.days)
+        lines.append(f"| {kind.name} | {alone:.2f} | {used:.2f} | {file:.2f} |")
     return lines
 
 
@@ -262,7 +266,9 @@ async def queries_part(options: argparse.Namespace) -> list[str]:
 
 async def peer_part(options: argparse.Namespace) -> list[str]:
     """The same samples in VictoriaMetrics."""
-    return await measured_peer(options.days)
+    if options.binaries is None:
+        return ["Not measured: `--binaries` names a folder that Debian's package is unpacked in (`dpkg -x`)."]
+    return await asyncio.to_thread(measured_peer, options.days, options.binaries)
 
 
 PARTS = {
@@ -278,6 +284,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
     parser.add_argument("--days", type=int, default=7)
     parser.add_argument("--file", type=Path)
+    parser.add_argument("--binaries", type=Path)
     options = parser.parse_args()
     for name in options.parts or PARTS:
         title, part = PARTS[name]
