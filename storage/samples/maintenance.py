@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
@@ -34,6 +35,8 @@ GRACE_MS = 10 * MINUTE_MS
 
 # Open parts of a window are merged when there are so many.
 _PARTS = 12
+# Seconds; well below the time of the lease.
+_LONGEST_REST = 1.0
 # Rows of series that are changed in one transaction.
 _SERIES = 500
 
@@ -43,13 +46,16 @@ class LostLease(Exception):
 
 
 class Maintenance:
-    """The work of one node, called `holder` in the lease."""
+    """The work of one node, `holder` in the lease. After each step it rests, `rest` times as long as that took."""
 
-    def __init__(self, database: Database, now: Callable[[], datetime], policy: Policy, holder: str) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], datetime], policy: Policy, holder: str, rest: float = 0.0
+    ) -> None:
         self._database = database
         self._now = now
         self._policy = policy
         self._holder = holder
+        self._rest = rest
         self._lease: Lease | None = None
         self._until = now()
         # Whether there may be more parts than are good: at the start, and after each sealing.
@@ -65,8 +71,12 @@ class Maintenance:
         done = 0
         try:
             for step in (self._seal, self._gather, self._close, self._expire):
+                began = time.monotonic()
                 while await step():
                     done += 1
+                    if self._rest:
+                        await asyncio.sleep(min(self._rest * (time.monotonic() - began), _LONGEST_REST))
+                    began = time.monotonic()
         except LostLease:
             self._lease = None
         return done

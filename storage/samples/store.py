@@ -103,9 +103,12 @@ class SampleStore:
         async with self._database.read() as connection:
             return await self._tail.after(connection, source_id, seq, limit)
 
-    def maintenance(self, holder: str) -> Maintenance:
-        """What seals samples, rolls them up and forgets them, if the node `holder` does it."""
-        return Maintenance(self._database, self._now, self.policy, holder)
+    def maintenance(self, holder: str, rest: float = 0.0) -> Maintenance:
+        """What seals samples, rolls them up and forgets them, if the node `holder` does it.
+
+        After each step it rests, `rest` times as long as the step took.
+        """
+        return Maintenance(self._database, self._now, self.policy, holder, rest)
 
     async def _to_now(self, connection: AsyncConnection, found: list[Series]) -> list[Series]:
         """The series with the times of samples that are not sealed yet."""
