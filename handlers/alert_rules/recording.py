@@ -31,6 +31,8 @@ async def record(
     connection: AsyncConnection, outbox: Outbox, happened: Sequence[Happened], known: MutableMapping[Subject, int]
 ) -> None:
     """`known` has the ids of the alerts that are open, and is kept so; forget it where the transaction fails."""
+    # All at once and in their order: people may be acknowledging the same ones.
+    await alerts.lock(connection, {known[subject_of(one)] for one in happened if subject_of(one) in known})
     for some in _rounds(happened):
         opened = [one for one in some if _opens(one, known)]
         opening = {id(one) for one in opened}

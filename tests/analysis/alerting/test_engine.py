@@ -125,6 +125,15 @@ def test_functions_of_a_window(function: Any, value: float) -> None:
     assert plan.now((), 30_000).value == value
 
 
+@pytest.mark.parametrize("function", ["last", "max"])
+def test_what_is_old_is_not_known(function: Any) -> None:
+    bench = Bench(rule(over(90, function=function, window_seconds=3600)))
+    bench.take((bench.series("cpu"), 0, 95))
+    plan = bench.engine.plans[1, SOURCE]
+    assert plan.now((), 899_999).value == 95
+    assert plan.now((), 900_000).value is None
+
+
 def test_a_rate_goes_over_no_gap_and_no_reset() -> None:
     bench = Bench(rule(over(1e9, function="rate", window_seconds=100)))
     requests = bench.series("cpu", is_counter=True)
