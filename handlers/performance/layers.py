@@ -8,6 +8,7 @@ from analysis.timeseries.grid import Grid
 from handlers.performance.grouping import is_histogram
 from handlers.performance.planning import require_few
 from handlers.performance.questions import GetMetrics, bucket_of
+from handlers.performance.ranges import LONGEST_MS, duration_ms
 from handlers.performance.reading import NEWEST, Layer
 from handlers.performance.selectors import Selector, read_selectors
 from handlers.registry import InvalidRequest
@@ -29,7 +30,11 @@ def selectors_of(request: GetMetrics) -> tuple[Selector, ...] | None:
 
 
 def check(request: GetMetrics) -> None:
-    """Raises InvalidRequest where parts of the question do not go together."""
+    """Raises InvalidRequest where parts of the question do not go together, or one makes no sense."""
+    offset = None if request.compare is None else duration_ms(request.compare)
+    if offset is not None and offset > LONGEST_MS:
+        message = f"Nothing is kept for as long as {request.compare}; compare with `previous`, `1d` or `7d`."
+        raise InvalidRequest(message, code="bad_comparison", details={"parameter": "compare"})
     if request.downsample is not None and (request.compare is not None or request.band):
         raise InvalidRequest(
             "compare and band are told for every step, and downsample leaves steps out; ask for one or the other.",

@@ -8,7 +8,7 @@ from datetime import datetime
 from analysis.timeseries.grid import MOST_POINTS, Grid, aligned, choose_step
 from handlers.performance.answers import Partial
 from handlers.performance.questions import GetMetrics
-from handlers.performance.ranges import Asked, duration_ms, read_range
+from handlers.performance.ranges import LONGEST_MS, Asked, duration_ms, read_range
 from handlers.performance.reading import Reader
 from handlers.registry import InvalidRequest
 from storage.samples.policy import Tier
@@ -69,6 +69,12 @@ def _step(request: GetMetrics, asked: Asked) -> int:
         return choose_step(span, request.max_points)
     step_ms = duration_ms(request.step)
     assert step_ms is not None  # the request's type says so
+    if step_ms > LONGEST_MS:
+        raise InvalidRequest(
+            f"Steps of {request.step} are longer than anything is kept; ask for shorter ones, as `1d`.",
+            code="bad_step",
+            details={"parameter": "step"},
+        )
     points = -(-span // step_ms)
     if points > MOST_POINTS:
         least = -(-span // (1000 * MOST_POINTS))

@@ -145,6 +145,8 @@ def test_other_questions_without_an_answer(sqlite_url: str) -> None:
         assert (await refused(node, metrics='load{host=~"("}'))[1] == "bad_metric"
         assert (await refused(node, downsample="lttb", band="true"))[0] == 400
         assert (await refused(node, aggregate="median"))[0] == 400
+        assert (await refused(node, step="999999999w"))[1] == "bad_step"
+        assert (await refused(node, compare="999999999w"))[1] == "bad_comparison"
 
     run(sqlite_url, scenario)
 
