@@ -30,6 +30,34 @@ def choices_at(request: type[msgspec.Struct], where: str) -> list[str]:
     return list(words) if len(words) <= MOST_CHOICES else []
 
 
+def form_at(request: type[msgspec.Struct], where: str) -> str | None:
+    """How what stands at `where` has to look, in words and an example, as far as its declaration says."""
+    for found in _types_at(request, where):
+        for each in _with_metadata(found):
+            extra = each.extra_json_schema or {}
+            example = next((f"for example {written!r}" for written in extra.get("examples", [])), None)
+            said = [part for part in (extra.get("description"), example) if part]
+            if said:
+                return "; ".join(part.rstrip(".") for part in said)
+    return None
+
+
+def _types_at(request: type[msgspec.Struct], where: str) -> list[inspect.Type]:
+    found: list[inspect.Type] = [_type_of(request)]
+    for step in _STEP.finditer(where):
+        found = [deeper for outer in found for each in _alternatives(outer) for deeper in _step_into(each, step[1])]
+    return found
+
+
+def _with_metadata(outer: inspect.Type) -> Iterable[inspect.Metadata]:
+    if isinstance(outer, inspect.UnionType):
+        for each in outer.types:
+            yield from _with_metadata(each)
+    elif isinstance(outer, inspect.Metadata):
+        yield outer
+        yield from _with_metadata(outer.type)
+
+
 @functools.cache
 def _type_of(request: type[msgspec.Struct]) -> inspect.Type:
     return inspect.type_info(request)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.choices import choices_at
+from handlers.choices import choices_at, form_at
 from handlers.registry import (
     WORKSPACE_PERMISSIONS,
     Context,
@@ -128,7 +128,9 @@ def invalid(error: msgspec.ValidationError, request: type[msgspec.Struct]) -> In
         return InvalidRequest(f"{text}.")
     where = match["where"].removeprefix("$").removeprefix(".")
     message = text[: match.start()]
-    if message.startswith("Invalid ") and (choices := choices_at(request, where)):
+    if "matching regex" in message and (form := form_at(request, where)):
+        message = f"Not of the form that it has to have: {form}"
+    elif message.startswith("Invalid ") and (choices := choices_at(request, where)):
         message += f"; use {' or '.join(', '.join(map(repr, choices)).rsplit(', ', 1))}"
     return InvalidRequest(f"{where}: {message}." if where else f"{message}.", details={"parameter": where})
 

@@ -76,7 +76,7 @@ class CreateSource(msgspec.Struct, frozen=True, kw_only=True):
     workspace_id: WorkspaceId = "default"
     name: Title
     kind: Kind
-    settings: SourceOptions
+    settings: SourceOptions = SourceOptions()
     password: Password | None = None
     description: Text | None = None
 

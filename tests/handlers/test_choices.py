@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
-from handlers.choices import choices_at
+from handlers.choices import choices_at, form_at
 
 
 class Colour(enum.Enum):
@@ -29,6 +29,8 @@ class Drawing(msgspec.Struct):
     named: dict[str, Circle] = {}
     order: Annotated[Literal["up", "down"] | msgspec.UnsetType, msgspec.Meta(description="d")] = msgspec.UNSET
     title: str = ""
+    size: Annotated[str, msgspec.Meta(pattern="^[0-9]+mm$", description="Millimetres.", examples=["12mm"])] = ""
+    depth: Annotated[str, msgspec.Meta(pattern="^[0-9]+$")] = ""
 
 
 @pytest.mark.parametrize(
@@ -46,3 +48,11 @@ class Drawing(msgspec.Struct):
 )
 def test_the_words_that_may_stand_there(where: str, choices: list[str]) -> None:
     assert choices_at(Drawing, where) == choices
+
+
+@pytest.mark.parametrize(
+    ("where", "form"),
+    [("size", "Millimetres; for example '12mm'"), ("depth", None), ("title", None), ("nothing", None)],
+)
+def test_how_it_has_to_look(where: str, form: str | None) -> None:
+    assert form_at(Drawing, where) == form
