@@ -88,21 +88,22 @@ class World:
         ]
         followed = follow(self.standing, Visit(self.now_ms, self.server.identity, groups, 0.0), INTERVAL_MS)
         self.take(followed, notes=notes)
+        if not followed.is_too_early:
+            self.newest_ms = max(self.newest_ms, followed.standing.at_ms)
+            self.missed |= self.hidden
         return followed
 
     def take(self, followed: Followed, *, notes: bool = True) -> None:
         for sample in followed.samples:
             self.store(sample)
         self.standing = followed.standing
-        if not followed.is_too_early:
-            self.newest_ms = followed.standing.at_ms
-            self.missed |= self.hidden
-            if notes:
-                self.note = remembered({LEVEL: followed.standing})
+        if notes and not followed.is_too_early:
+            self.note = remembered({LEVEL: followed.standing})
 
     def store(self, sample: Sample) -> None:
         key = (sample.figure.metric, sample.figure.labels[0][1])
-        assert sample.at_ms not in self.stored.setdefault(key, {}), "two samples of one series at one time"
+        there = self.stored.setdefault(key, {}).get(sample.at_ms, math.nan)
+        assert math.isnan(there), "two samples of one series at one time"
         self.stored[key][sample.at_ms] = sample.figure.value
         self.lives[*key, sample.at_ms] = self.server.number * 1_000_000 + self.server.lives[key[1], key[0]]
 
@@ -111,7 +112,7 @@ class World:
             self.take(interrupted(self.standing, self.now_ms))
 
     def replace_collector(self) -> None:
-        self.standing = recalled(self.note, {LEVEL: self.newest_ms}).get(LEVEL)
+        self.standing = recalled(self.note, {LEVEL: self.newest_ms} if self.newest_ms else {}).get(LEVEL)
 
     def rated(self) -> list[tuple[tuple[str, str], int, int]]:
         """Key and times of each two samples that a rate is computed from."""
@@ -268,14 +269,45 @@ def test_a_clock_that_was_set_back_leaves_no_samples_until_it_has_caught_up() ->
     assert len(world.rated()) == len(world.server.values)
 
 
+def test_a_clock_that_was_ahead_for_a_while_is_put_right_at_once() -> None:
+    """What it made of the future stays by itself, and is gone around when the time has come."""
+    world = World()
+    world.visit()
+    hour = 360 * INTERVAL_MS
+    for ahead_ms in (hour, INTERVAL_MS, INTERVAL_MS - hour):
+        world.now_ms += ahead_ms
+        for key in world.server.values:
+            world.server.values[key] += 5
+        assert not world.visit().is_too_early
+    # From now on everything is counted anew, so that what lies ahead is less than what comes before it, or more.
+    world.server.reset("wal")
+    rated = []
+    for _ in range(400):
+        world.now_ms += INTERVAL_MS
+        world.server.values["wal", "bytes"] += 1
+        rated.append(not world.visit().is_too_early)
+    assert 395 <= sum(rated) < 400
+    for key, first, second in world.rated():
+        assert world.lives[*key, first] == world.lives[*key, second]
+        assert second - first == INTERVAL_MS
+
+
 def test_what_is_not_a_number_is_no_sample() -> None:
     odd = [Figure("age", (), GAUGE, "s", value) for value in (math.nan, math.inf)]
     assert follow(None, Visit(1_000, "server", [FigureGroup("ages", "1", odd)], 0.0), INTERVAL_MS).samples == []
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[", '{"fast": 1}', '{"slow": {"at_ms": 1, "server": "s", "groups": {}}}'])
-def test_a_note_that_says_nothing_recalls_nothing(text: str) -> None:
-    assert recalled(text, {"fast": 1, "slow": 2}) == {}
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[", '{"fast": 1}', '{"slow": {"at_ms": 1, "server": "s", "groups": {"a": "1"}}}']
+)
+def test_a_note_that_says_nothing_leaves_what_was_stored_alone(text: str) -> None:
+    assert recalled(text, {}) == {}
+    [(_, standing)] = recalled(text, {"slow": 20_000}).items()
+    visit = Visit(20_001, "s", [FigureGroup("a", "1", [Figure("reads", (), COUNTER, "", 5.0)])], 0.0)
+    assert follow(standing, visit, INTERVAL_MS).is_too_early
+    marker, value = follow(standing, replace(visit, at_ms=21_000), INTERVAL_MS).samples
+    assert math.isnan(marker.figure.value)
+    assert value.at_ms == 21_000
 
 
 def test_a_collector_that_died_before_its_note_leaves_a_gap() -> None:
