@@ -6,7 +6,7 @@ after them (a counter's first increase needs the sample before) are rolled up fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from storage.samples import chunks
 from storage.samples.chunks import GROUP_BITS, WINDOW_MS, Chunk
 from storage.samples.closing import together
 from storage.samples.columns import COUNTER, Batch, Series
-from storage.samples.grouping import Columns, Owners, chosen, in_order, newest
+from storage.samples.grouping import Columns, Owners, chosen, in_order, newest, no_columns, stretches
 from storage.samples.policy import Tier
 from storage.samples.rollup import Rollup, empty_rollup, roll_up
 from storage.samples.tail import Tail, columns_of
@@ -112,20 +112,21 @@ def _windows_of(batches: Sequence[Batch], wanted: Wanted) -> set[tuple[int, int]
 
 def samples_of(found: Found, wanted: Wanted) -> Columns:
     """The samples, by series and time."""
-    return _samples(found, wanted, wanted.start_ms, wanted.end_ms)
+    owner, at_ms, value = _joined(list(_by_group(found, wanted)))
+    is_inside = (at_ms >= wanted.start_ms) & (at_ms < wanted.end_ms)
+    return chosen((owner, at_ms, value), slice(None) if np.all(is_inside) else is_inside)
 
 
 def rollup_of(found: Found, wanted: Wanted, tier: Tier) -> tuple[Owners, Rollup]:
     """The buckets, by series and time, and whose they are."""
-    ids = wanted.ids
+    ids, counters = wanted.ids, wanted.counters
     parts = []
     for chunk in found.rollups:
         owner, rollup = chunks.rollup_in(chunk)
         rows = np.isin(owner, ids) & ~_among(owner, rollup, found.live)
         parts.append((owner[rows], rollup.rows(rows)))
-    if found.live:
-        columns = _samples(found, wanted, min(window for _, window in found.live) - WINDOW_MS, wanted.end_ms)
-        owner, rollup = roll_up(*columns, np.isin(columns[0], wanted.counters), tier.step_ms)
+    for columns in _by_group(found, wanted) if found.live else ():
+        owner, rollup = roll_up(*columns, np.isin(columns[0], counters), tier.step_ms)
         rows = _among(owner, rollup, found.live)
         parts.append((owner[rows], rollup.rows(rows)))
     owner, rollup = together(parts) if parts else (np.empty(0, np.int64), empty_rollup())
@@ -133,16 +134,28 @@ def rollup_of(found: Found, wanted: Wanted, tier: Tier) -> tuple[Owners, Rollup]
     return owner[rows], rollup.rows(rows)
 
 
-def _samples(found: Found, wanted: Wanted, start_ms: int, end_ms: int) -> Columns:
+def _by_group(found: Found, wanted: Wanted) -> Iterator[Columns]:
+    """The samples of one group after the other, in order: what is looked at together stays in the processor's cache."""
     ids = wanted.ids
-    parts = [_of_chunk(chunk, found, ids) for chunk in found.samples]
-    for batch in found.batches:
-        columns = columns_of(batch)
-        parts.append(chosen(columns, np.isin(columns[0], ids)))
-    columns = in_order(parts)
-    at_ms = columns[1]
-    is_inside = (at_ms >= start_ms) & (at_ms < end_ms)
-    return columns if np.all(is_inside) else chosen(columns, is_inside)
+    recent = in_order([_chosen_of(columns_of(batch), ids) for batch in found.batches])
+    by_group: dict[int, list[Columns]] = {}
+    for chunk in found.samples:
+        by_group.setdefault(chunk.group_id, []).append(_of_chunk(chunk, found, ids))
+    for group, rows in stretches(recent[0] >> GROUP_BITS).items():
+        by_group.setdefault(group, []).append(chosen(recent, rows))
+    for group in sorted(by_group):
+        yield in_order(by_group.pop(group))
+
+
+def _chosen_of(columns: Columns, ids: NDArray[np.int64]) -> Columns:
+    return chosen(columns, np.isin(columns[0], ids))
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    if not parts:
+        return no_columns()
+    owner, at_ms, value = map(np.concatenate, zip(*parts, strict=True))
+    return owner, at_ms, value
 
 
 def _of_chunk(chunk: Chunk, found: Found, ids: NDArray[np.int64]) -> Columns:
