@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from handlers.gathered_samples import ENTRY_BYTES, NANOSECONDS, Decoded, Gathered, Slot, Window
 from handlers.ingest import wire
 from handlers.ingest.otlp_instruments import Instrument, Temporality
 from handlers.ingest.otlp_labels import key_value, resource_labels, scope_labels
 from handlers.ingest.otlp_messages import exponential_point, histogram_point, number_point, summary_point
+from handlers.ingest.otlp_numbers import DOUBLE, INT, START, TIME, NumberPlaces
 from handlers.ingest.otlp_points import Points
 from handlers.ingest.wire import Malformed
 
-# Tags of a NumberDataPoint: start_time_unix_nano, time_unix_nano, as_double and as_int.
-_START, _TIME, _DOUBLE, _INT = 0x11, 0x19, 0x21, 0x31
+# The numbers of Metric's fields.
 _GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL, _SUMMARY = 5, 7, 9, 10, 11
 _DATA = (_GAUGE, _SUM, _HISTOGRAM, _EXPONENTIAL, _SUMMARY)
 
@@ -74,10 +71,7 @@ class _Request:
         self._points = Points(gathered)
         self._resources = resources
         self.learned = 0
-        # Of each number: its series, where its time stands, and where its start; 0 for none.
-        self._slots: list[Slot] = []
-        self._times: list[int] = []
-        self._starts: list[int] = []
+        self._places = NumberPlaces()
 
     def take_resource(self, at: int, end: int) -> None:
         name, scopes = b"", []
@@ -152,13 +146,13 @@ class _Request:
 
     def _take_numbers(self, instrument: Instrument, points: list[Span]) -> None:
         """The loop that everything depends on: what it does for each point, it does 100,000 times a second."""
-        body, slots, counts = self._body, instrument.slots, instrument.counts
-        add_slot, add_time, add_start = self._slots.append, self._times.append, self._starts.append
+        body, slots, counts, places = self._body, instrument.slots, instrument.counts, self._places
+        add_slot, add_time, add_start = places.slots.append, places.times.append, places.starts.append
         for a, b in points:
-            has_start = body[a] == _START
+            has_start = body[a] == START
             time = a + 10 if has_start else a + 1
             tag = time + 8
-            if b - tag < 9 or body[time - 1] != _TIME or (body[tag] != _DOUBLE and body[tag] != _INT):
+            if b - tag < 9 or body[time - 1] != TIME or (body[tag] != DOUBLE and body[tag] != INT):
                 self._take_number(instrument, a, b)
                 continue
             name = body[tag + 9 : b]
@@ -197,25 +191,8 @@ class _Request:
                 self.learned += new * ENTRY_BYTES + (end - at)
 
     def decoded(self) -> Decoded:
-        if self._slots:
-            body = np.frombuffer(self._body, np.uint8)
-            times = np.array(self._times, np.int64)
-            starts = np.array(self._starts, np.int64)
-            at_ms = (_numbers(body, times) // NANOSECONDS).astype(np.int64)
-            began = np.where(starts > 0, _numbers(body, starts).view(np.int64), 0)
-            self._gathered.add_block(self._slots, at_ms, _values(body, times), began)
+        self._places.take_out(self._body, self._gathered)
         return self._gathered.columns(NANOSECONDS)
-
-
-def _numbers(body: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """The fixed64 at each place."""
-    return np.ascontiguousarray(body[places[:, None] + np.arange(8)]).view("<u8")[:, 0].astype(np.uint64)
-
-
-def _values(body: NDArray[np.uint8], times: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The values, which stand a tag behind the times."""
-    bits = _numbers(body, times + 9)
-    return np.where(body[times + 8] == _INT, bits.view(np.int64).astype(np.float64), bits.view(np.float64))
 
 
 def _data_of(body: bytes, at: int, end: int) -> tuple[list[Span], int, bool]:

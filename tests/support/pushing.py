@@ -10,6 +10,12 @@ from http_node import Node
 from handlers.access import Role
 from storage import data_sources
 
+OTLP = "otlp/v1/metrics"
+WRITE = "api/v1/write"
+PROTOBUF = {"content-type": "application/x-protobuf"}
+REMOTE_WRITE = {**PROTOBUF, "content-encoding": "snappy", "x-prometheus-remote-write-version": "0.1.0"}
+LINES = {"content-type": "application/x-ndjson"}
+
 
 @dataclass
 class Shop:
@@ -60,3 +66,11 @@ async def shop(node: Node) -> Shop:
     key = made_key.json()
     pusher = node.client(None, credential=key["secret"])
     return Shop(node, ids[0], ids[1], key["key"]["id"], key["secret"], pusher, ada)
+
+
+def now_ms(node: Node) -> int:
+    return int(node.now().timestamp() * 1000)
+
+
+async def post(there: Shop, path: str, content: bytes, headers: dict[str, str]) -> httpx.Response:
+    return await there.pusher.post(there.address(path), content=content, headers=headers)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import random
-import time
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -18,7 +15,6 @@ from handlers.gathered_samples import NOT_FINITE, TOO_NEW, TOO_OLD
 from handlers.ingest import wire
 from handlers.ingest.otlp_labels import shown
 from handlers.ingest.otlp_protobuf import NO_TEMPORALITY, OtlpReader
-from handlers.ingest.wire import Malformed, write_bytes
 from storage.samples.columns import SeriesKey
 
 SHOP = {"service.name": "shop", "service.instance.id": "a-1", "telemetry.sdk.name": "opentelemetry"}
@@ -140,7 +136,7 @@ METRICS = st.lists(st.tuples(NAMES, st.booleans(), POINTS), max_size=4)
 
 
 @given(st.lists(METRICS, max_size=3), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_request_is_read_as_its_own_library_reads_it(requests: list[Any], dice: random.Random) -> None:
     """Whatever was read before, in whatever order the fields of a point stand."""
     reader = OtlpReader()
@@ -209,95 +205,3 @@ def shuffled(made: ExportMetricsServiceRequest, dice: random.Random) -> bytes:
     # A resource (1) and its scopes (2), their metrics (2), a gauge (5) or sum (7), its points (1).
     shape: dict[int, Any] = {1: {1: {}, 2: {2: {5: {1: {7: {}}}, 7: {1: {7: {}}}}}}}
     return message(made.SerializeToString(), shape)
-
-
-@given(st.binary(max_size=200))
-@settings(max_examples=300, deadline=None)
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    with contextlib.suppress(Malformed):
-        OtlpReader().read(data, WINDOW)
-
-
-def test_a_damaged_request_is_read_or_refused() -> None:
-    seed = random.randrange(2**32)
-    print("seed", seed)
-    dice = random.Random(seed)
-    body = request(
-        gauge("m", *(number(float(i), host=f"h{i}") for i in range(20))),
-        counter("c", *(number(i, start_ms=NOW_MS - 1, host=f"h{i}") for i in range(20))),
-        resource=SHOP,
-    ).SerializeToString()
-    reader = OtlpReader()
-    refused = 0
-    for _ in range(2000):
-        damaged = bytearray(body)
-        for _ in range(dice.randint(1, 4)):
-            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
-        if dice.random() < 0.3:
-            damaged = damaged[: dice.randrange(len(damaged))]
-        try:
-            reader.read(bytes(damaged), WINDOW)
-        except Malformed:
-            refused += 1
-    assert 100 < refused < 1999
-    again = reader.read(body, WINDOW)
-    assert again.samples == 40
-    assert again.columns.value.tolist()[:20] == [float(i) for i in range(20)]
-
-
-def hostile_bodies() -> dict[str, bytes]:
-    """64 KiB each, of what takes the most time to read."""
-
-    def up_to(part: bytes) -> bytes:
-        return part * (60_000 // len(part))
-
-    def in_metric(data: bytes, field: int = 5) -> bytes:
-        metric = write_bytes(1, b"m") + write_bytes(field, data)
-        return write_bytes(1, write_bytes(2, write_bytes(2, metric)))
-
-    nested = b""
-    while len(nested) < 30_000:
-        nested = write_bytes(5, write_bytes(1, nested))
-    many = up_to(write_bytes(1, write_bytes(1, b"k") + write_bytes(2, write_bytes(1, b"v"))))
-    halves = many[:30_000]
-    halves = halves[: len(halves) - len(halves) % 10]
-    return {
-        "tiny points": in_metric(up_to(write_bytes(1, b"\x40\x00"))),
-        "empty points": in_metric(up_to(write_bytes(1, b""))),
-        "tiny histograms": in_metric(up_to(write_bytes(1, b"\x50\x00")), 9),
-        "empty resources": up_to(write_bytes(1, b"")),
-        "empty metrics": write_bytes(1, write_bytes(2, up_to(write_bytes(2, b"")))),
-        "nested attributes": in_metric(write_bytes(1, write_bytes(7, write_bytes(2, nested)))),
-        "many attributes of a point": in_metric(write_bytes(1, many.replace(b"\x0a\x08", b"\x3a\x08"))),
-        "a large resource under many metrics": write_bytes(
-            1, write_bytes(1, halves) + write_bytes(2, write_bytes(2, b"\x0a\x01m\x2a\x00") * 3000)
-        ),
-        "a large resource under many scopes": write_bytes(1, write_bytes(1, halves) + write_bytes(2, b"") * 15_000),
-        "a long name with many points": write_bytes(
-            1,
-            write_bytes(
-                2,
-                write_bytes(
-                    2, write_bytes(1, b"n" * 30_000) + write_bytes(5, write_bytes(1, b"\x3a\x00\x40\x00") * 5_000)
-                ),
-            ),
-        ),
-    }
-
-
-@pytest.mark.parametrize("name", list(hostile_bodies()))
-def test_what_is_made_to_take_long_takes_no_longer_than_its_length(name: str) -> None:
-    body = hostile_bodies()[name]
-    assert len(body) < 66_000
-
-    def seconds(part: bytes) -> float:
-        taken = []
-        for _ in range(3):
-            began = time.process_time()
-            with contextlib.suppress(Malformed):
-                OtlpReader().read(part, WINDOW)
-            taken.append(time.process_time() - began)
-        return min(taken)
-
-    # In 16 KiB, the most that is read at once, that is 50 ms; here for a machine that is busy with other things.
-    assert seconds(body) < 0.5
