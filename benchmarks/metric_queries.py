@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.timeseries.rows import longest_hold
+from benchmarks.metric_report import keep_section
 from handlers.performance.measuring import Read, read_all, read_on, told
 from handlers.performance.planning import plan_of
 from handlers.performance.points import points_between
@@ -37,6 +38,12 @@ SEED = 20_260
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 NOW_MS = round(NOW.timestamp() * 1000)
 SOURCE = 1
+_ABOUT = """CPU of the process in ms, threads included, from the question to the encoded answer (`python -m
+benchmarks.metric_queries --series {series} --interval {interval} --keep`): one metric each 10 s, and {series} gauges
+and {series} counters each {interval} s, for a week, sealed, in SQLite. Warm is the median of {rounds}. Of a new point
+the first column is what each watcher is sent.
+
+"""
 WEEK_MS = 7 * 86_400_000
 
 
@@ -55,7 +62,7 @@ QUESTIONS = (
     Question("1 metric, 24 h of samples, steps of 10 s", {"metrics": ["one"], "time_range": "24h", "step": "10s"}),
     Question("1,000 series summed, 7 days", {"metrics": ["many"], "time_range": "7d", "aggregate": "sum"}, 1000.0),
     Question(
-        "1,000 series summed, 7 days, 1,008 points",
+        "1,000 series summed, 7 days, 1,008 points, from minutes",
         {"metrics": ["many"], "time_range": "7d", "aggregate": "sum", "step": "10m"},
     ),
     Question("1,000 rates by group, 24 h", {"metrics": ["total"], "time_range": "24h", "group_by": ["group"]}),
@@ -73,6 +80,7 @@ def main() -> int:
     parser.add_argument("--series", type=int, default=1000)
     parser.add_argument("--interval", type=int, default=60, help="seconds between samples of the many series")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--keep", action="store_true", help="write the table into METRICS.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="studio-metrics-", ignore_cleanup_errors=True) as name:
         return asyncio.run(_measure(Path(name), options))
@@ -85,10 +93,15 @@ async def _measure(folder: Path, options: argparse.Namespace) -> int:
         await database.migrate()
         store = SampleStore(database, lambda: NOW)
         await _fill(store, options)
-        print("\n| question | points | first, ms | warm, ms |\n|---|---|---|---|")
+        rows = ["| question | lines x points | first, ms | warm, ms |", "|---|---|---|---|"]
         for question in QUESTIONS:
-            slow += await _time(store, question, options.rounds)
-        await _time_following(store, options)
+            row, is_slow = await _time(store, question, options.rounds)
+            slow += is_slow
+            rows.append(row)
+        rows += await _time_following(store, options)
+        print("\n".join(rows))
+        if options.keep:
+            keep_section("queries", "Questions about measurements", _ABOUT.format(**vars(options)) + "\n".join(rows))
     finally:
         await database.close()
     return 1 if slow else 0
@@ -135,8 +148,8 @@ async def _ask(store: SampleStore, request: GetMetrics) -> tuple[Read, Any]:
     return read, await told(reader, request, read, NOW)
 
 
-async def _time(store: SampleStore, question: Question, rounds: int) -> int:
-    """Prints a row; 1 if it took too long."""
+async def _time(store: SampleStore, question: Question, rounds: int) -> tuple[str, bool]:
+    """A row, and whether it took too long."""
     request = GetMetrics(data_source_id=SOURCE, **question.parameters)
     took, answer = [], b""
     for _ in range(rounds + 1):
@@ -145,13 +158,14 @@ async def _time(store: SampleStore, question: Question, rounds: int) -> int:
         took.append(1000 * (time.process_time() - began))
     warm, plain = statistics.median(took[1:]), msgspec.json.decode(answer)
     points = f"{len(plain['series'])} x {len(plain['times'])}"
-    print(f"| {question.name} | {points} | {took[0]:.1f} | {warm:.1f} |", flush=True)
-    return 1 if question.most is not None and warm > question.most else 0
+    row = f"| {question.name} | {points} | {took[0]:.1f} | {warm:.1f} |"
+    print(row, flush=True)
+    return row, question.most is not None and warm > question.most
 
 
-async def _time_following(store: SampleStore, options: argparse.Namespace) -> None:
+async def _time_following(store: SampleStore, options: argparse.Namespace) -> list[str]:
     """What a new point costs of an answer that is watched."""
-    reader = StoredReader(store)
+    reader, rows = StoredReader(store), []
     for name, metric, aggregate in (("1 series", "one", None), (f"{options.series} series summed", "many", "sum")):
         request = GetMetrics(data_source_id=SOURCE, metrics=[metric], time_range="1h", aggregate=aggregate)
         read, answer = await _ask(store, request)
@@ -170,7 +184,10 @@ async def _time_following(store: SampleStore, options: argparse.Namespace) -> No
             points = points_between(before, after)
             took.append(1000 * (time.process_time() - began))
             before, size = after, len(msgspec.msgpack.encode(points))
-        print(f"| a new point of {name}, 1 h, watched | {size} bytes | {took[0]:.1f} | {statistics.median(took):.1f} |")
+        rows.append(
+            f"| a new point of {name}, watched for 1 h | {size} bytes | {took[0]:.1f} | {statistics.median(took):.1f} |"
+        )
+    return rows
 
 
 if __name__ == "__main__":
