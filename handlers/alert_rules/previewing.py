@@ -137,10 +137,9 @@ class _Past:
 async def _preview(context: Context, rule: Rule, seconds: int, end: Instant | None) -> Preview:
     now = context.now()
     last = min(end or now, now)
-    first = last - timedelta(seconds=seconds)
-    if first.year < 2000:
+    if last.year < 2000:
         raise InvalidRequest("end: no samples are that old; leave it out to look at the newest.")
-    start_ms, end_ms = milliseconds(first), milliseconds(last)
+    start_ms, end_ms = milliseconds(last - timedelta(seconds=seconds)), milliseconds(last)
     engine = Engine()
     plans = await _planned(context, engine, replace(rule, since_ms=start_ms))
     past = await _past(context, engine, start_ms, end_ms)

@@ -15,7 +15,7 @@ from analysis.alerting.specs import RuleSpec, SpecError
 from handlers.alert_rules.ending import end_alerts, raise_severity
 from handlers.alert_rules.reading import DOMAIN, rule_of, spec_of
 from handlers.alert_rules.shapes import RuleLabels, RuleShown, Runbook, SourceId, Version, shown_rule
-from handlers.alert_rules.standing import check_rule, no_rule, require_rule
+from handlers.alert_rules.standing import check_rule, evaluated, no_rule, require_rule
 from handlers.alert_shapes import Severity
 from handlers.audit_trail import record
 from handlers.measurements import OWN_SOURCE
@@ -137,8 +137,10 @@ async def update_rule(context: Context, request: UpdateRule) -> RuleShown:
             raise no_rule(request.rule_id)
         _check_version(before, request.version)
         text = _changed(before, request)
-        spec = msgspec.json.decode(text.spec, type=RuleSpec) if request.spec is UNSET else request.spec
-        await check_rule(context, connection, before.workspace_id, text.source_id, spec)
+        if request.spec is not UNSET or request.data_source_id is not UNSET:
+            # A rule that cannot be evaluated any more can still be disabled.
+            spec = evaluated(before).spec if request.spec is UNSET else request.spec
+            await check_rule(context, connection, before.workspace_id, text.source_id, spec)
         row = await alert_rules.change(connection, before.id, text, by=context.user.user_id, at=context.now())
         await _settle_alerts(connection, outbox, before, row, context.now())
         await record(connection, context, "alert_rules.update", _target(row), _details(row))
@@ -260,7 +262,7 @@ OPERATIONS = (
         f"PATCH {ONE}",
         Permission.SIGNED_IN,
         "Change, disable or enable an alert rule.",
-        errors=(Forbidden, PreconditionFailed),
+        errors=(Conflict, Forbidden, PreconditionFailed),
     ),
     Operation(
         "alert_rules.delete",

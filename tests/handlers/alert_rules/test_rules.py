@@ -5,8 +5,10 @@ from typing import Any
 
 from alerting import Stepped, above, events, make_lab, make_rule, open_alerts, push
 from http_node import Node, play
+from sqlalchemy import update
 
 from handlers.alert_rules.templates import TEMPLATES
+from storage.alert_tables import alert_rules
 
 RULES = "/performance/alert-rules"
 
@@ -178,6 +180,9 @@ def test_a_preview_says_what_the_live_evaluation_said(tmp_path: Path) -> None:
         assert saved["firing_seconds"] == 180
         assert (saved["fired"], saved["series"], saved["samples"], saved["is_partial"]) == (3, 1, 40, False)
         assert unsaved["fired"] == 3
+        for end, status in (("0001-01-01T00:00:00Z", 400), ("9999-12-31T23:59:59Z", 200)):
+            answer = await ada.post(f"{RULES}/{rule.id}/preview", json={"end": end})
+            assert answer.status_code == status, answer.text
 
     play(tmp_path, scenario)
 
@@ -214,5 +219,24 @@ def test_every_template_is_a_rule_that_can_be_made(tmp_path: Path) -> None:
         mysql = (await ada.get(f"{RULES}/templates", params={"kind": "mysql"})).json()["items"]
         assert {each["kinds"][0] for each in mysql} <= {"mysql", "postgresql"}
         assert all("mysql" in each["kinds"] for each in mysql)
+
+    play(tmp_path, scenario)
+
+
+def test_a_rule_of_another_version_is_shown_with_its_problem_and_can_be_disabled(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await make_lab(node)
+        rule = await make_rule(node, above(90))
+        async with node.parts.database.write() as connection:
+            await connection.execute(update(alert_rules).values(spec='{"query": {"kind": "guess"}}'))
+        evaluator = Stepped(node)
+        await evaluator.at(1)
+        ada, place = node.client("ada"), f"{RULES}/{rule.id}"
+        shown = (await ada.get(place)).json()
+        assert shown["spec"] is None
+        assert "of another version" in shown["problem"]
+        assert (await ada.get(f"{place}/state")).status_code == 409
+        assert (await ada.patch(place, json={"enabled": False})).status_code == 200
+        assert (await ada.patch(place, json={"data_source_id": None})).status_code == 409
 
     play(tmp_path, scenario)
