@@ -114,6 +114,12 @@ class House:
         self.node.parts.changes.tell(topic, workspace_id, subject)
 
 
+async def standing_of_owner(context: Context, _: Ask) -> tuple[Permission, str | None]:
+    """Whoever reads the workspace `lab` may, and nobody else, whichever workspace the request names."""
+    await context.parts.access.require(context.principal, Permission.READ, "lab")
+    return Permission.READ, "lab"
+
+
 @contextlib.asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[House]:
     well = Well()
@@ -122,6 +128,7 @@ async def opened(folder: Path) -> AsyncIterator[House]:
         well.operation("wells.mine", is_personal=True),
         well.operation("wells.part", subject=lambda request: f"dataset:{request.factor}"),
         well.operation("wells.clock", refresh_seconds=0.0),
+        well.operation("wells.owned", standing=standing_of_owner),
         Operation("wells.still", Ask, Told, well.draw, "GET /still", Permission.READ, "Draw."),
     ]
     async with serving(folder) as node:
@@ -157,6 +164,25 @@ def test_one_answer_is_computed_for_all_who_watch_it(tmp_path: Path) -> None:
         other, _ = await house.watch(factor=10)
         await other.until_n(20)
         assert len(house.well.asked) == 3
+
+    play(tmp_path, scenario)
+
+
+def test_what_an_operation_says_of_its_watchers_is_asked_of_each_and_the_answer_is_shared(tmp_path: Path) -> None:
+    async def scenario(house: House) -> None:
+        await house.node.make_workspace("attic-2", olga=Role.OWNER)
+        panels = [(await house.watch("wells.owned", user))[0] for user in ("ada", "vic")]
+        for panel in panels:
+            await panel.until_n(1)
+        assert house.well.asked == [None]
+        with pytest.raises(NotFound):
+            await house.watch("wells.owned", "olga", workspace_id="attic-2")
+        async with house.node.parts.database.write() as connection:
+            await members.remove(connection, "lab", "vic")
+        house.node.parts.access.invalidate("lab", "vic")
+        await panels[1].until(lambda panel: panel.error is not None)
+        assert isinstance(panels[1].error, NotFound)
+        assert panels[0].error is None
 
     play(tmp_path, scenario)
 
