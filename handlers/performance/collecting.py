@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from connectors.datasets import Kind
 from handlers.attention import attention
 from handlers.performance.collection_settings import TOP_STATEMENTS, opened, settings_of
 from handlers.performance.scraping import Scraper
+from handlers.performance.sharing import Share
 from handlers.performance.statement_keeping import StatementKeeper
 from handlers.performance.visit_notes import VisitNotes
 from handlers.performance.visiting import SourceVisits
@@ -85,7 +85,7 @@ class Collecting:
         self._held: dict[int, _Held] = {}
         self._turns = asyncio.Semaphore(VISITS_AT_ONCE)
         self._notes = VisitNotes(parts.database)
-        self._seen_free: set[int] = set()
+        self._share = Share()
 
     @property
     def source_ids(self) -> list[int]:
@@ -118,21 +118,12 @@ class Collecting:
             if held.collected != wanted.get(source_id):
                 await self._give_up(source_id)
                 free |= {source_id} & wanted.keys()
-        share = math.ceil(len(wanted) / max(1, len(self._parts.nodes.nodes())))
+        self._share.look({sighting.card.node_id for sighting in self._parts.nodes.nodes()}, len(wanted))
         await self._keep()
-        await self._take([wanted[each] for each in self._mine(free, share)])
-        for source_id in self.source_ids[share:][:1]:
-            # A node that has joined gets its share, one source after the other.
+        await self._take([wanted[each] for each in self._share.to_take(free, len(self._held))])
+        for source_id in self._share.to_give_up(self._held):
             await self._give_up(source_id)
         return LOOK_SECONDS if wanted else IDLE_LOOK_SECONDS
-
-    def _mine(self, free: set[int], share: int) -> list[int]:
-        """Those of the free sources to take: up to the share, and what nobody has taken since the last look."""
-        room = max(0, share - len(self._held))
-        left = sorted(free)
-        mine = left[:room] + [each for each in left[room:] if each in self._seen_free]
-        self._seen_free = free - set(mine)
-        return mine
 
     async def _keep(self) -> None:
         if not self._held:
