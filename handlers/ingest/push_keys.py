@@ -54,7 +54,7 @@ class ListPushKeys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RevokePushKey(msgspec.Struct, frozen=True, kw_only=True):
-    """From now on no node takes it. To revoke it once more changes nothing."""
+    """From now on it is refused, by all nodes after a second at most. To revoke it once more changes nothing."""
 
     data_source_id: RowId
     key_id: RowId
