@@ -91,11 +91,12 @@ WITH server AS MATERIALIZED (
 
 # Who answers: the cluster, since when it runs, and whether it follows another one. After a crash of one of its
 # processes the server begins its statistics anew without starting anew, and says so nowhere; but its checkpointer is
-# another one.
+# another one, and, for those who do not see that, what counts archived files was reset.
 IDENTITY = """json_build_array((SELECT system_identifier FROM pg_control_system())::text,
     (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::int8,
-    (SELECT pid FROM activity WHERE backend_type = 'checkpointer'), server.in_recovery,
-    (extract(epoch FROM server.at) * 1e6)::int8)"""
+    coalesce((SELECT pid FROM activity WHERE backend_type = 'checkpointer'),
+             (SELECT (extract(epoch FROM stats_reset) * 1e6)::int8 FROM pg_stat_get_archiver())),
+    server.in_recovery, (extract(epoch FROM server.at) * 1e6)::int8)"""
 
 
 def visit_sql(sections: Iterable[Section], before: str = "", after: str = "NULL") -> str:

@@ -28,14 +28,16 @@ LEVELS = (Level.FAST, Level.MEDIUM, Level.SLOW)
 def own_server() -> Iterator[PostgresServer]:
     """One that may be killed."""
     with running_postgres(("shared_preload_libraries=pg_stat_statements", "autovacuum=off")) as server:
-        server.execute("CREATE EXTENSION pg_stat_statements")
+        server.execute("CREATE EXTENSION pg_stat_statements", "CREATE ROLE plain LOGIN")
         pgbench.initialise(server)
         yield server
 
 
-async def after(server: PostgresServer, event: Callable[[], Awaitable[None]]) -> tuple[FollowedSource, int]:
+async def after(
+    server: PostgresServer, event: Callable[[], Awaitable[None]], user: str = "postgres"
+) -> tuple[FollowedSource, int]:
     """The source, visited before the event, and again when the server was busier since than ever before; and when."""
-    source = FollowedSource(PostgresqlReader(settings_of(server, "postgres")))
+    source = FollowedSource(PostgresqlReader(settings_of(server, user)))
     try:
         for level in LEVELS:
             await source.visit(level)
@@ -97,7 +99,8 @@ def test_a_power_failure(own_server: PostgresServer) -> None:
     assert source.rated_across(at_ms) == set()
 
 
-def test_a_process_of_the_server_that_is_killed(own_server: PostgresServer) -> None:
+@pytest.mark.parametrize("user", ["postgres", "plain"])
+def test_a_process_of_the_server_that_is_killed(own_server: PostgresServer, user: str) -> None:
     """The server goes on without a restart, and begins its statistics anew without a word."""
 
     async def kill() -> None:
@@ -114,7 +117,7 @@ def test_a_process_of_the_server_that_is_killed(own_server: PostgresServer) -> N
                 break
         victim.terminate()
 
-    source, at_ms = asyncio.run(after(own_server, kill))
+    source, at_ms = asyncio.run(after(own_server, kill, user))
     assert source.rated_across(at_ms) == set()
 
 
