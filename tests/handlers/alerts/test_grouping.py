@@ -138,7 +138,7 @@ STATES = st.sampled_from([PENDING, FIRING, FIRING, ACKNOWLEDGED, RESOLVED])
 STEPS = st.lists(st.tuples(st.integers(1, 4), STATES, st.integers(0, 1_000)), min_size=1, max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(STEPS)
 def test_whatever_happens(steps: list[tuple[int, str, int]]) -> None:
     """Nobody is told sooner than the pace allows; what fires is told in the end, and so is what is over."""
