@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import math
+import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 from postgres_server import PostgresServer
 
 from connectors.performance.epochs import Standing, follow
 from connectors.performance.figures import Labels, Level, PerformanceReader, Visit
+from connectors.performance.postgresql.reader import PostgresqlReader
 from connectors.settings import SourceLimits, SourceSettings
 
 INTERVAL_MS = 10_000
@@ -69,3 +76,22 @@ class FollowedSource:
     def _rated(samples: list[tuple[int, float]]) -> list[tuple[tuple[int, float], tuple[int, float]]]:
         # False where either is a marker.
         return [(first, second) for first, second in itertools.pairwise(samples) if second[1] >= first[1]]
+
+
+@contextlib.asynccontextmanager
+async def looked_at(server: PostgresServer, user: str = "monitor") -> AsyncIterator[tuple[FollowedSource, Any]]:
+    """The source, and a connection of a superuser."""
+    reader = PostgresqlReader(settings_of(server, user))
+    connection = await asyncpg.connect(server.url)
+    try:
+        yield FollowedSource(reader), connection
+    finally:
+        await connection.close()
+        await reader.aclose()
+
+
+async def until(connection: Any, sql: str, *arguments: Any) -> None:
+    deadline = time.monotonic() + 10
+    while not await connection.fetchval(sql, *arguments):
+        assert time.monotonic() < deadline, sql
+        await asyncio.sleep(0.02)

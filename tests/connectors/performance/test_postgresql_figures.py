@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pgbench
 import pytest
-from followed_source import FollowedSource, settings_of
+from followed_source import looked_at, until
 from postgres_server import PostgresServer
 
 from connectors.performance.figures import COUNTER, Level, StatementSnapshot, Unsupported
-from connectors.performance.postgresql.reader import PostgresqlReader
 from connectors.performance.postgresql.visits import SECTIONS
 
 WITHIN = 0.02
 LOAD_SECONDS = 4
-
-
-@contextlib.asynccontextmanager
-async def looked_at(server: PostgresServer, user: str = "monitor") -> AsyncIterator[tuple[FollowedSource, Any]]:
-    """The source, and a connection of a superuser."""
-    reader = PostgresqlReader(settings_of(server, user))
-    connection = await asyncpg.connect(server.url)
-    try:
-        yield FollowedSource(reader), connection
-    finally:
-        await connection.close()
-        await reader.aclose()
 
 
 def test_figures_agree_with_pgbench_and_with_sql(loaded: PostgresServer) -> None:
@@ -165,13 +149,6 @@ def test_sessions_are_counted_by_what_they_do(counted: PostgresServer) -> None:
     asyncio.run(scenario())
 
 
-async def until(connection: Any, sql: str, *arguments: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not await connection.fetchval(sql, *arguments):
-        assert time.monotonic() < deadline, sql
-        await asyncio.sleep(0.02)
-
-
 def test_every_level_brings_figures_of_its_own(loaded: PostgresServer) -> None:
     async def scenario() -> None:
         async with looked_at(loaded) as (source, _):
@@ -236,56 +213,6 @@ def test_statements_that_are_not_counted_are_unsupported(counting_server: Postgr
             assert "CREATE EXTENSION" in missing.remedy
             await connection.execute('CREATE SCHEMA "odd name"; CREATE EXTENSION pg_stat_statements SCHEMA "odd name"')
             assert isinstance(await source.reader.statements(), StatementSnapshot)
-
-    asyncio.run(scenario())
-
-
-def test_tables_beyond_the_largest_are_told_together(counted: PostgresServer) -> None:
-    """And one that comes to them or leaves them is no activity of theirs."""
-
-    async def scenario() -> None:
-        async with looked_at(counted) as (source, connection):
-            for number in range(60):
-                await connection.execute(f"CREATE TABLE t{number} AS SELECT generate_series(1, {number + 1}) AS n")
-            await until(connection, "SELECT sum(n_tup_ins) = 1830 FROM pg_stat_user_tables")
-            await source.visit(Level.SLOW)
-            shown = {dict(labels)["table"] for metric, labels in source.samples if metric == "postgresql.table.size"}
-            assert "t59" in shown
-            assert "t30" not in shown
-            assert source.newest("postgresql.table.other.count") == 60 - len(shown)
-            written = source.newest("postgresql.table.other.rows.written")
-            assert written == 1830 - sum(
-                source.newest("postgresql.table.rows.inserted", schema="public", table=table) for table in shown
-            )
-            # What becomes large leaves the others.
-            await connection.execute("INSERT INTO t30 SELECT generate_series(1, 100000)")
-            await connection.execute("ANALYZE t30")
-            await until(connection, "SELECT n_tup_ins > 99999 FROM pg_stat_user_tables WHERE relname = 't30'")
-            await source.visit(Level.SLOW)
-            assert source.newest("postgresql.table.size", schema="public", table="t30") > 1_000_000
-            assert source.increases("postgresql.table.other.rows.written") == []
-            # Those that many others outdo come to them, with all they ever did.
-            before = source.newest("postgresql.table.other.rows.written")
-            for number in range(40):
-                await connection.execute(f"CREATE TABLE busy{number} AS SELECT generate_series(1, 100) AS n")
-            await until(connection, "SELECT count(*) = 40 FROM pg_stat_user_tables WHERE n_tup_ins = 100")
-            await source.visit(Level.SLOW)
-            assert source.newest("postgresql.table.other.rows.written") > before
-            assert source.increases("postgresql.table.other.rows.written") == []
-
-    asyncio.run(scenario())
-
-
-def test_a_table_that_is_locked_is_not_waited_for(loaded: PostgresServer) -> None:
-    async def scenario() -> None:
-        async with looked_at(loaded) as (source, connection):
-            await connection.execute("BEGIN; LOCK pgbench_accounts IN ACCESS EXCLUSIVE MODE")
-            visit = await source.visit(Level.SLOW)
-            assert list(visit.unsupported) == []
-            keys = source.samples.keys()
-            locked = (("schema", "public"), ("table", "pgbench_accounts"))
-            assert ("postgresql.table.rows.live", locked) in keys
-            assert ("postgresql.table.size", locked) not in keys
 
     asyncio.run(scenario())
 
