@@ -25,9 +25,9 @@ class Sort(enum.StrEnum):
     CHANGE = "change"
 
 
-Search = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00]*$", description="Part of the text.")]
+Search = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}$(?!\n)", description="Part of the text.")]
 Most = Annotated[int, Meta(ge=1, le=500, description="How many are shown at most; the rest is in `other`.")]
-StatementKey = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$(?!\n)")]
+StatementKey = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:+-]{1,200}$(?!\n)")]
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):

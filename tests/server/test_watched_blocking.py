@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from storage import data_sources, statements
 ROUNDS = 3
 # What is promised; a machine that does too much at once may be late in one of the rounds, not in all.
 SHOWN_WITHIN = 2.0
+PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,7 @@ def test_statements_are_kept_with_what_they_say_and_how_they_are_executed(
             shown = sum(each["figures"]["total_seconds"] for each in found["items"])
             assert shown + found["other"]["total_seconds"] == pytest.approx(found["total"]["total_seconds"], rel=1e-3)
             history = await _ask(client, "metrics.statements.get", data_source_id=source_id, key=item["key"])
+            assert PLAIN.fullmatch(item["key"]), "it stands in an address"
             assert sum(each["figures"]["calls"] for each in history["history"]) == 50
             assert history["total"]["calls"] == 50
             assert [plan["plan"] for plan in history["plans"]] != []

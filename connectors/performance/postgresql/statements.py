@@ -56,11 +56,12 @@ class _Key(NamedTuple):
     is_top: bool
 
     def __str__(self) -> str:
-        return f"{self.user}/{self.database}/{self.query}/{'top' if self.is_top else 'nested'}"
+        # It stands in addresses.
+        return f"{self.user}.{self.database}.{self.query}.{'top' if self.is_top else 'nested'}"
 
 
 def _parsed(text: str) -> _Key | None:
-    parts = text.split("/")
+    parts = text.split(".")
     try:
         user, database, query = (int(part) for part in parts[:3])
     except ValueError:

@@ -108,7 +108,7 @@ def test_what_has_no_plan_says_why(counted: PostgresServer) -> None:
 def test_a_key_that_nobody_knows_has_no_plan(counted: PostgresServer) -> None:
     async def scenario() -> None:
         reader = PostgresqlReader(settings_of(counted))
-        for key in ("1/2/3/top", "nonsense", ""):
+        for key in ("1.2.3.top", "nonsense", ""):
             assert isinstance(await reader.plan(key), Unsupported)
             assert await reader.statement_texts([key]) == {}
         await reader.aclose()
