@@ -70,7 +70,7 @@ QUESTIONS = (
     Question("1 metric with its band, 24 h", {"metrics": ["one"], "time_range": "24h", "band": True}),
     Question(
         "100 series, 7 days, drawn with 300 points",
-        {"metrics": ["many"], "time_range": "7d", "max_points": 300, "downsample": "lttb"},
+        {"metrics": ['many{group="g1"}'], "time_range": "7d", "max_points": 300, "downsample": "lttb"},
     ),
 )
 
