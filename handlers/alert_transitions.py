@@ -119,18 +119,25 @@ async def open_alerts(
     already stays as it is, and nothing is told of it.
     """
     wanted = {each.key: each for each in new}
+    earliest = min((each.at or at for each in new), default=at)
     known = await alert_opening.find(
-        connection, [each.fingerprint for each in wanted.values()], resolved_after=at - REOPEN_WINDOW
+        connection, [each.fingerprint for each in wanted.values()], resolved_after=earliest - REOPEN_WINDOW
     )
-    again = {alert.id: wanted[key] for key, alert in known.items() if key in wanted and alert.state == RESOLVED}
+    known = {key: alert for key, alert in known.items() if key in wanted and _is_same(alert, wanted[key].at or at)}
+    again = {alert.id: wanted[key] for key, alert in known.items() if alert.state == RESOLVED}
     reopened = await alert_opening.reopen(connection, again, at=at)
     created = await alert_opening.create(connection, [each for key, each in wanted.items() if key not in known], at=at)
-    await _tell(connection, outbox, [_Told(alert, _kind_of_opened(alert)) for alert in (*reopened, *created)], at)
+    await _tell(connection, outbox, [_Told(alert, _kind_of_opened(alert)) for alert in (*reopened, *created)])
     known |= {alert.key: alert for alert in (*reopened, *created)}
     if missing := [each for key, each in wanted.items() if key not in known]:
         # Another transaction opened them between our look and our insert.
         known |= await alert_opening.find(connection, [each.fingerprint for each in missing], resolved_after=at)
     return [known[each.key] for each in new]
+
+
+def _is_same(alert: Alert, at: datetime) -> bool:
+    """Whether what is bad at that time is this incident."""
+    return alert.resolved_at is None or alert.resolved_at > at - REOPEN_WINDOW
 
 
 def _kind_of_opened(alert: Alert) -> str:
@@ -199,12 +206,20 @@ def _kind_of(alert: Alert, transition: Transition) -> str:
     return REOPENED if transition.change.fires and alert.reopened else transition.kind
 
 
-async def _tell(connection: AsyncConnection, outbox: Outbox, told: Sequence[_Told], at: datetime) -> None:
+async def _tell(connection: AsyncConnection, outbox: Outbox, told: Sequence[_Told], at: datetime | None = None) -> None:
     happenings = [
-        Happening(each.alert.id, each.kind, each.alert.state, each.actor, each.alert.value, _note_of(each))
+        Happening(
+            each.alert.id,
+            at or each.alert.updated_at,
+            each.kind,
+            each.alert.state,
+            each.actor,
+            each.alert.value,
+            _note_of(each),
+        )
         for each in told
     ]
-    await alert_history.note(connection, happenings, at=at)
+    await alert_history.note(connection, happenings)
     for each in told:
         data = {"alert": _data_of(each.alert), "note": _note_of(each)}
         for feed in feeds_of(each.alert):

@@ -18,6 +18,7 @@ class Happening:
     """A row of alert_history to be written."""
 
     alert_id: int
+    at: datetime
     kind: str
     state: str
     actor: str | None = None
@@ -39,9 +40,9 @@ class Entry:
     note: str | None
 
 
-async def note(connection: AsyncConnection, happenings: Sequence[Happening], *, at: datetime) -> None:
+async def note(connection: AsyncConnection, happenings: Sequence[Happening]) -> None:
     """Adds to the history."""
-    rows = [{each.name: getattr(one, each.name) for each in fields(Happening)} | {"at": at} for one in happenings]
+    rows = [{each.name: getattr(one, each.name) for each in fields(Happening)} for one in happenings]
     if rows:
         await connection.execute(plain_insert(alert_history), rows)
 

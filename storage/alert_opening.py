@@ -41,7 +41,8 @@ async def create(connection: AsyncConnection, new: Sequence[NewAlert], *, at: da
 
 
 def _columns(new: NewAlert, at: datetime) -> dict[str, Any]:
-    values = {each.name: getattr(new, each.name) for each in fields(NewAlert)}
+    at = new.at or at
+    values = {each.name: getattr(new, each.name) for each in fields(NewAlert) if each.name != "at"}
     values |= {"labels": encoded(dict(new.labels)), "evidence": encoded(dict(new.evidence))}
     values |= {"pending_at": at, "fired_at": at if new.state == FIRING else None, "last_true_at": at}
     return values | {"reopened": 0, "version": 1, "updated_at": at}
@@ -55,7 +56,7 @@ async def reopen(connection: AsyncConnection, again: Mapping[int, NewAlert], *, 
     for alert_id, new in sorted(again.items()):
         values = _columns(new, at)
         kept = {name: values[name] for name in _SAID_ANEW}
-        rows.append({f"new_{name}": value for name, value in kept.items()} | {"alert_id": alert_id, "at": at})
+        rows.append({f"new_{name}": value for name, value in kept.items()} | {"alert_id": alert_id, "at": new.at or at})
     await connection.execute(_REOPEN, rows)
     return await get_many(connection, sorted(again))
 

@@ -25,7 +25,8 @@ _AT_ONCE = 1_000
 class NewAlert:
     """An alert that is to be opened, `pending` or `firing` at once. `fingerprint` says which alerts are the same one.
 
-    It is unique in the workspace and domain among those that are not resolved.
+    It is unique in the workspace and domain among those that are not resolved. `at` is when it began, if not when it is
+    opened.
     """
 
     workspace_id: str
@@ -43,6 +44,7 @@ class NewAlert:
     threshold: float | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
     runbook: str | None = None
+    at: datetime | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

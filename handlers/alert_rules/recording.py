@@ -36,9 +36,10 @@ async def record(
     for some in _rounds(happened):
         opened = [one for one in some if _opens(one, known)]
         opening = {id(one) for one in opened}
-        for at, new in _by_time(opened).items():
-            made = await open_alerts(connection, outbox, [new_alert(one) for one in new], at=instant(at))
-            known.update(zip(map(subject_of, new), (alert.id for alert in made), strict=True))
+        if opened:
+            latest = instant(max(one.transition.at for one in opened))
+            made = await open_alerts(connection, outbox, [new_alert(one) for one in opened], at=latest)
+            known.update(zip(map(subject_of, opened), (alert.id for alert in made), strict=True))
         moved = [one for one in some if id(one) not in opening and subject_of(one) in known]
         await _move(connection, outbox, [one for one in moved if one.transition.kind is not Kind.REMEMBERED], known)
         await alerts.remember(connection, _memories(moved, known))
@@ -127,4 +128,5 @@ def new_alert(one: Happened) -> NewAlert:
         threshold=one.judgement.threshold,
         evidence=evidence_of(plan, one.labels, one.judgement, one.transition.at),
         runbook=rule.runbook,
+        at=instant(one.transition.at),
     )
