@@ -23,8 +23,8 @@ MOST_POINTS = 64 * 1024
 _WHOLE = 1_000_000
 _PIECE_MS = 15 * MINUTE_MS
 
-# A tier's parts are merged when there are so many.
-_PARTS = 8
+# A tier's parts are merged when there are so many: once a day.
+_PARTS = 4
 
 
 class Window(NamedTuple):

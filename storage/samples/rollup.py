@@ -58,6 +58,11 @@ def empty_rollup() -> Rollup:
     return Rollup(whole, whole, none, none, none, none, none, whole, np.empty(0, np.uint8))
 
 
+# Infinities, and markers that other systems send as signals, are samples like others.
+_quiet = np.errstate(invalid="ignore", over="ignore")
+
+
+@_quiet
 def roll_up(
     owner: NDArray[np.int64], at_ms: Times, value: Values, is_counter: NDArray[np.bool_], step_ms: int
 ) -> tuple[NDArray[np.int64], Rollup]:
@@ -86,6 +91,7 @@ def roll_up(
     return owner[begins], rollup
 
 
+@_quiet
 def merged(owner: NDArray[np.int64], rollup: Rollup, step_ms: int) -> tuple[NDArray[np.int64], Rollup]:
     """The buckets of a wider step, each of whole buckets of the narrower one, in the same order."""
     if not len(rollup):
@@ -117,8 +123,7 @@ def _pairs(
     observed = np.zeros(len(value), np.int64)
     reset = np.zeros(len(value), np.bool_)
     apart = np.diff(at_ms)
-    with np.errstate(invalid="ignore"):
-        change = np.diff(value)
+    change = np.diff(value)
     counts = is_counter[1:]
     pair = (owner[1:] == owner[:-1]) & known[1:] & known[:-1] & (apart <= MAX_PAIR_MS)
     # Infinity less infinity is not a number.
@@ -132,8 +137,7 @@ def _pairs(
 
 
 def _sums(value: Values, begins: NDArray[np.int64]) -> Values:
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums: Values = np.add.reduceat(value, begins)
+    sums: Values = np.add.reduceat(value, begins)
     return sums
 
 

@@ -17,8 +17,10 @@ from storage.samples.floats import BITS, POWERS, Numbers
 from storage.samples.integers import Integers
 from storage.samples.rollup import Rollup
 
-# What adding floats may add, relative to the sum; others have more decimals than the smallest has.
-_NOISE = 2.0**-44
+# What adding floats may add, relative to as many of the largest. Sums further away have more decimals than that.
+_NOISE = 2.0**-50
+# Where noise comes near to the last decimal, nothing can be told from it.
+_CLEAR = 0.01
 
 # The order in which columns are written; each is expected from those before it.
 _ORDER = ("min", "max", "last", "sum", "increase")
@@ -30,21 +32,23 @@ _COLUMN = 4
 Parts = list[list[bytes]]
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def encode(rollup: Rollup, counts: Integers, level: int) -> Parts:
     """`counts` are how many buckets the series have, none of them 0."""
     whole = (rollup.start_ms, rollup.count, rollup.observed_ms, rollup.gaps.astype(np.int64))
     starts = np.cumsum(counts) - counts
     rises = np.logical_or.reduceat(rollup.increase != 0, starts)
-    with np.errstate(invalid="ignore"):
-        from_ends = rollup.last - rollup.min, rollup.max - rollup.last
-        sinks = np.less(*(np.add.reduceat(np.nan_to_num(end), starts) for end in from_ends))
+    from_ends = rollup.last - rollup.min, rollup.max - rollup.last
+    sinks = np.less(*(np.add.reduceat(np.nan_to_num(end), starts) for end in from_ends))
     parts = [integers.encode(column, counts, level) for column in whole]
     parts.append([rises.tobytes(), sinks.tobytes()])
+    largest: Values = np.fmax(np.abs(rollup.min), np.abs(rollup.max)) * _NOISE
+    noise = largest * (rollup.count + 1)
     expected = _Expected(rollup.count, rises, sinks, counts)
     for name in _ORDER:
         values = getattr(rollup, name)
         if name in _SUMS:
-            values = _rounded(values, np.repeat(_powers(expected.columns["min"].forms), counts))
+            values = _rounded(values, np.repeat(_powers(expected.columns["min"].forms), counts), noise)
         column = floats.as_numbers(values, counts)
         parts += floats.encode_exceptions(values, column, level)
         parts.append(integers.encode(column.numbers - expected.of(name, column.forms), counts, level))
@@ -113,9 +117,8 @@ def _powers(forms: NDArray[np.uint8]) -> Values:
     return np.array([np.nan if form == BITS else POWERS[form] for form in forms])
 
 
-def _rounded(values: Values, powers: Values) -> Values:
-    with np.errstate(invalid="ignore", over="ignore"):
-        rounded = np.rint(values * powers) / powers
-        noise = np.abs(rounded - values) <= np.abs(values) * _NOISE
-    result: Values = np.where(noise, rounded, values)
+def _rounded(values: Values, powers: Values, noise: Values) -> Values:
+    rounded = np.rint(values * powers) / powers
+    is_noise = (np.abs(rounded - values) <= noise) & (noise * powers < _CLEAR)
+    result: Values = np.where(is_noise, rounded, values)
     return result
