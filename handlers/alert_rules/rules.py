@@ -6,22 +6,22 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.alerting import specs
 from analysis.alerting.absences import plan_of
-from analysis.alerting.specs import RuleSpec, SpecError
+from analysis.alerting.specs import SpecError
 from handlers.alert_rules.ending import end_alerts, raise_severity
 from handlers.alert_rules.reading import DOMAIN, rule_of, spec_of
-from handlers.alert_rules.shapes import RuleLabels, RuleShown, Runbook, SourceId, Version, shown_rule
+from handlers.alert_rules.requests import CreateRule, DeleteRule, GetRule, ListRules, UpdateRule
+from handlers.alert_rules.shapes import RuleShown, shown_rule
 from handlers.alert_rules.standing import check_rule, evaluated, no_rule, require_rule
-from handlers.alert_shapes import Severity
 from handlers.audit_trail import record
 from handlers.measurements import OWN_SOURCE
-from handlers.names import RowId, Title, WorkspaceId
+from handlers.names import RowId
 from handlers.outbox import Outbox
-from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
+from handlers.paging import decode_cursor, page_of
 from handlers.registry import Conflict, Context, Forbidden, NotFound, Operation, Page, Permission, PreconditionFailed
 from storage import alert_rules
 from storage.alert_rules import AlertRule, RuleText
@@ -31,57 +31,6 @@ ONE = PATH + "/{rule_id}"
 
 # All of them are evaluated within a second.
 MOST_IN_A_WORKSPACE = 10_000
-
-
-class ListRules(msgspec.Struct, frozen=True, kw_only=True):
-    """By id. `data_source_id`: those that are about this source, if not only about it."""
-
-    workspace_id: WorkspaceId = "default"
-    data_source_id: SourceId | None = None
-    enabled: bool | None = None
-    cursor: Cursor | None = None
-    limit: Limit = MAX_ITEMS
-
-
-class CreateRule(msgspec.Struct, frozen=True, kw_only=True):
-    """`data_source_id` null: the rule is about all data sources of the workspace, each for itself."""
-
-    name: Title
-    spec: RuleSpec
-    workspace_id: WorkspaceId = "default"
-    data_source_id: SourceId | None = None
-    severity: Severity = Severity.MEDIUM
-    labels: RuleLabels = {}
-    runbook: Runbook | None = None
-    enabled: bool = True
-
-
-class GetRule(msgspec.Struct, frozen=True, kw_only=True):
-    rule_id: RowId
-
-
-class UpdateRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Only what is given changes; a `spec` as a whole.
-
-    Open alerts stay open and are judged by the new condition. They end if the rule is disabled, or is about other
-    measurements or another source from now on. With a `version` nothing changes unless the rule is of it.
-    """
-
-    rule_id: RowId
-    version: Version | None = None
-    name: Title | UnsetType = UNSET
-    spec: RuleSpec | UnsetType = UNSET
-    data_source_id: SourceId | UnsetType | None = UNSET
-    severity: Severity | UnsetType = UNSET
-    labels: RuleLabels | UnsetType = UNSET
-    runbook: Runbook | UnsetType | None = UNSET
-    enabled: bool | UnsetType = UNSET
-
-
-class DeleteRule(msgspec.Struct, frozen=True, kw_only=True):
-    """Its open alerts are resolved; they, and what happened to them, stay to be looked at."""
-
-    rule_id: RowId
 
 
 async def list_rules(context: Context, request: ListRules) -> Page[RuleShown]:
