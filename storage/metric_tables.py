@@ -56,8 +56,8 @@ metric_batches = Table(
 )
 
 # A window of a few series with neighbouring ids, in columns. `tier` 0 holds the samples themselves, the others what
-# they come to each minute, quarter of an hour, quarter of a day. The times in it are from `first_ms` to `last_ms`. Where
-# two parts of a window speak of the same time, the higher counts; `is_open` are those that are not in the next tier yet.
+# they come to each minute, quarter of an hour, quarter of a day. The times in it are from `first_ms` to `last_ms`.
+# Where two parts of a window speak of the same time, the higher counts; `is_open` are those that are in no higher tier.
 metric_chunks = Table(
     "metric_chunks",
     metadata,
