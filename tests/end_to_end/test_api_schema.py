@@ -25,7 +25,7 @@ DEADLINE = 60.0
 # Over all that is asked; 0 for as little as shows that each operation answers.
 FUZZ_SECONDS = int(os.environ.get("SCHEMA_FUZZ_SECONDS", "0"))
 # Of the many values at the edges of what the document allows, each of which takes a millisecond or some.
-EVERYDAY_SECONDS = 20
+EVERYDAY_SECONDS = 15
 SEED = random.SystemRandom().randrange(2**32) if FUZZ_SECONDS else 20260301
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 WORKSPACE = "demo"
@@ -94,7 +94,39 @@ def fill(client: httpx.Client, receiver: str) -> None:
     make(f"/integrations/{integration['id']}/test")
     make(f"/collaboration/documents/{WORKSPACE}/welcome/versions", name="first")
     make("/api-keys", name="job")
+    fill_monitoring(client)
     wait_for(client, runs)
+
+
+def fill_monitoring(client: httpx.Client) -> None:
+    """Something measured that is wrong, with all that can be said of it."""
+
+    def ask(method: str, path: str, **body: Any) -> dict[str, Any]:
+        answer = client.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    ask("PATCH", "/performance/collections/2", enabled=True)
+    ask("POST", "/performance/sources/1/push-keys", name="agent")
+    query = {"kind": "threshold", "selector": {"metric": "load"}, "op": ">", "threshold": 1}
+    rule = {"name": "busy", "severity": "high", "data_source_id": 1, "spec": {"query": query}}
+    ask("POST", "/performance/alert-rules", workspace_id=WORKSPACE, **rule)
+    matchers = [{"label": "severity", "value": "low"}]
+    until = "2100-01-01T00:00:00Z"
+    ask("POST", "/performance/alert-silences", workspace_id=WORKSPACE, matchers=matchers, comment="late", ends_at=until)
+    sides = {"source": matchers, "target": [{"label": "host", "value": "a"}], "equal": ["source"]}
+    ask("POST", "/performance/alert-inhibitions", workspace_id=WORKSPACE, **sides)
+    route = {"name": "on call", "matchers": matchers, "receivers": [{"kind": "administrators"}]}
+    ask("POST", "/performance/alert-routes", workspace_id=WORKSPACE, **route)
+    samples = [{"metric": "load", "value": 2, "labels": {"host": host}} for host in ("a", "b")]
+    assert ask("POST", "/performance/sources/1/samples", samples=samples)["stored"] == len(samples)
+
+    def fired() -> int:
+        found: list[Any] = client.get("/performance/alerts", params={"workspace_id": WORKSPACE}).json()["items"]
+        return len(found)
+
+    wait_until(lambda: fired() == len(samples), DEADLINE, lambda: f"{fired()} alerts")
 
 
 def wait_for(client: httpx.Client, runs: list[str]) -> None:
