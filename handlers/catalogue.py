@@ -48,8 +48,8 @@ from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
 from handlers.performance import blocking, growth, index_advice, metrics, statements
-from handlers.performance import listing as metric_listing
 from handlers.performance import collections as metric_collections
+from handlers.performance import listing as metric_listing
 from handlers.performance.collecting import keep_collecting
 from handlers.reports import operations as report_operations
 from handlers.sample_keeping import keep_samples
@@ -112,8 +112,6 @@ OPERATIONS = (
     *predictions.OPERATIONS,
     *analytics_results.OPERATIONS,
     *verdicts.OPERATIONS,
-    *metric_listing.OPERATIONS,
-    *metrics.OPERATIONS,
     *push_keys.OPERATIONS,
     *pushed_samples.OPERATIONS,
     *metric_collections.OPERATIONS,
@@ -121,6 +119,8 @@ OPERATIONS = (
     *blocking.OPERATIONS,
     *index_advice.OPERATIONS,
     *growth.OPERATIONS,
+    *metric_listing.OPERATIONS,
+    *metrics.OPERATIONS,
     *alert_rules.OPERATIONS,
     *alert_rule_templates.OPERATIONS,
     *alert_rule_previews.OPERATIONS,
@@ -157,8 +157,8 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_schedules,
         keep_delivering,
         keep_scans,
-        keep_alerts,
         keep_samples,
-        keep_collecting,
         keep_evaluating,
+        keep_alerts,
+        keep_collecting,
     )
