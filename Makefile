@@ -12,7 +12,7 @@ PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test run bench bench-analytics kill-rounds chaos schema-fuzz soak scan-sizes lock
+.PHONY: help install fmt check test run bench bench-analytics bench-metrics kill-rounds chaos schema-fuzz soak scan-sizes lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -39,6 +39,14 @@ bench: $(INSTALLED) ## measure beside other servers, into benchmarks/RESULTS.md
 
 bench-analytics: $(INSTALLED) $(PEERS)/.installed ## measure analytics beside their peers, into benchmarks/ANALYTICS.md
 	$(BIN)/python -m benchmarks.associations --peers $(PEERS)/bin/python
+
+bench-metrics: $(INSTALLED) ## measure samples, questions, rules and collecting, into benchmarks/METRICS.md
+	$(BIN)/python -m benchmarks.samples
+	$(BIN)/python -m benchmarks.ingest --keep
+	$(BIN)/python -m benchmarks.metric_queries --keep
+	$(BIN)/python -m benchmarks.alert_rules
+	$(BIN)/python -m benchmarks.alert_panels
+	$(BIN)/python -m benchmarks.collection --keep
 
 kill-rounds: $(INSTALLED) ## kill a server at 50 random moments and look for what it had stored
 	KILL_ROUNDS=50 $(BIN)/pytest tests/end_to_end/test_kill_rounds.py

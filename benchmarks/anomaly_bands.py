@@ -6,6 +6,7 @@ scored instead, to standard output: `python -m benchmarks.anomaly_bands ../NAB`.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections import defaultdict
@@ -45,8 +46,11 @@ DETECTORS: dict[str, Detector] = {
 
 def main(arguments: list[str]) -> None:
     """As the module says."""
-    if arguments:
-        print("\n".join(_scores(numenta(Path(arguments[0])))))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, help="a copy of the Numenta Anomaly Benchmark")
+    folder: Path | None = parser.parse_args(arguments).folder
+    if folder is not None:
+        print("\n".join(_scores(numenta(folder))))
         return
     lines = [
         "# Anomaly bands",
