@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, and_, func, select, update
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -138,13 +138,14 @@ async def enabled(connection: AsyncConnection, domain: str) -> list[AlertRule]:
 
 async def signature(connection: AsyncConnection, domain: str) -> tuple[int, ...]:
     """Another one when other rules are to be evaluated, or over other sources. The first number counts the rules."""
+    is_evaluated = and_(alert_rules.c.deleted_at.is_(None), alert_rules.c.enabled, _IS_SEEN)
+    # Versions of all rules, also of those that are disabled or deleted: they only grow, so that no two changes make up
+    # for each other.
     rules = select(
-        func.count(), func.coalesce(func.sum(alert_rules.c.version), 0), func.coalesce(func.max(alert_rules.c.id), 0)
-    )
-    rules = rules.where(
-        alert_rules.c.domain == domain, alert_rules.c.deleted_at.is_(None), alert_rules.c.enabled, _IS_SEEN
-    )
-    sources = select(func.count(), func.coalesce(func.max(data_sources.c.id), 0)).where(
+        func.count().filter(is_evaluated), func.coalesce(func.sum(alert_rules.c.version), 0), func.count()
+    ).where(alert_rules.c.domain == domain)
+    ids = data_sources.c.id
+    sources = select(func.count(), func.coalesce(func.max(ids), 0), func.coalesce(func.sum(ids), 0)).where(
         data_sources.c.deleted_at.is_(None)
     )
     found = (*(await connection.execute(rules)).one(), *(await connection.execute(sources)).one())

@@ -51,9 +51,15 @@ async def keep_all(connection: AsyncConnection, held: Collection[Lease], *, unti
     return {name for name, number in await connection.execute(kept) if numbers[name] == number}
 
 
-async def end(connection: AsyncConnection, lease: Lease) -> None:
-    """Others may have it at once."""
-    await connection.execute(update(leases).where(_held(lease)).values(holder=None, until=None))
+async def end(connection: AsyncConnection, lease: Lease, *, at: datetime | None = None) -> None:
+    """Others may have it at once. `at`: what `held_until` says of it from now on."""
+    await connection.execute(update(leases).where(_held(lease)).values(holder=None, until=at))
+
+
+async def held_until(connection: AsyncConnection, name: str) -> datetime | None:
+    """Until when somebody has it, or had it last; None if that is not known."""
+    until: datetime | None = await connection.scalar(select(leases.c.until).where(leases.c.name == name))
+    return until
 
 
 async def holder_of(connection: AsyncConnection, name: str, *, at: datetime) -> str | None:

@@ -98,14 +98,25 @@ class Engine:
             if isinstance(plan, AbsencePlan) and known.size:
                 plan.hear(group, int(known[-1]))
 
-    def settle(self) -> None:
-        """Once all history is loaded: when there was data last, for what was restored."""
+    def settle(self, now: int) -> None:
+        """Once all history is loaded: when there was data last, for what was restored.
+
+        Of what there is no history any more, that is now: it did not end while somebody looked.
+        """
         for plan in self.plans.values():
+            if isinstance(plan, AbsencePlan):
+                plan.settle(now)
             for labels, instance in plan.instances.items():
                 if instance.missing_since is None and instance.heard_at is None:
                     members = [each for role in plan.groups[labels].members for each in role]
                     heard = [at for each in members if each.newest and (at := each.heard_at(each.newest)) is not None]
-                    instance.heard_at = max(heard, default=None)
+                    has_history = any(each.newest for each in members)
+                    instance.heard_at = max(heard, default=None if has_history else now)
+
+    def resume(self, away_since: int, now: int) -> list[Happened]:
+        """Goes on after nobody evaluated for a while, of which nothing is known but the samples that are there."""
+        happened = [one for plan in self.plans.values() for one in plan.resume(away_since, now)]
+        return happened + self._compose(happened)
 
     def look_at_newest(self, plans: Iterable[Plan], not_before: int) -> list[Happened]:
         """Judges what is known already, for rules that are new."""
@@ -176,6 +187,8 @@ class Engine:
         query = plan.rule.spec.query
         assert isinstance(query, specs.Composite)
         about = [each for (rule_id, _), each in self.plans.items() if rule_id in query.rules.values()]
+        # One that is not evaluated any more has changed since, whatever is left.
+        about.append(plan)
         changed = [one.seen_at for each in about for one in each.instances.values()]
         return max(changed, default=plan.rule.since_ms)
 

@@ -40,11 +40,15 @@ class Wanted:
 
 @dataclass(slots=True)
 class Group:
-    """Series that are judged together: `members` of each role. `kept` is a judge's own, of what it has worked out."""
+    """Series that are judged together: `members` of each role. `kept` is a judge's own, of what it has worked out.
+
+    `ended_ms` is the newest sample of any of them when they were found, as far as its past is not loaded.
+    """
 
     labels: Labels
     members: list[list[RecentSamples]]
     is_counter: bool = False
+    ended_ms: int = 0
     kept: Any = field(default=None, repr=False)
 
 

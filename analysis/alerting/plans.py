@@ -14,7 +14,7 @@ from analysis.alerting.judging import (
 from analysis.alerting.matching import Labels, group_of, selects
 from analysis.alerting.rules import Rule, judge_of, timing_of
 from analysis.alerting.series import RecentSamples
-from analysis.alerting.states import Instance, Transition, Truth, advance, step
+from analysis.alerting.states import Instance, Transition, Truth, advance, resume, step
 from analysis.rules.expressions import ExpressionFailed
 
 
@@ -41,6 +41,7 @@ class Plan:
         self.instances: dict[Labels, Instance] = {}
         self.last: dict[Labels, Judgement] = {}
         self.error: str | None = None
+        self._resumed_ms = 0
 
     @property
     def key(self) -> tuple[int, int]:
@@ -57,7 +58,7 @@ class Plan:
         samples: RecentSamples,
         *,
         is_counter: bool,
-        last_ms: int,  # noqa: ARG002
+        last_ms: int,
     ) -> Labels | None:
         """Takes a series of the metric that is wanted, if its labels are; the labels of its group.
 
@@ -67,7 +68,7 @@ class Plan:
             return None
         group = self.group(group_of(labels, wanted.group_by))
         group.members[wanted.role].append(samples)
-        group.is_counter = is_counter
+        group.is_counter, group.ended_ms = is_counter, max(group.ended_ms, last_ms)
         return group.labels
 
     def group(self, labels: Labels) -> Group:
@@ -144,6 +145,16 @@ class Plan:
                 happened += self._kept(labels, instance, transitions, self.last[labels], -1)
         return happened
 
+    def resume(self, away_since: int, now: int) -> list[Happened]:
+        """Goes on after a time in which nobody judged anything."""
+        self._resumed_ms = now
+        happened: list[Happened] = []
+        # What is about other rules is judged when those change, and of nothing that could be missing.
+        for labels, instance in list(self.instances.items()) if self.wanted else ():
+            if transitions := resume(instance, self.timing, away_since, now):
+                happened += self._kept(labels, instance, transitions, self.last[labels], -1)
+        return happened
+
     def stale(self, until: int) -> Iterator[tuple[Labels, int]]:
         """Groups of a rule that alerts without data, and since when they have none."""
         if self.timing.no_data != "alert":
@@ -151,5 +162,8 @@ class Plan:
         for labels, group in self.groups.items():
             if labels not in self.instances:
                 newest = max((each.newest or 0 for members in group.members for each in members), default=0)
-                if newest and newest + self.timing.stale_ms <= until:
-                    yield labels, newest + self.timing.stale_ms
+                if not newest and group.ended_ms + self.timing.stale_ms > self.rule.since_ms:
+                    newest = group.ended_ms
+                due = max(newest, self._resumed_ms) + self.timing.stale_ms
+                if newest and due <= until:
+                    yield labels, due

@@ -54,6 +54,7 @@ def replay(
     ids, times, values = samples[0][order], samples[1][order], samples[2][order]
     first = int(np.searchsorted(times, start_ms))
     _load(engine, ids[:first], times[:first], values[:first])
+    engine.settle(start_ms)
     watched = {plan.key for plan in plans}
     open_ones: dict[tuple[tuple[int, int], Labels], Episode] = {}
     done = Replayed(start_ms)

@@ -107,6 +107,15 @@ def advance(one: Instance, timing: Timing, until: int) -> list[Transition]:
     return passed
 
 
+def resume(one: Instance, timing: Timing, away_since: int, now: int) -> list[Transition]:
+    """Goes on after a time in which nobody judged anything: that is no time without data, and nothing fires of it."""
+    if one.phase is Phase.PENDING and one.pending_at + timing.for_ms <= now:
+        return _end(one, Kind.DROPPED, max(one.seen_at, away_since), Reason.BROKEN_WHILE_PENDING)
+    if one.heard_at is not None:
+        one.heard_at = max(one.heard_at, now)
+    return []
+
+
 def next_due(one: Instance, timing: Timing) -> int | None:
     """When the clock alone changes something; None if never."""
     if one.phase is Phase.INACTIVE:

@@ -72,6 +72,8 @@ class Evaluator:
         self._holder = f"{parts.bus.node_id}:{secrets.token_hex(4)}"
         self._lease: Lease | None = None
         self._evaluation: Evaluation | None = None
+        # Until when somebody evaluated, or was about to.
+        self._seen_until: datetime | None = None
         self._signature: tuple[int, ...] | None = None
         self._checked_at = 0.0
         self._reload = True
@@ -113,11 +115,14 @@ class Evaluator:
         return self._signature is not None and self._signature[0] > 0
 
     async def _evaluate(self) -> float:
+        if self._evaluation is None:
+            async with self._parts.database.read() as connection:
+                self._seen_until = await leases.held_until(connection, LEASE)
         if self._lease is None and not await self._take_lease():
             return STANDBY_SECONDS
         assert self._lease is not None
         if self._evaluation is None:
-            self._evaluation = await Evaluation.begin(self._parts, self._lease, self._now)
+            self._evaluation = await Evaluation.begin(self._parts, self._lease, self._now, self._seen_until)
         await self._evaluation.turn()
         return LOOK_SECONDS
 
@@ -135,7 +140,7 @@ class Evaluator:
         lease, self._lease, self._evaluation = self._lease, None, None
         if lease is not None:
             async with self._parts.database.write() as connection:
-                await leases.end(connection, lease)
+                await leases.end(connection, lease, at=self._now())
 
 
 async def keep_evaluating(parts: Parts) -> None:

@@ -14,6 +14,7 @@ from handlers.alert_rules import loading
 from handlers.alert_rules.loading import MOST_BATCHES, Loaded, add_series
 from handlers.alert_rules.reading import milliseconds
 from handlers.alert_rules.recording import record
+from handlers.alert_transitions import Move, move_many, resolve
 from handlers.parts import Parts
 from storage import alert_rules, leases
 from storage.errors import TrimmedTail
@@ -24,6 +25,8 @@ from storage.samples.columns import Batch
 LEASE_TIME = timedelta(seconds=3)
 # Renewed this often where there is nothing else to write.
 RENEW_TIME = timedelta(seconds=1)
+# What nobody evaluated for longer than this is no evidence: neither of absence, nor that something held.
+AWAY_TIME = timedelta(seconds=10)
 # Older samples are part of windows, but nobody is alerted of them any more.
 LATE_MS = 300_000
 # Fewer samples are judged sooner than a thread is asked.
@@ -47,22 +50,38 @@ class Evaluation:
         self._renewed_at: datetime | None = None
 
     @classmethod
-    async def begin(cls, parts: Parts, lease: Lease, now: Callable[[], datetime]) -> Evaluation:
-        """Goes on where the last one ended, whoever made it."""
+    async def begin(
+        cls, parts: Parts, lease: Lease, now: Callable[[], datetime], seen_until: datetime | None
+    ) -> Evaluation:
+        """Goes on where the last one ended, whoever made it; that was until `seen_until`, if it is known."""
         async with _renewing(parts, lease, now):
             evaluation = cls(parts, lease, await loading.load(parts, milliseconds(now())), now)
-        await evaluation._catch_up()
+        away = seen_until is not None and now() - seen_until > AWAY_TIME
+        await evaluation._catch_up(milliseconds(seen_until) if away and seen_until is not None else None)
         return evaluation
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, away_since: int | None) -> None:
         """What a rule that is new finds, then what came while nobody evaluated."""
         engine, now_ms = self.loaded.engine, milliseconds(self._now())
-        happened = await asyncio.to_thread(engine.look_at_newest, engine.plans.values(), now_ms - LATE_MS)
+        happened = engine.resume(away_since, now_ms) if away_since is not None else []
+        happened += await asyncio.to_thread(engine.look_at_newest, engine.plans.values(), now_ms - LATE_MS)
         unseen, self.loaded.unseen = self.loaded.unseen, {}
         for source_id, batches in unseen.items():
             happened += await self._take(source_id, batches)
         happened += await asyncio.to_thread(engine.advance, milliseconds(self._now()))
         await self._write(happened)
+        if self.loaded.without_source:
+            await self._end_without_source()
+
+    async def _end_without_source(self) -> None:
+        """Nobody will ever hear more of what these alerts are about."""
+        now = self._now()
+        over = resolve("The data source was deleted.", at=now)
+        async with self._parts.feeds.writing() as (connection, outbox):
+            if not await leases.keep(connection, self._lease, until=now + LEASE_TIME):
+                raise LeaseLost(self._lease.name)
+            await move_many(connection, outbox, [Move(each, over) for each in self.loaded.without_source], at=now)
+        self.loaded.without_source.clear()
 
     async def turn(self) -> int:
         """Evaluates what is new and what is due; how many changes of alerts that led to.

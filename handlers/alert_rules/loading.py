@@ -39,6 +39,8 @@ class Loaded:
     stored_cursors: dict[int, int] = field(default_factory=dict)
     unseen: dict[int, list[Batch]] = field(default_factory=dict)
     alert_ids: dict[Subject, int] = field(default_factory=dict)
+    # Alerts of these rules over sources that there are no more.
+    without_source: list[int] = field(default_factory=list)
     # Series that no rule is about.
     others: set[int] = field(default_factory=set)
 
@@ -66,12 +68,16 @@ async def load_rules(
         cursors = await alert_rules.cursors(connection)
     loaded = Loaded(Engine(), stored_cursors=cursors)
     await asyncio.to_thread(add_rules, loaded.engine, rules, of_workspaces)
+    rule_ids = {rule.id for rule in rules}
     for alert in still_open:
-        _restore(loaded, alert)
+        if _key_of(alert) in loaded.engine.plans:
+            _restore(loaded, alert)
+        elif alert.rule_id in rule_ids:
+            loaded.without_source.append(alert.id)
     for source_id, head in (await parts.samples.heads(loaded.sources)).items():
         cursor = head if is_all_seen else loaded.stored_cursors.get(source_id, 0)
         await _load_source(parts.samples, loaded, source_id, (cursor, head), now_ms)
-    await asyncio.to_thread(loaded.engine.settle)
+    await asyncio.to_thread(loaded.engine.settle, now_ms)
     return loaded
 
 
@@ -84,11 +90,15 @@ def add_rules(engine: Engine, rules: Iterable[Rule], of_workspaces: Mapping[str,
 def _restore(loaded: Loaded, alert: Alert) -> None:
     """An alert that is open. One of a label set that cannot be told from its row is left to people."""
     labels = labels_of(alert.evidence)
-    plan = loaded.engine.plans.get((alert.rule_id or 0, OWN_SOURCE if alert.source_id is None else alert.source_id))
-    if plan is None or labels is None:
+    if labels is None:
         return
+    plan = loaded.engine.plans[_key_of(alert)]
     plan.restore(labels, instance_of(alert), alert.value)
     loaded.alert_ids[plan.key, labels] = alert.id
+
+
+def _key_of(alert: Alert) -> tuple[int, int]:
+    return alert.rule_id or 0, OWN_SOURCE if alert.source_id is None else alert.source_id
 
 
 def labels_of(evidence: Mapping[str, Any]) -> Labels | None:

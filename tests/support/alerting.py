@@ -114,6 +114,10 @@ class Stepped:
         self.evaluator = Evaluator(self.node.parts, self.node.now)
         self._must_free = True
 
+    def stay_away(self) -> None:
+        """As if the process had been killed, and nobody else was there until the next evaluation."""
+        self.evaluator = Evaluator(self.node.parts, self.node.now)
+
 
 async def events(node: Node, workspace: str = "lab") -> list[tuple[str, float]]:
     """What the feed of alerts was told: the kind, and seconds after START."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -56,12 +57,12 @@ class Bench:
         """Samples: series, time, value. What happened, but for what is only remembered."""
         ids, times, values = zip(*rows, strict=True)
         at_ms = np.array([round(at * 1000) for at in times], dtype=np.int64)
-        return self._said(self.engine.take(np.array(ids, dtype=np.int64), at_ms, np.array(values, dtype=np.float64)))
+        return self.said(self.engine.take(np.array(ids, dtype=np.int64), at_ms, np.array(values, dtype=np.float64)))
 
     def clock(self, at: float) -> list[tuple[str, float]]:
-        return self._said(self.engine.advance(round(at * 1000)))
+        return self.said(self.engine.advance(round(at * 1000)))
 
-    def _said(self, happened: list[Happened]) -> list[tuple[str, float]]:
+    def said(self, happened: list[Happened]) -> list[tuple[str, float]]:
         self.found += happened
         return [
             (str(one.transition.kind), one.transition.at / 1000)
@@ -198,13 +199,35 @@ def test_a_series_that_ends_alerts_where_no_data_does() -> None:
 
 
 def test_absence_is_told_by_the_clock_and_ends_with_a_sample() -> None:
-    bench = Bench(rule(Absence(metric="cpu", window_seconds=60)))
+    bench = Bench(replace(rule(Absence(metric="cpu", window_seconds=60)), source_id=SOURCE))
     assert bench.clock(61) == []
     assert bench.clock(62) == [("fired", 60)]
     cpu = bench.series("cpu", host="a")
     assert bench.take((cpu, 70, 1)) == [("resolved", 70)]
     assert bench.take((cpu, 100, NAN), (cpu, 120, 1)) == []
     assert bench.take((cpu, 200, 1)) == [("fired", 180), ("resolved", 200)]
+
+
+def test_absence_over_all_sources_is_of_those_that_have_the_metric() -> None:
+    bench = Bench(rule(Absence(metric="cpu", window_seconds=60)))
+    assert bench.clock(1000) == []
+    one = bench.series("cpu", host="a")
+    assert bench.take((one, 1000, 5)) == []
+    assert bench.clock(1062) == [("fired", 1060)]
+
+
+def test_what_nobody_looked_at_is_no_evidence() -> None:
+    """Neither is what was not heard absent, nor did what was pending hold."""
+    absent = replace(rule(Absence(metric="cpu", window_seconds=60), 2), source_id=SOURCE)
+    silent = rule(over(1000), 3, no_data="alert")
+    bench = Bench(rule(over(90), for_seconds=100), absent, silent)
+    one = bench.series("cpu", host="a")
+    assert bench.take((one, 0, 95)) == [("pending", 0)]
+    assert bench.said(bench.engine.resume(30_000, 2_000_000)) == [("dropped", 30)]
+    assert bench.clock(2001) == []
+    assert bench.take((one, 2010, 50)) == []
+    assert bench.clock(2072) == [("fired", 2070)]  # the absence
+    assert bench.clock(2912) == [("fired", 2910)]  # no data
 
 
 def test_absence_of_each_group() -> None:

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alerting import Stepped, above, events, make_lab, make_rule, open_alerts, push
+from alerting import Stepped, above, events, make_lab, make_rule, make_source, open_alerts, push, told
 from http_node import Node, play
+
+from analysis.alerting.specs import Absence, Composite, RuleSpec
 
 NAN = float("nan")
 
@@ -137,5 +139,116 @@ def test_what_is_stored_while_the_past_of_a_new_series_is_read_is_judged(
         await evaluator.at(2.1)
         await evaluator.at(2.3)
         assert await events(node) == [("alert.fired", 2)]
+
+    play(tmp_path, scenario)
+
+
+def test_what_fires_and_ended_while_nobody_looked_is_not_open_for_ever(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        await make_rule(node, above(90, resolve_missing_after_seconds=600))
+        evaluator = Stepped(node)
+        await push(node, source, (0, 95), host="a")
+        await evaluator.at(1)
+        evaluator.stay_away()
+        for at in range(3600, 3600 + 900 + 600 + 120, 60):
+            await evaluator.at(at)
+        # A quarter of an hour without data, and the time that the rule waits, from when somebody looked again.
+        assert await events(node) == [("alert.fired", 0), ("alert.resolved", 3600 + 900 + 600)]
+
+    play(tmp_path, scenario)
+
+
+def test_a_server_that_was_away_cries_no_wolf(tmp_path: Path) -> None:
+    """Whoever pushes gets no answer meanwhile: nothing is absent for that, and nothing held all that time."""
+
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        await make_rule(node, above(90, for_seconds=300))
+        absent = RuleSpec(query=Absence(metric="cpu", window_seconds=180))
+        await make_rule(node, absent, source_id=source.id, name="Absent")
+        evaluator = Stepped(node)
+        await push(node, source, (0, 95), (20, 95), host="a")
+        await evaluator.at(21)
+        evaluator.stay_away()
+        await evaluator.at(600)
+        await push(node, source, (610, 50), host="a")
+        await evaluator.at(611)
+        assert [kind for kind, _ in await events(node)] == ["alert.pending", "alert.resolved"]
+        await evaluator.at(800)
+        assert (await events(node))[2:] == [("alert.fired", 790)]
+
+    play(tmp_path, scenario)
+
+
+def test_a_series_that_ended_long_before_the_restart_is_without_data_yet(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        await make_rule(node, above(90, no_data="alert"))
+        evaluator = Stepped(node)
+        await push(node, source, (0, 5), host="a")
+        await evaluator.at(1)
+        evaluator.stay_away()
+        await evaluator.at(3600)
+        assert await events(node) == []
+        await evaluator.at(3600 + 903)
+        assert await events(node) == [("alert.fired", 3600 + 900)]
+
+    play(tmp_path, scenario)
+
+
+def test_alerts_of_a_source_that_is_deleted_are_over(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        source, other = await make_lab(node), await make_source(node, "other")
+        await make_rule(node, above(90))
+        evaluator = Stepped(node)
+        await push(node, source, (0, 95), host="a")
+        await push(node, other, (0, 95), host="a")
+        await evaluator.at(1)
+        assert (await node.client("ada").delete(f"/data-sources/{source.id}")).status_code == 204
+        await evaluator.at(30)
+        (still,) = await open_alerts(node)
+        assert still.source_id == other.id
+        (over,) = [alert for kind, _, alert in await told(node) if kind == "alert.resolved"]
+        assert over["resolved_reason"] == "The data source was deleted."
+
+    play(tmp_path, scenario)
+
+
+def test_changes_that_make_up_for_each_other_are_changes(tmp_path: Path) -> None:
+    """As many rules as before, of as many versions: but others."""
+
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        first = await make_rule(node, above(90))
+        second = await make_rule(node, above(80), enabled=False)
+        await make_rule(node, above(1000))
+        ada, evaluator = node.client("ada"), Stepped(node)
+        await ada.patch(f"/performance/alert-rules/{first.id}", json={"runbook": None})
+        await push(node, source, (0, 5), host="a")
+        await evaluator.at(1)
+        await ada.patch(f"/performance/alert-rules/{first.id}", json={"enabled": False})
+        await ada.patch(f"/performance/alert-rules/{second.id}", json={"enabled": True})
+        await evaluator.at(3)
+        await push(node, source, (5, 85), host="a")
+        await evaluator.at(5.1)
+        assert await events(node) == [("alert.fired", 5)]
+
+    play(tmp_path, scenario)
+
+
+def test_a_rule_over_rules_is_over_when_they_are_disabled(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        busy = await make_rule(node, above(90))
+        query = Composite(rules={"busy": busy.id}, condition="busy.firing")
+        await make_rule(node, RuleSpec(query=query), name="Both")
+        evaluator = Stepped(node)
+        await push(node, source, (50, 95), host="a")
+        await evaluator.at(51)
+        assert len(await open_alerts(node)) == 2
+        await node.client("ada").patch(f"/performance/alert-rules/{busy.id}", json={"enabled": False})
+        await evaluator.at(60)
+        assert await open_alerts(node) == []
 
     play(tmp_path, scenario)
