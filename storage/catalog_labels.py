@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.catalog_tables import catalog_dataset_terms, catalog_labels, catalog_terms, data_source_tags
 from storage.errors import AlreadyExists
+from storage.governance_tables import data_sources
 from storage.upsert import insert
 
 OWNER, TAG = "owner", "tag"
@@ -96,6 +97,21 @@ async def set_terms(
 async def source_tags(connection: AsyncConnection, source_id: int) -> list[str]:
     query = select(data_source_tags.c.tag).where(data_source_tags.c.source_id == source_id)
     return list(await connection.scalars(query.order_by(data_source_tags.c.tag)))
+
+
+async def sources_with_tag(connection: AsyncConnection, workspace_id: str, tag: str, *, limit: int) -> list[int]:
+    """The workspace's sources that have the tag and are not deleted, the oldest first."""
+    joined = data_source_tags.join(data_sources, data_sources.c.id == data_source_tags.c.source_id)
+    query = (
+        select(data_sources.c.id)
+        .select_from(joined)
+        .where(
+            data_source_tags.c.tag == tag,
+            data_sources.c.workspace_id == workspace_id,
+            data_sources.c.deleted_at.is_(None),
+        )
+    )
+    return list(await connection.scalars(query.order_by(data_sources.c.id).limit(limit)))
 
 
 async def set_source_tags(connection: AsyncConnection, source_id: int, tags: Collection[str]) -> None:

@@ -10,7 +10,8 @@ import storage.governance_tables
 import storage.integration_tables
 import storage.metric_tables
 import storage.run_tables
-import storage.scan_tables  # noqa: F401 - the tables of all are in the metadata
+import storage.scan_tables
+import storage.security_tables  # noqa: F401 - the tables of all are in the metadata
 from storage.tables import metadata
 
 context.configure(
