@@ -1,0 +1,59 @@
+"""A session of an audit with a PostgreSQL server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from connectors.postgresql_session import open_session as connect
+from connectors.postgresql_session import telling
+from connectors.security.check import Row, Server
+from connectors.settings import SourceSettings
+
+# Roles that only a provider's servers have.
+_PROVIDERS = {"rds_superuser": "rds", "cloudsqlsuperuser": "cloudsql", "azure_pg_admin": "azure"}
+_SERVER = """
+SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
+       current_database() AS database, current_user AS login,
+       (SELECT min(rolname) FROM pg_catalog.pg_roles
+         WHERE rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin')) AS provider_role
+"""
+
+
+class PostgresSession:
+    """Statements one by one, each with the time limit that the connection was opened with."""
+
+    def __init__(self, connection: Any, settings: SourceSettings, server: Server) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._server = server
+
+    @property
+    def server(self) -> Server:
+        return self._server
+
+    async def rows(self, statement: str) -> list[Row]:
+        with telling(self._settings):
+            return list(await self._connection.fetch(statement))
+
+
+@contextlib.asynccontextmanager
+async def open_session(settings: SourceSettings) -> AsyncIterator[PostgresSession]:
+    """Read-only until the block ends; only the server's own functions and operators are found in it."""
+    # Statements of an audit must not meet functions that somebody put before the server's own.
+    connection = await connect(settings, {"search_path": "pg_catalog"})
+    try:
+        with telling(settings):
+            facts = await connection.fetchrow(_SERVER)
+        server = Server(
+            product="postgresql",
+            version_text=facts["version"],
+            version_num=facts["number"],
+            flavour=_PROVIDERS.get(facts["provider_role"]),
+            database=facts["database"],
+            user=facts["login"],
+        )
+        yield PostgresSession(connection, settings, server)
+    finally:
+        connection.terminate()
