@@ -40,10 +40,12 @@ def setting_check(
     *,
     advice: str | None = None,
     is_at_restart: bool = False,
+    has_sql: bool = True,
     applies: Applies = lambda _: None,
     references: References,
 ) -> Check:
-    """Fails when `is_bad` of the setting's value, in the setting's own unit; `wanted` is what to set instead."""
+    """Fails when `is_bad` of the setting's value, in the setting's own unit; `wanted` is what to set instead, by SQL
+    where that can be done."""
     return Check(
         id=check_id,
         title=title,
@@ -51,8 +53,8 @@ def setting_check(
         category=category,
         rationale=rationale,
         statement=ALL_SETTINGS,
-        judge=of_setting(name, is_bad),
-        remediation=set_to(name, wanted, advice, is_at_restart=is_at_restart),
+        judge=_of_setting(name, is_bad),
+        remediation=_set_to(name, wanted, advice, is_at_restart=is_at_restart) if has_sql else remedy(advice or ""),
         probe=sees_setting(name),
         blind=BLIND.format(name=name),
         applies=applies,
@@ -60,7 +62,7 @@ def setting_check(
     )
 
 
-def of_setting(name: str, is_bad: Callable[[str], bool]) -> Judge:
+def _of_setting(name: str, is_bad: Callable[[str], bool]) -> Judge:
     """The judge of one setting among all."""
 
     def judge(rows: Sequence[Row]) -> list[Violation]:
@@ -73,7 +75,7 @@ def of_setting(name: str, is_bad: Callable[[str], bool]) -> Judge:
     return judge
 
 
-def set_to(name: str, wanted: str, advice: str | None = None, *, is_at_restart: bool = False) -> Remedy:
+def _set_to(name: str, wanted: str, advice: str | None = None, *, is_at_restart: bool = False) -> Remedy:
     """Where a provider manages the server, the same is set in its console."""
     then = "-- then restart the server" if is_at_restart else "SELECT pg_reload_conf();"
     text = advice or f"Set {name} to {wanted}."

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from connectors.security.postgresql import host_rules, logs, passwords, roles, transport
+from connectors.security.postgresql import (
+    configuration,
+    federation,
+    host_rules,
+    integrity,
+    logs,
+    passwords,
+    privileges,
+    roles,
+    row_security,
+    surface,
+    transport,
+)
 from connectors.security.postgresql.grants import grant_script
 from connectors.security.postgresql.session import open_session
 
@@ -14,4 +26,10 @@ CATALOGUE = (
     *host_rules.CHECKS,
     *transport.CHECKS,
     *logs.CHECKS,
+    *privileges.CHECKS,
+    *row_security.CHECKS,
+    *surface.CHECKS,
+    *federation.CHECKS,
+    *integrity.CHECKS,
+    *configuration.CHECKS,
 )
