@@ -1,0 +1,1 @@
+"""Threat detection over streams of security events: pure, in event time, with state that can be stored."""
