@@ -64,9 +64,17 @@ class Dialect(SQLiteDialect_aiosqlite):
 
     def do_terminate(self, dbapi_connection: Any) -> None:
         if in_greenlet():
-            await_(undisturbed(dbapi_connection._terminate_graceful_close()))
+            await_(undisturbed(_close(dbapi_connection)))
         else:
             dbapi_connection.terminate()
+
+
+async def _close(dbapi_connection: Any) -> None:
+    # SQLite closes a connection only with its last statement. One that a cancelled task left in the middle of its rows
+    # may live for as long as somebody remembers the cancellation, and would keep the write lock.
+    with contextlib.suppress(sqlite3.Error, ValueError):
+        await dbapi_connection.driver_connection.rollback()
+    await dbapi_connection._terminate_graceful_close()
 
 
 _NAME = "studio"

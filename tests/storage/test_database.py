@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from storage import members, users
+from storage import leases, members, users
 from storage.database import Database
 from storage.errors import BrokenReference, StorageError, Unavailable
 from tests.storage.opened import NOW, with_database
@@ -114,6 +114,30 @@ def test_a_cancelled_write_is_undone_and_the_next_goes_on(database_url: str) -> 
         assert await names(database) == [f"after {turns:03}" for turns in (1, 2, 5, 10, 30, 60, 120)]
 
     with_database(database_url, body)
+
+
+def test_a_write_that_is_cancelled_at_any_moment_keeps_no_lock(sqlite_url: str) -> None:
+    """Also in the middle of the rows that it returns: whoever remembers the cancellation has them, and had the lock."""
+
+    async def scenario(database: Database) -> None:
+        remembered: list[object] = []
+        async with database.write() as connection:
+            lease = await leases.take(connection, "work", "me", at=NOW, until=NOW)
+        assert lease is not None
+
+        async def write() -> None:
+            async with database.write() as connection:
+                await leases.keep(connection, lease, until=NOW)
+
+        for turns in range(60):
+            task = asyncio.create_task(write())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            remembered += await asyncio.gather(task, return_exceptions=True)
+            await write()
+
+    with_database(sqlite_url, scenario)
 
 
 def test_more_readers_than_connections(database_url: str) -> None:
