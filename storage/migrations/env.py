@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import storage.advisory_tables
 import storage.alert_tables
 import storage.analytics_tables
 import storage.backup_tables

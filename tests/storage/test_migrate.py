@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+import storage.advisory_tables
 import storage.alert_tables
 import storage.analytics_tables
 import storage.backup_tables
