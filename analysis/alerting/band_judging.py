@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -18,7 +19,8 @@ HOUR_MS = 3_600_000
 
 class OfBand:
     """An anomaly. The band of an hour is learned from what came before the hour, and goes on with the samples of it: so
-    it is the same whenever it is worked out."""
+    it is the same whenever it is worked out. Each group has hours of its own: learning takes 20 ms, and those of a
+    thousand groups are not to come at once."""
 
     def __init__(self, spec: specs.Anomaly) -> None:
         if spec.leave > spec.enter:
@@ -34,7 +36,7 @@ class OfBand:
         samples = group.members[0][0]
         if samples.latest(at, self._stale_ms) is None:
             return UNKNOWN
-        hour = at - at % HOUR_MS
+        hour = at - (at - crc32(repr(group.labels).encode())) % HOUR_MS
         if group.kept is None or group.kept.hour != hour or group.kept.until > at:
             group.kept = self._begun(group, hour)
         kept: _HourOfBand = group.kept
@@ -65,7 +67,7 @@ class _HourOfBand:
         said = self._model.judge(at, value, was_anomalous=is_firing)
         self._model.update(at, value)
         limit = said.upper if value >= said.expected else said.lower
-        return Judgement(Truth(int(said.is_anomalous)), value, limit)
+        return Judgement(Truth(int(said.is_anomalous)), value, limit, said.expected)
 
     def _since(self, samples: RecentSamples, at: int) -> tuple[Any, Any]:
         if not self._is_counter:

@@ -34,17 +34,19 @@ class OfBurnRate:
             return UNKNOWN
         worst, threshold = 0.0, self._windows[0][2]
         for long, short, factor in self._windows:
-            pace = min(self._pace(group, at, long), self._pace(group, at, short))
+            least = self._spec.min_events
+            least_long = 1 / min(1.0, factor * (1 - self._spec.objective)) if least is None else least
+            pace = min(self._pace(group, at, long, least_long), self._pace(group, at, short, least or 0.0))
             if pace >= factor:
                 return Judgement(Truth.TRUE, pace, factor)
             if pace > worst:
                 worst, threshold = pace, factor
         return Judgement(Truth.FALSE, worst, threshold)
 
-    def _pace(self, group: Group, at: int, window_ms: int) -> float:
-        """How many times faster than it may the budget is used up; 0 of too few events."""
+    def _pace(self, group: Group, at: int, window_ms: int, least: float) -> float:
+        """How many times faster than it may the budget is used up; 0 of fewer events than that."""
         bad, total = (self._risen(group.members[role], at, window_ms) for role in (0, 1))
-        if total <= 0 or total < self._spec.min_events:
+        if total <= 0 or total < least:
             return 0.0
         return min(bad / total, 1.0) / (1 - self._spec.objective)
 

@@ -38,6 +38,9 @@ class Followed:
     judged_to: int = -(2**62)
 
 
+# Windows of more than this have so many samples that judging one takes a millisecond and more.
+_LONG_MS = 3_600_000
+
 # The moments at which groups are to be judged.
 Work = dict[tuple[tuple[int, int], Labels], tuple[Plan, set[int]]]
 
@@ -51,6 +54,8 @@ class Engine:
         self._selection = Selection()
         self.series: dict[int, Followed] = {}
         self._plain = PlainComparisons()
+        # Whether a few samples may take long.
+        self.is_slow = False
 
     # What there is
 
@@ -60,6 +65,7 @@ class Engine:
         if isinstance(rule.spec.query, specs.Composite):
             self._composites.append(plan)
         self._selection.add(plan)
+        self.is_slow = self.is_slow or any(wanted.horizon_ms > _LONG_MS for wanted in plan.wanted)
         return plan
 
     def metrics_of(self, source_id: int) -> set[str]:

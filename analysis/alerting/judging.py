@@ -17,11 +17,12 @@ from analysis.alerting.states import Truth
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`value` is what was compared with `threshold`; None where it is not known."""
+    """`value` is what was compared with `threshold`; None where it is not known. `expected`: of a band."""
 
     truth: Truth
     value: float | None = None
     threshold: float | None = None
+    expected: float | None = None
 
 
 UNKNOWN = Judgement(Truth.UNKNOWN)

@@ -157,14 +157,15 @@ class BurnRate(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="burn_rate"
 ):
     """The budget of an objective is used up too fast: `bad` of `total` are counters, `objective` the share that is to
-    be good. With fewer than `min_events` in a window it says nothing."""
+    be good. With fewer than `min_events` in one of two windows they say nothing; unless it is given, the long one has
+    to have as many as it takes that a single bad one is below `factor`."""
 
     bad: Counter
     total: Counter
     objective: Annotated[float, Meta(gt=0, lt=1, examples=[0.999])]
     group_by: Annotated[tuple[LabelName, ...], Meta(max_length=20)] = ()
     windows: Annotated[tuple[BurnWindow, ...], Meta(min_length=1, max_length=8)] = PAGE_WINDOWS
-    min_events: Annotated[float, Meta(ge=0, le=1e12)] = 10.0
+    min_events: Annotated[float, Meta(ge=0, le=1e12)] | None = None
     stale_after_seconds: Staleness = STALE_SECONDS
 
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from analysis.alerting import specs
+from analysis.alerting.judging import Judgement
 from analysis.alerting.specs import Compared, Matcher, Query, RuleSpec, Selector, SpecError
 
 _PLACE = re.compile(r"\$\{([^{}]*)\}")
-_KNOWN = ("value", "threshold", "name", "severity")
+_KNOWN = ("value", "threshold", "expected", "name", "severity")
 _LONGEST_SUMMARY = 500
 
 
@@ -19,16 +20,16 @@ def check_summary(template: str) -> None:
     for place in _PLACE.findall(template):
         if place not in _KNOWN and not place.startswith("labels."):
             raise SpecError(
-                f"`summary` has ${{{place}}}; known are ${{value}}, ${{threshold}}, ${{name}}, ${{labels.…}}"
+                f"`summary` has ${{{place}}}; known are ${{value}}, ${{threshold}}, ${{expected}}, ${{name}}, "
+                "${{severity}}, ${{labels.…}}"
             )
 
 
-def summary_of(
-    spec: RuleSpec, name: str, severity: str, labels: Mapping[str, str], value: float | None, threshold: float | None
-) -> str:
+def summary_of(spec: RuleSpec, name: str, severity: str, labels: Mapping[str, str], judgement: Judgement) -> str:
     """One line. What is not known is "?"."""
     template = spec.summary or _default(spec.query, labels)
-    known = {"value": number(value), "threshold": number(threshold), "name": name, "severity": severity}
+    known = {each: number(getattr(judgement, each)) for each in ("value", "threshold", "expected")}
+    known |= {"name": name, "severity": severity}
 
     def put(match: re.Match[str]) -> str:
         place = match[1]
@@ -49,7 +50,8 @@ def _default(query: Query, labels: Mapping[str, str]) -> str:
         case specs.Absence():
             return f"${{name}}: no sample of {query.metric} for {query.window_seconds:g} s{place}"
         case specs.Anomaly():
-            return f"${{name}}: {query.metric} is ${{value}}, unusually far from ${{threshold}}{place}"
+            band = "where ${expected} is expected and the band ends at ${threshold}"
+            return f"${{name}}: {query.metric} is ${{value}}, {band}{place}"
         case specs.BurnRate():
             return f"${{name}}: the error budget burns at ${{value}} times its pace{place}"
         case specs.Composite():

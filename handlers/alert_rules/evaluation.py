@@ -56,8 +56,8 @@ class Evaluation:
         """Goes on where the last one ended, whoever made it; that was until `seen_until`, if it is known."""
         async with _renewing(parts, lease, now):
             evaluation = cls(parts, lease, await loading.load(parts, milliseconds(now())), now)
-        away = seen_until is not None and now() - seen_until > AWAY_TIME
-        await evaluation._catch_up(milliseconds(seen_until) if away and seen_until is not None else None)
+            away = seen_until is not None and now() - seen_until > AWAY_TIME
+            await evaluation._catch_up(milliseconds(seen_until) if away and seen_until is not None else None)
         return evaluation
 
     async def _catch_up(self, away_since: int | None) -> None:
@@ -89,10 +89,11 @@ class Evaluation:
         Raises LeaseLost, RulesChanged, StorageError: it must not be used any more then.
         """
         happened: list[Happened] = []
-        for source_id, head in (await self._parts.samples.heads(self.loaded.sources)).items():
-            while self.loaded.cursors.get(source_id, 0) < head:
-                happened += await self._follow(source_id, head)
-        happened += self.loaded.engine.advance(milliseconds(self._now()))
+        async with _renewing(self._parts, self._lease, self._now):
+            for source_id, head in (await self._parts.samples.heads(self.loaded.sources)).items():
+                while self.loaded.cursors.get(source_id, 0) < head:
+                    happened += await self._follow(source_id, head)
+            happened += self.loaded.engine.advance(milliseconds(self._now()))
         if happened or self._is_due():
             await self._write(happened)
         return len(happened)
@@ -126,7 +127,7 @@ class Evaluation:
             self.loaded.others.update(each for each in np.unique(ids).tolist() if each not in self.loaded.engine.series)
         self.loaded.cursors[source_id] = batches[-1].seq
         take = self.loaded.engine.take
-        if ids.size <= _FEW:
+        if ids.size <= _FEW and not self.loaded.engine.is_slow:
             return take(ids, at_ms, value, not_before=now_ms - LATE_MS)
         return await asyncio.to_thread(take, ids, at_ms, value, not_before=now_ms - LATE_MS)
 

@@ -32,7 +32,7 @@ def evidence_of(plan: Plan, labels: Labels, judgement: Judgement, at: int) -> di
         "value": judgement.value,
         "threshold": judgement.threshold,
         "measured": _measured(plan, labels, at),
-    }
+    } | ({} if judgement.expected is None else {"expected": judgement.expected})
 
 
 def finding_of(plan: Plan, labels: Labels, judgement: Judgement, at: int, alert_id: int) -> Finding:
@@ -43,7 +43,7 @@ def finding_of(plan: Plan, labels: Labels, judgement: Judgement, at: int, alert_
 
 def summary_for(plan: Plan, labels: Labels, judgement: Judgement) -> str:
     rule = plan.rule
-    return summary_of(rule.spec, rule.name, rule.severity, dict(labels), judgement.value, judgement.threshold)
+    return summary_of(rule.spec, rule.name, rule.severity, dict(labels), judgement)
 
 
 def _measured(plan: Plan, labels: Labels, at: int) -> list[dict[str, Any]]:

@@ -168,7 +168,7 @@ def _episode(rule: Rule, one: Episode) -> WouldHaveFired:
     return WouldHaveFired(
         data_source_id=one.source_id,
         labels=labels,
-        summary=summary_of(rule.spec, rule.name, rule.severity, labels, judgement.value, judgement.threshold),
+        summary=summary_of(rule.spec, rule.name, rule.severity, labels, judgement),
         value=judgement.value,
         threshold=judgement.threshold,
         pending_at=instant(one.pending_at),

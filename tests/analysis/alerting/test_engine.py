@@ -31,6 +31,7 @@ from analysis.alerting.specs import (
     Threshold,
 )
 from analysis.alerting.states import Instance, Phase
+from analysis.alerting.wording import summary_of
 
 NAN = float("nan")
 SOURCE = 7
@@ -280,6 +281,30 @@ def test_a_budget_that_burns_in_both_windows() -> None:
     assert 600 < found[1][1] <= 660
 
 
+def test_one_error_is_no_fire() -> None:
+    """Of an objective of 99.9 % a single bad one of ten is a hundred times the pace, and of nothing."""
+    query = BurnRate(bad=Counter(metric="errors"), total=Counter(metric="requests"), objective=0.999)
+    bench = Bench(rule(query))
+    errors, requests = bench.series("errors", is_counter=True), bench.series("requests", is_counter=True)
+    for minute in range(30):
+        assert bench.take((errors, minute * 60, minute > 20), (requests, minute * 60, minute)) == []
+    bench.take((errors, 1800, 1), (requests, 1800, 60))
+    assert bench.take((errors, 1860, 40), (requests, 1860, 160)) == [("fired", 1860)]
+
+
+def test_groups_learn_their_bands_at_times_of_their_own() -> None:
+    """Else a thousand of them stop everything for half a minute at each full hour."""
+    bench = Bench(rule(Anomaly(metric="cpu", history_seconds=3600)))
+    hosts = [bench.series("cpu", host=f"h{number}") for number in range(20)]
+    learned: dict[int, set[int]] = {}
+    for at in range(0, 7200, 120):
+        bench.take(*[(host, at, 50.0 + host) for host in hosts])
+        for host, group in zip(hosts, next(iter(bench.engine.plans.values())).groups.values(), strict=True):
+            learned.setdefault(host, set()).add(group.kept.hour % 3_600_000)
+    assert {len(each) for each in learned.values()} == {1}
+    assert len(set.union(*learned.values())) == len(hosts)
+
+
 def test_an_anomaly_is_outside_of_what_its_past_makes_likely() -> None:
     rng = random.Random(5)
     bench = Bench(rule(Anomaly(metric="cpu", history_seconds=3600)))
@@ -287,6 +312,10 @@ def test_an_anomaly_is_outside_of_what_its_past_makes_likely() -> None:
     calm = [(cpu, at, rng.gauss(50, 2)) for at in range(0, 9000, 10)]
     assert bench.take(*[(each, float(at), value) for each, at, value in calm]) == []
     assert bench.take((cpu, 9000.0, 90)) == [("fired", 9000)]
+    judgement = bench.found[-1].judgement
+    assert judgement.expected == pytest.approx(50, abs=3)
+    said = summary_of(bench.found[-1].plan.rule.spec, "Odd", "low", {}, judgement)
+    assert said.startswith(f"Odd: cpu is 90, where {judgement.expected:.6g} is expected and the band ends at ")
     assert bench.take((cpu, 9010.0, 50)) == [("resolved", 9010)]
 
 

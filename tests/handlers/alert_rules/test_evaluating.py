@@ -1,13 +1,19 @@
 """Rules over stored samples become alerts: at the times of the samples, once each, whoever evaluates."""
 
+import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alerting import Stepped, above, events, make_lab, make_rule, make_source, open_alerts, push, told
 from http_node import Node, play
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analysis.alerting.engine import Engine
 from analysis.alerting.specs import Absence, Composite, RuleSpec
+from handlers.alert_rules import evaluation
+from storage import leases
 
 NAN = float("nan")
 
@@ -212,6 +218,35 @@ def test_alerts_of_a_source_that_is_deleted_are_over(tmp_path: Path) -> None:
         (over,) = [alert for kind, _, alert in await told(node) if kind == "alert.resolved"]
         assert over["resolved_reason"] == "The data source was deleted."
 
+    play(tmp_path, scenario)
+
+
+def test_a_long_evaluation_keeps_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else two nodes take it from each other for ever, and neither ever writes what it found."""
+
+    async def scenario(node: Node) -> None:
+        source = await make_lab(node)
+        await make_rule(node, above(90, function="avg", window_seconds=7200))
+        evaluator = Stepped(node)
+        await push(node, source, (0, 5), host="a")
+        await evaluator.at(1)
+        kept, take, keep_lease = threading.Event(), Engine.take, leases.keep
+
+        def slow(self: Engine, *samples: Any, **how: Any) -> Any:
+            assert kept.wait(10), "nobody kept the lease meanwhile"
+            return take(self, *samples, **how)
+
+        async def keep(connection: AsyncConnection, lease: leases.Lease, *, until: datetime) -> bool:
+            kept.set()
+            return await keep_lease(connection, lease, until=until)
+
+        monkeypatch.setattr(Engine, "take", slow)
+        monkeypatch.setattr(leases, "keep", keep)
+        await push(node, source, (2, 500), host="a")
+        await evaluator.at(2)
+        assert await events(node) == [("alert.fired", 2)]
+
+    monkeypatch.setattr(evaluation, "RENEW_TIME", timedelta(seconds=0.01))
     play(tmp_path, scenario)
 
 
