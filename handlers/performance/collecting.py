@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from connectors.datasets import Kind
 from handlers.attention import attention
-from handlers.performance.collection_settings import TOP_STATEMENTS, opened, settings_of
-from handlers.performance.scraping import Scraper
+from handlers.performance.collected_source import visits_of
+from handlers.performance.exporter_visits import ExporterVisits
+from handlers.performance.pacing import Pace
 from handlers.performance.sharing import Share
-from handlers.performance.statement_keeping import StatementKeeper
 from handlers.performance.visit_notes import VisitNotes
 from handlers.performance.visiting import SourceVisits
 from handlers.registry import NotFound
@@ -28,7 +28,6 @@ from storage import leases, metric_collections
 from storage.errors import StorageError
 from storage.leases import Lease
 from storage.metric_collections import Collected, Visits
-from storage.sealing import WrongKey
 
 if TYPE_CHECKING:
     from handlers.parts import Parts
@@ -44,8 +43,6 @@ IDLE_LOOK_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 # More would hold each other up: readers share the event loop.
 VISITS_AT_ONCE = 8
-# Which kinds tell something of themselves.
-READ_KINDS = frozenset({Kind.POSTGRESQL, Kind.MYSQL, Kind.SQLITE, Kind.DUCKDB, Kind.FILES})
 
 
 def lease_name(source_id: int) -> str:
@@ -84,6 +81,8 @@ class Collecting:
         self._holder = holder or parts.bus.node_id
         self._held: dict[int, _Held] = {}
         self._turns = asyncio.Semaphore(VISITS_AT_ONCE)
+        # Exporters are waited for by themselves, so that hanging ones hold up no source.
+        self._exporter_turns = asyncio.Semaphore(VISITS_AT_ONCE)
         self._notes = VisitNotes(parts.database)
         self._share = Share()
 
@@ -186,58 +185,55 @@ class Collecting:
     # One source
 
     async def _collect(self, held: _Held, before: Visits | None) -> None:
-        """Visits the source until it is another node's, or not to be collected from any more."""
+        """Visits the source and its exporter until it is another node's, or not to be collected from any more."""
         source_id = held.collected.source_id
         try:
             visits = self._visits(held.collected, before)
-            while True:
-                await asyncio.sleep(max(0.0, visits.pace.next_at - self._now().timestamp()))
-                if not self._is_ours(held):
-                    # The database was away for as long as the lease lasts. Without it nothing could be stored, either.
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                async with self._turns:
-                    await self._turn(held, visits)
-        except NotFound:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._go_on(held, visits.pace, functools.partial(self._turn, held, visits)))
+                if (exporter := visits.exporter) is not None and visits.is_read:
+                    turn = functools.partial(self._exporter_turn, held, visits, exporter)
+                    group.create_task(self._go_on(held, exporter.pace, turn))
+        except* NotFound:
             logger.info("the source %d is gone", source_id)
-        except Exception:
+        except* Exception:
             logger.exception("collecting from the source %d has ended; it is taken up again", source_id)
             # Not at once: what is wrong is wrong again.
             await asyncio.sleep(LOOK_SECONDS)
             self._held.pop(source_id, None)
 
+    async def _go_on(self, held: _Held, pace: Pace, turn: Callable[[], Awaitable[None]]) -> None:
+        """A turn whenever the pace says so, while the source is ours."""
+        while True:
+            await asyncio.sleep(max(0.0, pace.next_at - self._seconds()))
+            if not self._is_ours(held):
+                # The database was away for as long as the lease lasts. Without it nothing could be stored, either.
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            try:
+                await turn()
+            except StorageError as error:
+                logger.warning("figures of the source %d could not be stored: %s", held.collected.source_id, error)
+                pace.left_alone(self._seconds())
+
     async def _turn(self, held: _Held, visits: SourceVisits) -> None:
         before = visits.pace.state
-        try:
+        async with self._turns if visits.is_read else self._exporter_turns:
             await visits.turn(lambda: self._is_ours(held))
-        except StorageError as error:
-            logger.warning("figures of the source %d could not be stored: %s", held.collected.source_id, error)
-            visits.pace.left_alone(self._now().timestamp())
-            return
         self._notes.add(visits.visits)
         if visits.pace.state is not before:
             await self._notes.write()
             self._parts.changes.tell(TOPIC, held.collected.workspace_id)
 
+    async def _exporter_turn(self, held: _Held, visits: SourceVisits, exporter: ExporterVisits) -> None:
+        async with self._exporter_turns:
+            await exporter.turn(await visits.source(), lambda: self._is_ours(held))
+
     def _visits(self, collected: Collected, before: Visits | None) -> SourceVisits:
-        parts, settings = self._parts, settings_of(collected.collection)
-        is_read = collected.kind in READ_KINDS
-        top = TOP_STATEMENTS[settings.preset]
-        has_statements = settings.statements and collected.kind in (Kind.POSTGRESQL, Kind.MYSQL)
-        try:
-            exporter = opened(parts.sources.sealer, collected.collection)
-        except WrongKey:
-            logger.warning("the exporter of the source %d cannot be asked: its key is another", collected.source_id)
-            exporter = None
-        return SourceVisits(
-            parts,
-            collected,
-            before,
-            is_read=is_read,
-            statements=StatementKeeper(parts.database, collected.source_id, top) if has_statements else None,
-            scraper=Scraper(parts.outgoing.http, exporter) if exporter is not None else None,
-            now=lambda: self._now().timestamp(),
-        )
+        return visits_of(self._parts, collected, before, self._seconds)
+
+    def _seconds(self) -> float:
+        return self._now().timestamp()
 
     def _is_ours(self, held: _Held) -> bool:
         """Whether nobody else can have taken the source yet."""

@@ -12,7 +12,8 @@ from connectors.performance.figures import Unsupported
 from handlers.audit_trail import record
 from handlers.outgoing import NotAllowed
 from handlers.paging import decode_cursor, page_of
-from handlers.performance.collecting import READ_KINDS, TOPIC
+from handlers.performance.collected_source import READ_KINDS
+from handlers.performance.collecting import TOPIC
 from handlers.performance.collection_settings import (
     CollectionSettings,
     ExporterCredentials,

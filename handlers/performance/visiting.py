@@ -29,7 +29,7 @@ from storage.sealing import WrongKey
 
 if TYPE_CHECKING:
     from handlers.parts import Parts
-    from handlers.performance.scraping import Scraper
+    from handlers.performance.exporter_visits import ExporterVisits
     from handlers.performance.statement_keeping import StatementKeeper
     from storage.data_sources import DataSource
 
@@ -44,7 +44,8 @@ FAILURES = "collector.visit.failures"
 class SourceVisits:
     """The visits of one node to one source. `turn` does what is due; `pace.next_at` says when that is.
 
-    `is_read` says that the source tells something of itself; `scraper` asks an exporter beside it.
+    `is_read` says that the source tells something of itself. One that does not is what its `exporter` tells; beside one
+    that does the exporter has turns of its own, and only what is wrong with it is noted here.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class SourceVisits:
         *,
         is_read: bool = True,
         statements: StatementKeeper | None = None,
-        scraper: Scraper | None = None,
+        exporter: ExporterVisits | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         settings = settings_of(collected.collection)
@@ -64,12 +65,13 @@ class SourceVisits:
         self._source_id = collected.source_id
         self._intervals = settings.intervals
         self._parts = parts
-        self._is_read = is_read
+        self.is_read = is_read
         self._statements = statements
-        self._scraper = scraper
+        self.exporter = exporter
         self._now = now
         self._columns = Columns()
         self._standings: dict[Level, Standing] = {}
+        self._recalled = False
         self._unsupported: dict[str, list[Unsupported]] = {}
         self._source: DataSource | None = None
 
@@ -80,39 +82,44 @@ class SourceVisits:
         and NotFound once the source is deleted.
         """
         at = self._now()
-        if self._source is None:
-            self._source = await self._read_source()
-            self._standings = await recall(self._parts.samples, self.visits)
-        source = self._source
+        source = await self.source()
+        if not self._recalled:
+            self._standings, self._recalled = await recall(self._parts.samples, self.visits), True
         if self.pace.is_left_alone(at):
             await self._store(source, self._own(at), may_store)
+            if self.exporter is not None and not self.is_read:
+                await self.exporter.tell_away(source, at, may_store)
             self.pace.left_alone(at)
             return
         levels, began = self.pace.due(at), time.perf_counter()
         try:
             async with asyncio.timeout(VISIT_SECONDS):
                 followed, samples = await self._ask(source, levels)
-                trouble = await self._scrape(source, self._scraper, may_store) if self._scraper is not None else None
+                if self.exporter is not None and not self.is_read:
+                    await self.exporter.visit(source, may_store)
         except (ConnectorError, WrongKey, TimeoutError) as error:
             await self._failed(source, levels, at, time.perf_counter() - began, error, may_store)
             return
         self.pace.succeeded(levels, at, time.perf_counter() - began)
         await self._store(source, [*samples, *self._own(at)], may_store)
         self._standings |= {level: one.standing for level, one in followed.items()}
-        self._note(at, time.perf_counter() - began, trouble)
+        self._note(at, time.perf_counter() - began, self.exporter.trouble if self.exporter is not None else None)
 
-    async def _read_source(self) -> DataSource:
-        """Once: whoever changes it makes the service begin anew."""
+    async def source(self) -> DataSource:
+        """Read once: whoever changes it makes the service begin anew. Raises NotFound."""
+        if self._source is not None:
+            return self._source
         async with self._parts.database.read() as connection:
             source = await data_sources.get(connection, self._source_id)
         if source is None:
             raise NotFound(f"There is no data source {self._source_id}.")
+        self._source = source
         return source
 
     async def _ask(self, source: DataSource, levels: Sequence[Level]) -> tuple[dict[Level, Followed], Iterable[Sample]]:
         followed: dict[Level, Followed] = {}
         samples: list[Sample] = []
-        if self._is_read:
+        if self.is_read:
             async with self._parts.sources.monitors.use(source.id) as reader:
                 for level in levels:
                     visit = await reader.visit(level)
@@ -139,25 +146,6 @@ class SourceVisits:
         except ConnectorError as error:
             found = Unsupported("statements", sentence(error))
         self._unsupported["statements"] = [found] if found is not None else []
-
-    async def _scrape(self, source: DataSource, scraper: Scraper, may_store: Callable[[], bool]) -> str | None:
-        """What is wrong with the exporter, which takes the source's own figures along only if it has none."""
-        at_ms = int(self._now() * 1000)
-        try:
-            decoded = await scraper.scrape(at_ms)
-        except ConnectorError as error:
-            gone = scraper.interrupted(at_ms)
-            if gone is not None and may_store():
-                await measurements.store(self._parts, source, gone)
-            await self._store(source, [_exporter_up(at_ms, 0.0)], may_store)
-            if not self._is_read:
-                raise
-            return sentence(error)
-        if may_store():
-            await measurements.store(self._parts, source, decoded.columns)
-            scraper.stored(decoded)
-        await self._store(source, [_exporter_up(at_ms, 1.0)], may_store)
-        return decoded.refusals.sentence() or None
 
     async def _failed(
         self,
@@ -204,10 +192,6 @@ class SourceVisits:
             error=error,
             remembered=remember(self._standings, [each for told in self._unsupported.values() for each in told]),
         )
-
-
-def _exporter_up(at_ms: int, value: float) -> Sample:
-    return Sample(at_ms, Figure("exporter.up", (), GAUGE, "1", value))
 
 
 def _cost(visit: Visit, level: Level) -> Sample:
