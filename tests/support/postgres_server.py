@@ -26,10 +26,16 @@ SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off
 class PostgresServer:
     """One cluster under one port, which stays the same over restarts. `url` is that of the newest database in it.
 
-    `settings` are those of the server beside the usual; one with a `primary` follows that.
+    `settings` are those of the server beside the usual, `init` options of initdb; one with a `primary` follows that.
     """
 
-    def __init__(self, folder: Path, settings: Sequence[str] = (), primary: "PostgresServer | None" = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Sequence[str] = (),
+        primary: "PostgresServer | None" = None,
+        init: Sequence[str] = (),
+    ) -> None:
         self._settings = (*SETTINGS, *settings)
         self._data = folder / "data"
         self._log = folder / "log"
@@ -44,7 +50,7 @@ class PostgresServer:
             os.chown(self._data, pwd.getpwnam(self._user).pw_uid, -1)
         if primary is None:
             options = ("--auth=trust", "--username=postgres", "--encoding=utf8", "--no-sync")
-            self._run("initdb", "-D", str(self._data), *options)
+            self._run("initdb", "-D", str(self._data), *options, *init)
         else:
             source = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres", "--checkpoint=fast", "--no-sync")
             self._run("pg_basebackup", *source, "--write-recovery-conf", "--pgdata", str(self._data))
@@ -54,6 +60,11 @@ class PostgresServer:
     def programs(self) -> Path:
         """The folder of the server's programs and clients."""
         return self._programs
+
+    @property
+    def data(self) -> Path:
+        """The folder of the cluster."""
+        return self._data
 
     @property
     def url(self) -> str:
@@ -162,13 +173,15 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres(settings: Sequence[str] = (), primary: PostgresServer | None = None) -> Iterator[PostgresServer]:
+def running_postgres(
+    settings: Sequence[str] = (), primary: PostgresServer | None = None, init: Sequence[str] = ()
+) -> Iterator[PostgresServer]:
     """A server that runs, with an empty database `postgres`, or as standby of a primary with all that is there; all of
     it is gone when the block ends."""
     # Not in pytest's own folder: it is closed to others, and root's server runs as another user.
     folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
     folder.chmod(0o755)
-    server = PostgresServer(folder, settings, primary)
+    server = PostgresServer(folder, settings, primary, init)
     try:
         server.start(standby=primary is not None)
         yield server

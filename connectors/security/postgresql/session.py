@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from connectors.errors import SourceLost, StatementFailed
 from connectors.postgresql_session import open_session as connect
 from connectors.postgresql_session import telling
 from connectors.security.check import Row, Server
@@ -34,8 +35,14 @@ class PostgresSession:
         return self._server
 
     async def rows(self, statement: str) -> list[Row]:
-        with telling(self._settings):
-            return list(await self._connection.fetch(statement))
+        try:
+            with telling(self._settings):
+                return list(await self._connection.fetch(statement))
+        except StatementFailed as error:
+            # One that was closed while nothing ran is refused by the driver, not by the server.
+            if self._connection.is_closed():
+                raise SourceLost(f"the connection to {self._settings.host} broke: {error}") from error
+            raise
 
 
 @contextlib.asynccontextmanager

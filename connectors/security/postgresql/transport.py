@@ -26,13 +26,11 @@ SELECT DISTINCT 'role' AS kind, coalesce(a.usename, 'unknown') AS name, host(a.c
   FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
  WHERE s.ssl AND s.version IN ('SSLv3', 'TLSv1', 'TLSv1.1') ORDER BY 2, 3
 """
-_WEAK = re.compile(
-    r"(?:^|:)\+?(?:e?NULL|EXP\w*|RC4|3?DES|MD5|aNULL|ADH|AECDH|LOW|ALL|COMPLEMENTOFALL)\b", re.IGNORECASE
-)
+_WEAK = re.compile(r"(?:^|:)(?:e?NULL|EXP\w*|RC4|3?DES|MD5|aNULL|ADH|AECDH|LOW|ALL|COMPLEMENTOFALL)\b", re.IGNORECASE)
 
 
 def _has_weak(ciphers: str) -> bool:
-    """Ciphers named to be used; `!` and `-` before one take it away, and `ALL` brings those without a signature."""
+    """Ciphers named to be used: `!` and `-` take one away, `+` only moves it, `ALL` brings those of no signature."""
     return _WEAK.search(ciphers) is not None and not ("!aNULL" in ciphers and re.fullmatch(r"ALL(:!\w+)+", ciphers))
 
 

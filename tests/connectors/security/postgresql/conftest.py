@@ -1,0 +1,21 @@
+"""The servers are made once: a bad one, and one put right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from audited_postgres import bad_postgres, hardened_postgres
+from postgres_server import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def bad() -> Iterator[PostgresServer]:
+    with bad_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def hardened() -> Iterator[PostgresServer]:
+    with hardened_postgres() as server:
+        yield server
