@@ -26,9 +26,12 @@ PORT = 3306
 # Beyond the server's own limit: it answers first, unless it is gone.
 _GRACE_SECONDS = 3.0
 _KILL_SECONDS = 2.0
+_END_SECONDS = 2.0
 _LOCK_SECONDS = 5
 # How long the server may go on sending one result; each batch of it has the usual limit.
 _STREAM_SECONDS = 6 * 3600
+# The driver's words when an account signs in by a method that it needs a further package for.
+_LACKING = "package is required for"
 _MODE = "STRICT_TRANS_TABLES"
 _BROKEN = (struct.error, IndexError, AssertionError, UnicodeDecodeError, KeyError, AttributeError, TypeError)
 
@@ -113,6 +116,14 @@ class Session:
     def close(self) -> None:
         self._connection.close()
 
+    async def end(self) -> None:
+        """Closes with a word to the server, which logs those that go without one."""
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self._connection.ensure_closed()
+        except (TimeoutError, OSError, driver.MySQLError):
+            self._connection.close()
+
     @contextlib.asynccontextmanager
     async def streaming(self) -> AsyncIterator[None]:
         """Inside, the server may send for longer than a statement may take."""
@@ -180,6 +191,13 @@ async def _session(settings: SourceSettings) -> Session:
     except _BROKEN as error:
         where = f"{settings.host}:{settings.port or PORT}"
         raise errors.NotThatServer(f"what answers at {where} is not MySQL or MariaDB") from error
+    except RuntimeError as error:
+        if _LACKING not in str(error):
+            raise
+        raise errors.LoginRefused(
+            f"the user {settings.user!r} signs in by a method that is not supported here ({one_line(error)}); "
+            "give it mysql_native_password (MariaDB) or caching_sha2_password (MySQL)"
+        ) from error
 
 
 async def _connect(settings: SourceSettings) -> Any:

@@ -15,6 +15,7 @@ CATALOGUE_VERSION = "1"
 
 _MODULES = {
     Kind.POSTGRESQL: "connectors.security.postgresql.source",
+    Kind.MYSQL: "connectors.security.mysql.source",
 }
 
 
