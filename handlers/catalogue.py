@@ -59,6 +59,12 @@ from handlers.scans import scans
 from handlers.scans.ending import keep_scans
 from handlers.schedules import runs, schedules
 from handlers.schedules.firing import keep_schedules
+from handlers.security import checks as security_checks
+from handlers.security import findings as security_findings
+from handlers.security import job as security_job
+from handlers.security import posture as security_posture
+from handlers.security import scans as security_scans
+from handlers.security.ending import keep_audits
 from handlers.sources import registration
 from handlers.sources import testing as source_testing
 
@@ -132,6 +138,10 @@ OPERATIONS = (
     *silences.OPERATIONS,
     *inhibitions.OPERATIONS,
     *alert_routes.OPERATIONS,
+    *security_scans.OPERATIONS,
+    *security_posture.OPERATIONS,
+    *security_findings.OPERATIONS,
+    *security_checks.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (
@@ -140,6 +150,7 @@ JOBS: tuple[Job, ...] = (
     *backup_operations.JOBS,
     *report_operations.JOBS,
     *scan_job.JOBS,
+    *security_job.JOBS,
 )
 
 
@@ -157,6 +168,7 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_schedules,
         keep_delivering,
         keep_scans,
+        keep_audits,
         keep_samples,
         keep_evaluating,
         keep_alerts,

@@ -30,6 +30,7 @@ _TOPICS = {
     "backup": "backups",
     "content": "documents",
     "document": "documents",
+    "finding": "security",
     "lineage": "catalog",
     "member": "members",
     "scan": "scans",
@@ -40,7 +41,7 @@ _TOPICS = {
     "workspaces": "members",
 }
 # Operations and events that leave all answers as they are.
-_NO_CHANGE = frozenset({"alert.notification", "analytics.progress", "scan.progress"})
+_NO_CHANGE = frozenset({"alert.notification", "analytics.progress", "scan.progress", "security.audit_progress"})
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):

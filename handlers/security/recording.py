@@ -1,0 +1,145 @@
+"""What an audit found, against what is known: findings open, come again or are fixed, in the transaction that ends it.
+
+Only a check that was evaluated says that something is fixed. One that could not see, failed or was not made leaves its
+findings as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from connectors.security.catalogue import CATALOGUE_VERSION
+from connectors.security.check import Category, CheckResult, Outcome, Server
+from handlers.outbox import Outbox
+from handlers.security.alerting import end_alerts, raise_alerts, tell
+from handlers.security.shapes import AuditSummary, coverage_of, fingerprint_of, name_of, stored_result
+from storage import security_findings, security_scans
+from storage.runs import SUCCEEDED
+from storage.security_findings import ACCEPTED, FIXED, OPEN, REOPENED, RESOLVED, Finding, NewFinding
+from storage.security_scans import Result, SecurityScan
+
+_SAYS_SO = frozenset({Outcome.PASS, Outcome.FAIL, Outcome.NOT_APPLICABLE})
+
+
+@dataclass
+class _Changes:
+    """Of the findings that are known: those to be reopened, that are still there, and that are gone."""
+
+    new: list[NewFinding] = field(default_factory=list)
+    reopened: list[tuple[int, NewFinding]] = field(default_factory=list)
+    seen: list[tuple[int, NewFinding]] = field(default_factory=list)
+    fixed: list[int] = field(default_factory=list)
+
+
+async def end_audit(
+    connection: AsyncConnection,
+    outbox: Outbox,
+    scan: SecurityScan,
+    server: Server,
+    results: Sequence[CheckResult],
+    *,
+    at: datetime,
+) -> AuditSummary | None:
+    """Ends the audit with what it found; None, and nothing is written, if it has ended by other means."""
+    if not await security_scans.end(connection, scan.id, SUCCEEDED, at=at):
+        return None
+    await security_scans.put_results(connection, scan.id, list(_rows(results, scan.source_id)))
+    known = await security_findings.of_source(connection, scan.source_id, locked=True)
+    changes = _compare(scan, results, known)
+    await _apply(connection, outbox, scan, changes, at=at)
+    summary = _summary(server, results, changes, known)
+    await security_scans.summarise(connection, scan.id, msgspec.json.encode(summary).decode())
+    return summary
+
+
+def _rows(results: Sequence[CheckResult], source_id: int) -> Iterator[Result]:
+    for ordinal, result in enumerate(results):
+        body = msgspec.json.encode(stored_result(result, source_id)).decode()
+        yield Result(ordinal, result.check.id, result.outcome.value, result.reason, body)
+
+
+def _compare(scan: SecurityScan, results: Sequence[CheckResult], known: Sequence[Finding]) -> _Changes:
+    by_print = {one.fingerprint: one for one in known}
+    found: set[str] = set()
+    changes = _Changes()
+    for new in _found(scan, results):
+        if new.fingerprint in found:
+            continue
+        found.add(new.fingerprint)
+        before = by_print.get(new.fingerprint)
+        if before is None:
+            changes.new.append(new)
+        else:
+            (changes.reopened if before.state == RESOLVED else changes.seen).append((before.id, new))
+    judged = {result.check.id for result in results if result.outcome in _SAYS_SO}
+    changes.fixed = [
+        one.id for one in known if one.check_id in judged and one.fingerprint not in found and one.state != RESOLVED
+    ]
+    return changes
+
+
+def _found(scan: SecurityScan, results: Sequence[CheckResult]) -> Iterator[NewFinding]:
+    for result in results:
+        check = result.check
+        for one in result.violations:
+            yield NewFinding(
+                workspace_id=scan.workspace_id,
+                source_id=scan.source_id,
+                fingerprint=fingerprint_of(check.id, scan.source_id, one.object),
+                check_id=check.id,
+                title=check.title,
+                category=check.category.value,
+                severity=check.severity.value,
+                object=name_of(one.object),
+                evidence=msgspec.json.encode(dict(one.evidence)).decode(),
+                remediation=msgspec.json.encode(check.remediation(one)).decode(),
+            )
+
+
+async def _apply(
+    connection: AsyncConnection, outbox: Outbox, scan: SecurityScan, changes: _Changes, *, at: datetime
+) -> None:
+    created = await security_findings.add(connection, changes.new, scan_id=scan.id, at=at)
+    await security_findings.see_again(connection, changes.seen, {"last_seen_at": at})
+    changed = {"changed_scan_id": scan.id}
+    again = {"state": OPEN, "change": REOPENED, "last_seen_at": at, "resolved_at": None, **_undecided(), **changed}
+    reopened = await security_findings.see_again(connection, changes.reopened, again | security_findings.COUNT_REOPENED)
+    # What comes back later is drift, also if it was there when the baseline was set.
+    over = {"state": RESOLVED, "change": FIXED, "resolved_at": at, "in_baseline": False, **changed}
+    fixed = await security_findings.change(connection, changes.fixed, over)
+    for kind, findings in (("opened", created), ("reopened", reopened), ("fixed", fixed)):
+        for one in findings:
+            tell(outbox, kind, one, scan_id=scan.id)
+    await raise_alerts(connection, outbox, [*created, *reopened], at=at)
+    await end_alerts(connection, outbox, fixed, f"Audit {scan.id} finds it no more.", at=at)
+
+
+def _undecided() -> dict[str, None]:
+    return dict.fromkeys(("decided_by", "decided_at", "accepted_until", "note"))
+
+
+def _summary(
+    server: Server, results: Sequence[CheckResult], changes: _Changes, known: Sequence[Finding]
+) -> AuditSummary:
+    by_category = {
+        category.value: coverage_of([one for one in results if one.check.category is category])
+        for category in Category
+        if any(one.check.category is category for one in results)
+    }
+    still_open = {one.id for one in known if one.state not in (RESOLVED, ACCEPTED)} - set(changes.fixed)
+    return AuditSummary(
+        product=server.product,
+        version=server.version_text,
+        catalogue_version=CATALOGUE_VERSION,
+        overall=coverage_of([one for one in results if one.check.category is not Category.SCHEMA_HYGIENE]),
+        categories=by_category,
+        new=len(changes.new),
+        reopened=len(changes.reopened),
+        fixed=len(changes.fixed),
+        open=len(still_open) + len(changes.new) + len(changes.reopened),
+    )
