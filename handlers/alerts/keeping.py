@@ -116,8 +116,8 @@ class Keeper:
                 await end_what_is_over(self._parts, hold, self._now())
                 for workspace_id in sorted(workspaces):
                     own = [silence for silence in silences if silence.workspace_id == workspace_id]
-                    await suppress(self._parts, hold, workspace_id, own, self._now())
-                    await notify(self._parts, hold, workspace_id, self._now())
+                    judged = await suppress(self._parts, hold, workspace_id, own, self._now())
+                    await notify(self._parts, hold, workspace_id, judged, self._now())
         except HoldLost:
             # Another node is at it; whether it comes to its end, the next look shows.
             self._all = True

@@ -6,7 +6,7 @@ has told nothing, who dies after it has told all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -27,8 +27,11 @@ _Key = tuple[int, str]
 _GROUPS_AT_ONCE = 100
 
 
-async def notify(parts: Parts, hold: Hold, workspace_id: str, at: datetime) -> int:
-    """Tells what is due in the workspace, and notes when there is more to tell: how many messages were handed out."""
+async def notify(parts: Parts, hold: Hold, workspace_id: str, judged: Collection[int], at: datetime) -> int:
+    """Tells what is due in the workspace, and notes when there is more to tell: how many messages were handed out.
+
+    Of alerts that are not `judged` it is not known yet whether something silences them: nobody is told of those.
+    """
     async with parts.database.read() as connection:
         routes = await alert_routes.list_of(connection, workspace_id)
         stored = {(row.route_id, row.key): row for row in await alert_routes.groups_of(connection, workspace_id)}
@@ -37,7 +40,7 @@ async def notify(parts: Parts, hold: Hold, workspace_id: str, at: datetime) -> i
         before = {key: _standing(row) for key, row in stored.items()}
         told = {alert_id for standing in before.values() for alert_id in standing.told} - set(known)
         known |= {alert.id: alert for alert in await alerts.get_many(connection, sorted(told))}
-    groups = gather(open_alerts, ways_of(routes))
+    groups = gather((alert for alert in open_alerts if alert.id in judged), ways_of(routes))
     ways = {way.id: way for way in ways_of(routes)}
     for key, row in stored.items():
         # Groups that no open alert belongs to any more; of a route that is disabled nothing is told.

@@ -19,8 +19,11 @@ MAX_INHIBITIONS = 200
 _AT_ONCE = 500
 
 
-async def suppress(parts: Parts, hold: Hold, workspace_id: str, silences: Sequence[Silence], at: datetime) -> None:
-    """Notes on the workspace's open alerts what suppresses them at that time; `silences` are its own."""
+async def suppress(parts: Parts, hold: Hold, workspace_id: str, silences: Sequence[Silence], at: datetime) -> set[int]:
+    """Notes on the workspace's open alerts what suppresses them at that time; `silences` are its own.
+
+    The ids of the alerts of which that is known now.
+    """
     async with parts.database.read() as connection:
         found = await alerts.open_of(connection, workspace_id=workspace_id)
         inhibitions = await alert_silences.inhibitions_of(connection, workspace_id, limit=MAX_INHIBITIONS)
@@ -35,3 +38,4 @@ async def suppress(parts: Parts, hold: Hold, workspace_id: str, silences: Sequen
             moves.append(Move(alert.id, shared.setdefault(written(because), transitions.suppress(because))))
         async with hold.writing(parts) as (connection, outbox):
             await transitions.move_many(connection, outbox, moves, at=at)
+    return set(wanted)

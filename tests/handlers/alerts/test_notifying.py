@@ -15,8 +15,10 @@ from sqlalchemy import event
 
 from handlers.access import Role
 from handlers.alert_transitions import Move, move_many, snooze
+from handlers.alerts import keeping
 from handlers.alerts.holding import LEASE, Hold, HoldLost, holding
 from handlers.alerts.keeping import KEEP, Keeper
+from handlers.alerts.suppressing import suppress
 from handlers.changes import EVERYTHING
 from handlers.feed_names import inbox_of
 from storage import alerts
@@ -155,6 +157,35 @@ def test_silences_keep_quiet_and_are_shown_and_evaluation_goes_on(database_url: 
         assert (await bob.post(SILENCES, json={**body, "ends_at": ends_at})).status_code == 403
 
     play_sending(database_url, scenario)
+
+
+def test_what_fires_between_two_statements_is_silenced_first(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An alert of which nobody has asked yet whether it is silenced is told in the next look, or not at all."""
+
+    async def scenario(one: Setting) -> None:
+        node = one.node
+        await make_route(one)
+        ends_at = (node.clock + timedelta(hours=1)).isoformat()
+        silence = {"matchers": [{"label": "host", "value": "b"}], "comment": "moving it", "ends_at": ends_at}
+        assert (await one.ada.post(SILENCES, json={"workspace_id": LAB, **silence})).status_code == 201
+        await open_in(node.parts, new_alert(), at=node.clock)
+
+        async def late(*arguments: Any) -> set[int]:
+            judged = await suppress(*arguments)
+            monkeypatch.setattr(keeping, "suppress", suppress)
+            await open_in(node.parts, new_alert(labels={"host": "b"}, fingerprint="b"), at=node.clock)
+            await open_in(node.parts, new_alert("disk", fingerprint="c"), at=node.clock)
+            return judged
+
+        monkeypatch.setattr(keeping, "suppress", late)
+        looking = keeper(node)
+        await looking.look()
+        looking.hear(EVERYTHING)
+        await looking.look()
+        said = [(each["labels"]["host"], each["name"]) for message in await inbox(node) for each in message["alerts"]]
+        assert said == [("a", "cpu"), ("a", "disk")]
+
+    play_sending(sqlite_url, scenario)
 
 
 def test_acknowledgements_and_snoozes_end_by_the_clock(database_url: str) -> None:
