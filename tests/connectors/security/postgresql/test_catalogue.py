@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from audited_postgres import LOGINS, other_address, settings_of
@@ -13,6 +15,7 @@ from connectors.security.auditing import audit
 from connectors.security.catalogue import catalogue, open_audit
 from connectors.security.check import CheckResult, Outcome
 
+DOCUMENTED = Path(__file__).parents[4] / "docs" / "security-audits.md"
 IDS = [check.id for check in catalogue("postgresql")]
 # What the servers of the tests cannot show, and why. Their judges are tested on rows in test_judges.py.
 NEVER_FIRES = {
@@ -92,3 +95,8 @@ def test_ids_are_unique_and_complete() -> None:
     for check in catalogue("postgresql"):
         assert check.probe is None or check.blind, check.id
         assert check.references.cis or check.references.cwe, check.id
+
+
+def test_the_coverage_that_is_stated() -> None:
+    stated = re.findall(r"\| (\d+) of (\d+) \|", DOCUMENTED.read_text(encoding="utf-8"))[: len(LOGINS)]
+    assert stated == [(str(EVALUATED[login]), str(len(IDS))) for login in LOGINS]
