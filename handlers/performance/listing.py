@@ -15,7 +15,7 @@ from handlers.names import RowId, WorkspaceId
 from handlers.paging import Cursor, decode_cursor, page_of
 from handlers.performance.answers import instant
 from handlers.performance.following import reader_of
-from handlers.registry import Context, Forbidden, Instant, Operation, Page, Permission
+from handlers.registry import Context, Forbidden, Instant, NotFound, Operation, Page, Permission
 from storage import data_sources, metric_facts
 from storage.metric_facts import SourceFacts
 from storage.samples.columns import Series
@@ -147,6 +147,6 @@ OPERATIONS = (
         "GET /performance/metrics",
         Permission.SIGNED_IN,
         "List which metrics there are.",
-        errors=(Forbidden,),
+        errors=(Forbidden, NotFound),
     ),
 )
