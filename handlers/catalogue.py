@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers.advisories import bundle as advisory_bundle
 from handlers.alert_rules import previewing as alert_rule_previews
 from handlers.alert_rules import rules as alert_rules
 from handlers.alert_rules import states as alert_rule_states
@@ -38,6 +39,10 @@ from handlers.collaboration.automatic_versions import keep_versions
 from handlers.collaboration.indexing import keep_index
 from handlers.dashboard import compliance, coverage, source_health, summary, trends
 from handlers.dashboard import lineage as dashboard_lineage
+from handlers.detections import alerts as security_alerts
+from handlers.detections import pushing as detection_events
+from handlers.detections import settings as detection_settings
+from handlers.detections.keeping import keep_detecting
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
 from handlers.ingest import push_keys
@@ -138,6 +143,10 @@ OPERATIONS = (
     *silences.OPERATIONS,
     *inhibitions.OPERATIONS,
     *alert_routes.OPERATIONS,
+    *detection_events.OPERATIONS,
+    *detection_settings.OPERATIONS,
+    *security_alerts.OPERATIONS,
+    *advisory_bundle.OPERATIONS,
     *security_scans.OPERATIONS,
     *security_posture.OPERATIONS,
     *security_findings.OPERATIONS,
@@ -173,4 +182,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_evaluating,
         keep_alerts,
         keep_collecting,
+        keep_detecting,
     )

@@ -22,6 +22,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.credentials import PUSH_KEY_PREFIX
+from handlers.detections.pushing import OPERATIONS as EVENT_OPERATIONS
+from handlers.detections.pushing import PATH as EVENTS_PATH
+from handlers.detections.pushing import store_events
 from handlers.gathered_samples import window_of
 from handlers.ingest.admission import Admissions
 from handlers.ingest.pushing import Pushed, decoding, push
@@ -35,6 +38,7 @@ from handlers.registry import (
     Forbidden,
     InvalidRequest,
     NotAuthenticated,
+    Operation,
     OperationError,
     Permission,
     Unavailable,
@@ -44,6 +48,7 @@ from server.auth import Authenticator
 from server.http import allowance_headers
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.push_bodies import unpacked
+from server.push_events import events_of
 from server.push_formats import Format, otlp_format, remote_write_format
 from server.push_samples import PLAIN_ENCODINGS, samples_of
 from server.representation import media_type_of, read_body, respond, wanted
@@ -53,6 +58,7 @@ from storage.errors import Unavailable as StorageUnavailable
 
 # What the audit trail and the server's own figures call it, whatever the form.
 OPERATION = OPERATIONS[0]
+EVENTS = EVENT_OPERATIONS[0]
 _PREFIX = "/performance/sources/{data_source_id}"
 _FORMATS = {"/otlp/v1/metrics": otlp_format, "/api/v1/write": remote_write_format}
 
@@ -69,7 +75,10 @@ def push_routes(
 ) -> list[Route]:
     """The routes; `requests` counts those of each user and each key, where they are limited."""
     pushing = _Pushing(parts, authenticator, requests, now)
-    routes = [Route(f"{_PREFIX}/samples", pushing.samples, methods=["POST"], include_in_schema=False)]
+    routes = [
+        Route(f"{_PREFIX}/samples", pushing.samples, methods=["POST"], include_in_schema=False),
+        Route(EVENTS_PATH, pushing.events, methods=["POST"], include_in_schema=False),
+    ]
     for path, format_of in _FORMATS.items():
         routes.append(Route(f"{_PREFIX}{path}", pushing.endpoint(format_of), methods=["POST"], include_in_schema=False))
     return routes
@@ -119,6 +128,20 @@ class _Pushing:
         except Exception as error:
             return self._failed(request, error, problem_response)
 
+    async def events(self, request: Request) -> Response:
+        """Security events of a source."""
+        request_id = request_id_of(request)
+        try:
+            sender = await self._admit(request, request_id, EVENTS)
+            limit = self._parts.limits.body_bytes
+            body = await read_body(request, limit)
+            body = await unpacked(body, request.headers.get("content-encoding", ""), PLAIN_ENCODINGS, limit)
+            found, ignored = await events_of(body, media_type_of(request), sender.source.id)
+            answer = await store_events(self._parts, sender.source, found, self._now(), ignored=ignored)
+            return self._answered(request, respond(answer, 200, wanted(request), {}))
+        except Exception as error:
+            return self._failed(request, error, problem_response)
+
     async def _take(self, request: Request, sender: Sender, form: Format) -> Pushed:
         limit = self._parts.limits.body_bytes
         body = await read_body(request, limit)
@@ -131,25 +154,25 @@ class _Pushing:
             raise InvalidRequest(f"The body cannot be read: {error}.", code="malformed_body") from None
         return await push(self._parts, sender.source, decoded)
 
-    async def _admit(self, request: Request, request_id: str) -> Sender:
+    async def _admit(self, request: Request, request_id: str, operation: Operation = OPERATION) -> Sender:
         """Raises OperationError. A stranger's body is not even read."""
-        request.state.operation = OPERATION.name
+        request.state.operation = operation.name
         actor, source_id = None, _source_id(request)
         try:
             credential = credential_of(request.headers)
             if credential.startswith(PUSH_KEY_PREFIX):
                 key, source = await self._admissions.admit(credential, source_id)
                 account = f"push key {key.id}"
-                _refuse_parameters(request)
+                _refuse_parameters(request, operation)
             else:
                 principal = await self._authenticator.authenticate(credential)
-                _refuse_parameters(request)
+                _refuse_parameters(request, operation)
                 actor = account = principal.user_id
                 context = Context(principal, self._parts, request_id, self._now)
                 source = await require_source(context, source_id, Permission.WRITE)
         except (NotAuthenticated, Forbidden) as refusal:
             self._parts.audit.refused(
-                actor=actor, action=OPERATION.name, target=str(source_id), code=refusal.code, request_id=request_id
+                actor=actor, action=operation.name, target=str(source_id), code=refusal.code, request_id=request_id
             )
             raise
         await self._count(request, account)
@@ -195,11 +218,11 @@ def _source_id(request: Request) -> int:
         raise InvalidRequest(message, details={"parameter": "data_source_id"}) from None
 
 
-def _refuse_parameters(request: Request) -> None:
+def _refuse_parameters(request: Request, operation: Operation) -> None:
     """What somebody meant by a parameter would not be done."""
     if unknown := sorted(set(request.query_params)):
         raise InvalidRequest(
-            f"{OPERATION.name} has no parameter {unknown[0]!r} in its address.",
+            f"{operation.name} has no parameter {unknown[0]!r} in its address.",
             details={"unknown": unknown, "known": []},
         )
 

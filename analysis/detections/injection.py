@@ -19,9 +19,11 @@ _SIGNS = re.compile(
     re.IGNORECASE,
 )
 _MOST = 2_000
-_TEMPLATES = tuple(
-    f"SELECT a FROM t WHERE {comparison}"
-    for comparison in ("b = '{}'", 'b = "{}"', "(b = '{}')", "((b = '{}'))", "b IN ('{}')")
+_TEMPLATES = (
+    "SELECT a FROM t WHERE b = '{}'",
+    'SELECT a FROM t WHERE b = "{}"',
+    "SELECT a FROM t WHERE (b = '{}')",
+    "SELECT a FROM t WHERE ((b = '{}'))",
 )
 _UNQUOTED = ("SELECT a FROM t WHERE b = {}", "SELECT a FROM t WHERE (b = {})")
 # What a program puts between no quotes is a number; a text that begins with a word would be one.

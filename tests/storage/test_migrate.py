@@ -16,6 +16,7 @@ import storage.alert_tables
 import storage.analytics_tables
 import storage.backup_tables
 import storage.catalog_tables
+import storage.detection_tables
 import storage.governance_tables
 import storage.integration_tables
 import storage.metric_tables
