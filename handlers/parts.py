@@ -94,3 +94,5 @@ class Parts:
     changes: Changes = field(default_factory=Changes)
     computations: Computations = field(default_factory=Computations)
     tails: MetricTails = field(default_factory=MetricTails)
+    # Public keys whose bundles of advisories are taken, beside the release's own.
+    advisory_keys: tuple[bytes, ...] = ()

@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from analysis.advisories.signing import read_key
 from crdt.awareness import Awareness
 from handlers.access import Access
 from handlers.audit_trail import AuditTrail
@@ -134,6 +135,7 @@ async def running(
         outgoing,
         backups=BackupOptions(settings.postgres_tools, settings.backups_kept),
         changes=changes,
+        advisory_keys=tuple(map(read_key, settings.advisory_keys)),
     )
     authenticator = Authenticator(database, access, signing_secret, utc_now)
     requests = await open_request_limit(settings, database)

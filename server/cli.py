@@ -1,5 +1,5 @@
-"""The command `collab-studio`: serve, token, demo, check. A failure is one clear line on standard error and an exit
-code: 2 where the command was asked wrongly, 1 where the world did not let it."""
+"""The command `collab-studio`: serve, token, demo, check, advisories. A failure is one clear line on standard error and
+an exit code: 2 where the command was asked wrongly, 1 where the world did not let it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NoReturn
 
 from handlers.access import ROLES
@@ -78,7 +79,22 @@ def build_parser() -> Parser:
     token.add_argument("--workspace", metavar="NAME", help="also make the user a member of this workspace ...")
     token.add_argument("--role", choices=[str(role) for role in ROLES], help="... in this role")
     token.add_argument("--expires", metavar="TIME", help="how long the token holds, such as 1h or 30d")
+    _add_advisories(commands, settings)
     return parser
+
+
+def _add_advisories(commands: argparse._SubParsersAction[Parser], settings: Parser) -> None:
+    what = "the security advisories that audits go by"
+    advisories = commands.add_parser("advisories", help=what, description=what, allow_abbrev=False)
+    actions = advisories.add_subparsers(dest="action", required=True, metavar="action")
+    for name, what in (
+        ("show", "print which advisories count, and how old they are"),
+        ("verify", "look at a signed file without importing it"),
+        ("import", "import a newer signed file, also beside a running server"),
+    ):
+        action = actions.add_parser(name, help=what, description=what, parents=[settings], allow_abbrev=False)
+        if name != "show":
+            action.add_argument("file", metavar="FILE", type=Path, help="the signed file")
 
 
 def _settings_parser() -> Parser:
@@ -107,6 +123,8 @@ def _run(options: argparse.Namespace, reading: Reading) -> int:
             return _token(options, reading)
         case "demo":
             return _demo(reading.require())
+        case "advisories":
+            return _advisories(options, reading.require())
         case _:
             settings = reading.require()
             # The server's parts take a second to import, which the other commands need not wait for.
@@ -144,6 +162,29 @@ def _demo(settings: Settings) -> int:
     from server import demo  # noqa: PLC0415
 
     for line in asyncio.run(demo.make_demo(settings, lambda: datetime.now(UTC))):
+        print(line)
+    return 0
+
+
+def _advisories(options: argparse.Namespace, settings: Settings) -> int:
+    logs.configure("debug" if settings.log_level == "debug" else "warning", as_json=settings.log_json)
+    # As in `serve`: imported only where it is needed.
+    from server import advisories  # noqa: PLC0415
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    try:
+        match options.action:
+            case "show":
+                lines = asyncio.run(advisories.show(settings, now))
+            case "verify":
+                lines = advisories.verify(settings, options.file, now)
+            case _:
+                lines = asyncio.run(advisories.import_file(settings, options.file, now))
+    except advisories.AdvisoriesError as error:
+        return _fail(FAILED, str(error))
+    for line in lines:
         print(line)
     return 0
 

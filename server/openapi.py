@@ -206,14 +206,14 @@ def _request_body(operation: Operation, schemas: _Schemas) -> Json | None:
         content[OCTETS] = {"schema": {}}
         named.pop(BODY)
         named.pop(CONTENT_TYPE, None)
+        if not named:
+            return {"required": body.required, "content": content}
     if body is not None and BODY in named:
         schema, required = schemas.of(body.type), body.required
     else:
         schema = schemas.name(f"{operation.name}.body", _object(named, schemas))
         required = any(field.required for field in named.values())
-    if named:
-        content = {JSON: {"schema": schema}, MESSAGEPACK: {"schema": schema}, **content}
-    return {"required": required, "content": content}
+    return {"required": required, "content": {JSON: {"schema": schema}, MESSAGEPACK: {"schema": schema}, **content}}
 
 
 def _object(fields: dict[str, structs.FieldInfo], schemas: _Schemas) -> Json:

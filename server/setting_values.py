@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from analysis.advisories import signing
 from storage import engines
 from storage.errors import InvalidUrl
 from storage.postgres_url import spread_hosts
@@ -239,6 +240,19 @@ def hosts(value: str) -> tuple[str, ...]:
             raise BadValueError(f"{item!r} is not a host; use hooks.internal, 10.0.0.7 or 10.0.0.0/8")
         found.append(item.lower())
     return tuple(found)
+
+
+def advisory_keys(value: str) -> tuple[str, ...]:
+    """Comma-separated public keys in base64."""
+    found = tuple(filter(None, (part.strip() for part in value.split(","))))
+    try:
+        for item in found:
+            signing.read_key(item)
+    except ValueError:
+        raise BadValueError(
+            "a key is no 32 bytes in base64; use what `python -m analysis.advisories keygen` prints"
+        ) from None
+    return found
 
 
 def smtp_url(value: str) -> str:

@@ -68,6 +68,12 @@ class Settings:
         (),
         "hosts, addresses and networks that integrations may send to though they are not public, comma-separated",
     )
+    # Empty: the one that a release came with and those of later releases are signed with its own.
+    advisory_keys: tuple[str, ...] = setting(
+        read.advisory_keys,
+        (),
+        "public keys in base64 whose bundles of security advisories are taken, comma-separated (default: our own)",
+    )
     smtp_url: str | None = setting(
         read.smtp_url, None, "mail server, smtp://USER:PASSWORD@HOST:587 or smtps://… (default: none, no mail)"
     )

@@ -15,7 +15,7 @@ from analysis.advisories.records import Bundle
 # The public half of the key that signs the bundle of each release.
 RELEASE_KEY = "mxFvhuRBVDqmH7PHzWr6mtz9dczm05Fjv/z86aNIAPc="
 _SHIPPED = "shipped.json"
-MAX_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 
 
 class BundleError(ValueError):

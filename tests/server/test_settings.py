@@ -105,6 +105,7 @@ def test_a_bad_value_is_reported_and_the_default_shown() -> None:
         ("credentials_key", "short"),
         ("secret_key", "-----BEGIN PRIVATE KEY-----" * 3),
         ("outgoing_hosts", "https://hooks.internal"),
+        ("advisory_keys", "c2hvcnQ="),
         ("smtp_url", "mail.example"),
         ("smtp_url", "smtp://mail.example/inbox"),
         ("mail_from", "studio"),
