@@ -9,10 +9,9 @@ from typing import Any
 import msgspec
 
 from handlers.child_work import Tell
+from handlers.csv_cells import cell
 from handlers.reports.facts import Facts
 
-# What a spreadsheet would compute. A number may begin with a sign.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ facts.title }}</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
@@ -86,10 +85,3 @@ def table(facts: Facts) -> str:
     for line in facts.missing:
         writer.writerow(["missing", cell(line)])
     return output.getvalue()
-
-
-def cell(value: Any) -> Any:
-    """A text that a spreadsheet shows as it is, instead of computing it."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value

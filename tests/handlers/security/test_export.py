@@ -1,0 +1,89 @@
+"""Postures as files: by the rules of their formats, and safe to open."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from auditing import CHECK, Auditor, audit_with, done
+from httpx import Response
+from postgres_server import PostgresServer
+
+
+def test_exports_say_what_the_posture_says(engine_url: str, tmp_path: Path, audited_server: PostgresServer) -> None:
+    async def scenario(auditor: Auditor) -> None:
+        odd = '"=cmd|<script>alert(1)</script>"'
+        await audited_server.execute_soon(f"CREATE TABLE {odd} (id int)", f"GRANT UPDATE ON {odd} TO PUBLIC")
+        source = await auditor.source(audited_server, "=1+1")
+        early = await auditor.mia.get(f"/security/audit/{source}/export")
+        assert (early.status_code, early.json()["code"]) == (409, "not_audited")
+        await auditor.audit(source)
+        await audited_server.execute_soon("REVOKE UPDATE ON open_house FROM PUBLIC")
+        await auditor.audit(source)
+        posture = await auditor.posture(source)
+        accepted = next(one for one in posture["findings"] if one["check_id"] == CHECK)
+        await done(auditor.mia.post(f"/security/findings/{accepted['id']}/accept", json={"why": "odd", "seconds": 99}))
+
+        async def exported(**asked: Any) -> Response:
+            answer = await auditor.mia.get(f"/security/audit/{source}/export", params=asked)
+            assert answer.status_code == 200, answer.text
+            return answer
+
+        assert (await auditor.ada.get(f"/security/audit/{source}/export")).status_code == 403
+        check_sarif(json.loads((await exported(format="sarif")).content), posture, accepted)
+        only = json.loads((await exported(format="sarif", failures_only=True)).content)["runs"][0]["results"]
+        standing = {one["fingerprint"] for one in posture["findings"]} - {accepted["fingerprint"]}
+        assert {one["partialFingerprints"]["finding/v1"] for one in only} == standing
+        check_ocsf([json.loads(line) for line in (await exported(format="ocsf")).text.splitlines()], posture)
+        rows = list(csv.DictReader(io.StringIO((await exported(format="csv")).text)))
+        assert len(rows) == len(posture["findings"]) + 1 + sum(one["outcome"] != "fail" for one in posture["checks"])
+        assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for value in row.values())
+        page = await exported(format="html")
+        assert page.headers["content-type"].startswith("text/html")
+        assert "<script" not in page.text
+        assert "&lt;script&gt;" in page.text
+        assert "default-src 'none'" in page.text
+
+    audit_with(engine_url, tmp_path, scenario)
+
+
+def check_sarif(log: dict[str, Any], posture: dict[str, Any], accepted: dict[str, Any]) -> None:
+    assert log["version"] == "2.1.0"
+    [run] = log["runs"]
+    rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
+    for result in run["results"]:
+        assert result["ruleId"] in rules
+        assert result["kind"] in ("pass", "fail", "open", "notApplicable")
+        assert (result["kind"] == "fail") == (result["level"] != "none")
+        assert result["message"]["text"]
+        assert result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
+    faults = {one["partialFingerprints"]["finding/v1"]: one for one in run["results"] if one["kind"] == "fail"}
+    assert set(faults) >= {one["fingerprint"] for one in posture["findings"]}
+    [suppressed] = [one for one in faults.values() if "suppressions" in one]
+    assert suppressed["partialFingerprints"]["finding/v1"] == accepted["fingerprint"]
+    assert suppressed["suppressions"][0]["justification"] == "odd"
+    assert [one["baselineState"] for one in faults.values() if one["ruleId"] == CHECK].count("absent") == 1
+    kinds = {one["ruleId"]: one["kind"] for one in run["results"]}
+    words = {
+        "pass": "pass",
+        "fail": "fail",
+        "not_evaluated": "open",
+        "error": "open",
+        "not_applicable": "notApplicable",
+    }
+    for check in posture["checks"]:
+        assert kinds[check["check_id"]] == words[check["outcome"]]
+
+
+def check_ocsf(events: list[dict[str, Any]], posture: dict[str, Any]) -> None:
+    for event in events:
+        assert (event["class_uid"], event["category_uid"], event["metadata"]["version"]) == (2003, 2, "1.3.0")
+        assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
+        assert event["finding_info"]["uid"]
+        assert event["compliance"]["standards"]
+    failing = {event["finding_info"]["uid"] for event in events if event["compliance"]["status_id"] == 3}
+    assert failing == {one["fingerprint"] for one in posture["findings"]}
+    passing = {event["compliance"]["control"] for event in events if event["compliance"]["status_id"] == 1}
+    assert passing >= {one["check_id"] for one in posture["checks"] if one["outcome"] == "pass"}
+    assert not passing & {one["check_id"] for one in posture["checks"] if one["outcome"] == "not_evaluated"}
