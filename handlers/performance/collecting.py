@@ -22,6 +22,7 @@ from handlers.performance.exporter_visits import ExporterVisits
 from handlers.performance.pacing import Pace
 from handlers.performance.sharing import Share
 from handlers.performance.visit_notes import VisitNotes
+from handlers.performance.visit_slots import VisitSlots
 from handlers.performance.visiting import SourceVisits
 from handlers.registry import NotFound
 from storage import leases, metric_collections
@@ -41,8 +42,6 @@ LOOK_SECONDS = 5.0
 # Without any source there is nothing to look for, until somebody says so.
 IDLE_LOOK_SECONDS = 60.0
 RETRY_SECONDS = 2.0
-# More would hold each other up: readers share the event loop.
-VISITS_AT_ONCE = 8
 
 
 def lease_name(source_id: int) -> str:
@@ -80,9 +79,7 @@ class Collecting:
         self._clock = clock
         self._holder = holder or parts.bus.node_id
         self._held: dict[int, _Held] = {}
-        self._turns = asyncio.Semaphore(VISITS_AT_ONCE)
-        # Exporters are waited for by themselves, so that hanging ones hold up no source.
-        self._exporter_turns = asyncio.Semaphore(VISITS_AT_ONCE)
+        self._slots = VisitSlots()
         self._notes = VisitNotes(parts.database)
         self._share = Share()
 
@@ -218,7 +215,7 @@ class Collecting:
 
     async def _turn(self, held: _Held, visits: SourceVisits) -> None:
         before = visits.pace.state
-        async with self._turns if visits.is_read else self._exporter_turns:
+        async with self._slots.one():
             await visits.turn(lambda: self._is_ours(held))
         self._notes.add(visits.visits)
         if visits.pace.state is not before:
@@ -226,7 +223,7 @@ class Collecting:
             self._parts.changes.tell(TOPIC, held.collected.workspace_id)
 
     async def _exporter_turn(self, held: _Held, visits: SourceVisits, exporter: ExporterVisits) -> None:
-        async with self._exporter_turns:
+        async with self._slots.one():
             await exporter.turn(await visits.source(), lambda: self._is_ours(held))
 
     def _visits(self, collected: Collected, before: Visits | None) -> SourceVisits:

@@ -20,9 +20,10 @@ from collecting_nodes import (
     until,
 )
 
-from connectors.performance.figures import Level
+from connectors.performance.figures import Level, Visit
 from handlers.performance import visiting
 from handlers.performance.collecting import LEASE_SECONDS, Collecting
+from handlers.performance.visit_slots import VISITS_AT_ONCE, VisitSlots
 from handlers.performance.visiting import SourceVisits
 from storage import data_sources, leases, metric_collections
 
@@ -251,5 +252,55 @@ def test_what_takes_too_long_is_a_failure_that_says_so(tmp_path: Path, monkeypat
             await visits.turn()
             assert visits.visits.error == "It did not answer within 0.05 s."
             assert [value for _, value in await samples_of(node, source_id, "up")] == [0.0]
+
+    asyncio.run(scenario())
+
+
+def test_sources_that_hang_put_off_no_other(tmp_path: Path) -> None:
+    """More of them than there are visits at once."""
+
+    class Hanging(Counted):
+        async def visit(self, level: Level) -> Visit:
+            self.visits.append((self.clock(), level))
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async def scenario() -> None:
+        hanging, well = Hanging(), Counted()
+        async with collecting(tmp_path) as (node, service):
+
+            async def opened(_kind: str, settings: Any) -> Any:
+                return hanging if settings.database == "hangs" else well
+
+            node.parts.sources.monitors._open_source = opened
+            await make_lab(node)
+            for _ in range(VISITS_AT_ONCE + 1):
+                await set_collection(node, await make_source(node, settings={"database": "hangs"}), enabled=True)
+            source_id = await make_source(node)
+            await set_collection(node, source_id, enabled=True, statements=False)
+            async with in_background(service.run()):
+                await until(lambda: samples_of(node, source_id, "toy.fast.count"))
+                assert len(hanging.visits) == VISITS_AT_ONCE + 1
+                assert not await samples_of(node, 1, "up")  # it is still waited for
+
+    asyncio.run(scenario())
+
+
+def test_room_that_was_left_early_is_given_back_once() -> None:
+    async def scenario() -> None:
+        slots = VisitSlots(1, seconds=0.0)
+        ends = asyncio.Event()
+
+        async def long() -> None:
+            async with slots.one():
+                await ends.wait()
+
+        async with in_background(long()) as waiting:
+            async with asyncio.timeout(10), slots.one():
+                ends.set()
+                await waiting
+                # There is room for one, and it is taken until that has left it, too.
+                await asyncio.sleep(0)
+            assert slots._free._value <= 1
 
     asyncio.run(scenario())
