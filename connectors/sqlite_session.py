@@ -25,7 +25,7 @@ _BUSY_SECONDS = 5.0
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 # They look at the schema; all others could change how the session works.
 _ALLOWED_PRAGMAS = frozenset({"table_xinfo", "table_info", "foreign_key_list", "index_list", "index_info"})
-_BANNED_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
+BANNED_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 # What it says of a statement's text and of names in it. Others may quote a value, as "JSON path error near" does.
 _WITHOUT_ROWS = re.compile(
     r"no such (table|column|function|module|collation)|near \"|ambiguous column|view \S+ is circularly defined"
@@ -34,10 +34,11 @@ _WITHOUT_ROWS = re.compile(
 
 
 class Session:
-    """One connection, used from one thread."""
+    """One connection, used from one thread. `pragmas` are allowed beside those that look at the schema."""
 
-    def __init__(self, path: Path, limits: SourceLimits) -> None:
+    def __init__(self, path: Path, limits: SourceLimits, pragmas: frozenset[str] = frozenset()) -> None:
         self._path = path
+        self._pragmas = _ALLOWED_PRAGMAS | pragmas
         self._limits = limits
         self._connection: sqlite3.Connection | None = None
         self._thread = InterruptibleThread("sqlite", self._interrupt)
@@ -52,7 +53,7 @@ class Session:
         def call() -> R:
             with telling():
                 if self._connection is None:
-                    self._connection = _open(self._path)
+                    self._connection = _open(self._path, self._pragmas)
                 return work(self._connection)
 
         return await self._thread.run(call, self._limits.statement_seconds)
@@ -83,7 +84,7 @@ async def check_file(path: Path, shown: str) -> None:
         raise errors.WrongFormat(f"{shown!r} is not an SQLite database" if found else f"{shown!r} is empty")
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, pragmas: frozenset[str]) -> sqlite3.Connection:
     uri = f"file:{quote(str(path))}?mode=ro"
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=0
@@ -97,21 +98,24 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA temp_store = FILE")
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000_000)
-    connection.set_authorizer(_authorise)
+    connection.set_authorizer(_authoriser(pragmas))
     return connection
 
 
-def _authorise(action: int, first: str | None, second: str | None, _: str | None, __: str | None) -> int:
-    if action == sqlite3.SQLITE_PRAGMA:
-        return sqlite3.SQLITE_OK if first in _ALLOWED_PRAGMAS else sqlite3.SQLITE_DENY
-    if action == sqlite3.SQLITE_FUNCTION:
-        return sqlite3.SQLITE_DENY if second in _BANNED_FUNCTIONS else sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_TRANSACTION:
-        return sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
-        # So a table-valued pragma comes to be, in memory; the file's own schema table takes no UPDATE in any case.
-        return sqlite3.SQLITE_OK
-    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+def _authoriser(pragmas: frozenset[str]) -> Callable[..., int]:
+    def authorise(action: int, first: str | None, second: str | None, _: str | None, __: str | None) -> int:
+        if action == sqlite3.SQLITE_PRAGMA:
+            return sqlite3.SQLITE_OK if first in pragmas else sqlite3.SQLITE_DENY
+        if action == sqlite3.SQLITE_FUNCTION:
+            return sqlite3.SQLITE_DENY if second in BANNED_FUNCTIONS else sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_TRANSACTION:
+            return sqlite3.SQLITE_OK
+        if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
+            # So a table-valued pragma comes to be, in memory; the file's own schema table takes no UPDATE in any case.
+            return sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY
+
+    return authorise
 
 
 @contextlib.contextmanager

@@ -16,6 +16,9 @@ CATALOGUE_VERSION = "1"
 _MODULES = {
     Kind.POSTGRESQL: "connectors.security.postgresql.source",
     Kind.MYSQL: "connectors.security.mysql.source",
+    Kind.SQLITE: "connectors.security.files.sqlite_source",
+    Kind.DUCKDB: "connectors.security.files.duckdb_source",
+    Kind.FILES: "connectors.security.files.folder_source",
 }
 
 
