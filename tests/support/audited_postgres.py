@@ -111,6 +111,7 @@ REVOKE EXECUTE ON FUNCTION shop.lend() FROM PUBLIC;
 RESET ROLE;
 CREATE SCHEMA extensions;
 CREATE EXTENSION hstore SCHEMA extensions;
+CREATE EXTENSION pg_stat_statements SCHEMA extensions;
 CREATE PUBLICATION chosen FOR TABLE shop.customers;
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres TO plain, monitor, granted;

@@ -53,12 +53,15 @@ SELECT {_FUNCTION} FROM {_FUNCTIONS}
    AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search\\_path=%') ORDER BY 2, 3
 """  # noqa: S608
 _FILE_FUNCTIONS = f"""
-SELECT {_FUNCTION}, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE r.rolname END AS part
+SELECT 'function' AS kind, n.nspname AS schema, {_SIGNATURE} AS name, g.name AS part,
+       format('FUNCTION %I.%I(%s) FROM %s', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid),
+              CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(g.name) END) AS target
   FROM {_FUNCTIONS} CROSS JOIN LATERAL aclexplode(p.proacl) x LEFT JOIN pg_roles r ON r.oid = x.grantee
+       CROSS JOIN LATERAL (SELECT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE r.rolname END) g (name)
  WHERE p.proname IN ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'pg_stat_file', 'lo_import', 'lo_export',
                      'pg_file_write')
    AND x.grantee NOT IN (10, p.proowner) AND coalesce(r.rolname, '') !~ '^(pg_|rds|cloudsql|azure)'
-   AND NOT coalesce(r.rolsuper, false) ORDER BY 3, 5
+   AND NOT coalesce(r.rolsuper, false) ORDER BY 3, 4
 """  # noqa: S608
 _DEFAULTS = """
 SELECT 'default right' AS kind, r.rolname AS name, coalesce(n.nspname, 'all schemas') AS schema,
@@ -192,7 +195,7 @@ CHECKS = (
         "These functions were closed to all but superusers; whoever reads files of the server reads every table.",
         _FILE_FUNCTIONS,
         "Revoke the right.",
-        "REVOKE EXECUTE ON {target} FROM <role>;",
+        "REVOKE EXECUTE ON {target};",
         552,
     ),
     _check(

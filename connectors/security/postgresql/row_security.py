@@ -19,7 +19,7 @@ SELECT 'policy' AS kind, n.nspname AS schema, c.relname AS name, p.polname AS pa
   FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE p.polpermissive AND p.polcmd <> 'r' AND {_OWN} AND EXISTS (
        SELECT FROM unnest(ARRAY[pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)]) e
-        WHERE regexp_replace(lower(e), '[\\s()]', '', 'g') IN ('true', '1=1', 'nottrueisfalse'))
+        WHERE regexp_replace(lower(e), '[\\s()]', '', 'g') IN ('true', '1=1'))
  ORDER BY 2, 3, 4
 """  # noqa: S608
 _UNFORCED = f"""
