@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.security.check import Category, Check, References, Scope, Severity, every_row, remedy
-from connectors.security.postgresql.statements import not_of_extension, not_of_system
+from connectors.security.postgresql.statements import not_given, not_of_extension, not_of_system
 
 _OWN = not_of_system("n")
 _OWN_TABLE = f"{_OWN} AND {not_of_extension('c', 'pg_class')}"
@@ -60,7 +60,7 @@ SELECT 'function' AS kind, n.nspname AS schema, {_SIGNATURE} AS name, g.name AS 
        CROSS JOIN LATERAL (SELECT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE r.rolname END) g (name)
  WHERE p.proname IN ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'pg_stat_file', 'lo_import', 'lo_export',
                      'pg_file_write')
-   AND x.grantee NOT IN (10, p.proowner) AND coalesce(r.rolname, '') !~ '^(pg_|rds|cloudsql|azure)'
+   AND x.grantee NOT IN (10, p.proowner) AND (r.oid IS NULL OR {not_given("r")})
    AND NOT coalesce(r.rolsuper, false) ORDER BY 3, 4
 """  # noqa: S608
 _DEFAULTS = """

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from connectors.security.check import Category, Check, References, Severity, every_row, remedy
+from connectors.security.postgresql.statements import not_given
 
 _ABOUT = Category.AUTHENTICATION_AUTHORIZATION
 _ACCESS = "4 User access and authorization"
 # Roles of the server and of providers come with it; nobody gave them what they may.
-_GIVEN = "r.rolname !~ '^(pg_|rds|cloudsql|azure)'"
+_OWN = not_given("r")
 
 
 def _of_roles(condition: str, evidence: str = "") -> str:
     return (
         f"SELECT 'role' AS kind, r.rolname AS name, quote_ident(r.rolname) AS target{evidence}"  # noqa: S608
-        f" FROM pg_roles r WHERE {_GIVEN} AND {condition} ORDER BY 2"
+        f" FROM pg_roles r WHERE {_OWN} AND {condition} ORDER BY 2"
     )
 
 
@@ -23,7 +24,7 @@ def _members(*predefined: str) -> str:
         "SELECT 'role' AS kind, r.rolname AS name, p.rolname AS part,"  # noqa: S608
         " format('%I FROM %I', p.rolname, r.rolname) AS target"
         f" FROM pg_roles r JOIN pg_roles p ON p.rolname IN ({names})"
-        f" WHERE {_GIVEN} AND NOT r.rolsuper AND pg_has_role(r.oid, p.oid, 'MEMBER') ORDER BY 2, 3"
+        f" WHERE {_OWN} AND NOT r.rolsuper AND pg_has_role(r.oid, p.oid, 'MEMBER') ORDER BY 2, 3"
     )
 
 
@@ -61,13 +62,13 @@ _TO_SUPERUSER = f"""
 SELECT 'role' AS kind, r.rolname AS name, s.rolname AS part,
        format('%I FROM %I', s.rolname, r.rolname) AS target
   FROM pg_roles r JOIN pg_roles s ON s.rolsuper AND s.oid <> r.oid
- WHERE {_GIVEN} AND NOT r.rolsuper AND r.rolcanlogin AND pg_has_role(r.oid, s.oid, 'MEMBER') ORDER BY 2, 3
+ WHERE {_OWN} AND NOT r.rolsuper AND r.rolcanlogin AND pg_has_role(r.oid, s.oid, 'MEMBER') ORDER BY 2, 3
 """  # noqa: S608
 _WITH_ADMIN = f"""
 SELECT DISTINCT 'role' AS kind, r.rolname AS name, g.rolname AS part,
        format('%I FROM %I', g.rolname, r.rolname) AS target
   FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
- WHERE m.admin_option AND NOT r.rolsuper AND {_GIVEN} ORDER BY 2, 3
+ WHERE m.admin_option AND NOT r.rolsuper AND {_OWN} ORDER BY 2, 3
 """  # noqa: S608
 _RISKY_SETTINGS = r"""
 SELECT 'role setting' AS kind, coalesce(r.rolname, 'all roles') AS name, coalesce(d.datname, 'all databases') AS schema,

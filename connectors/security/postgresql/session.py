@@ -10,15 +10,13 @@ from connectors.errors import SourceLost, StatementFailed
 from connectors.postgresql_session import open_session as connect
 from connectors.postgresql_session import telling
 from connectors.security.check import Row, Server
+from connectors.security.postgresql.statements import PROVIDERS
 from connectors.settings import SourceSettings
 
-# Roles that only a provider's servers have.
-_PROVIDERS = {"rds_superuser": "rds", "cloudsqlsuperuser": "cloudsql", "azure_pg_admin": "azure"}
 _SERVER = """
 SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
        current_database() AS database, current_user AS login,
-       (SELECT min(rolname) FROM pg_catalog.pg_roles
-         WHERE rolname IN ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin')) AS provider_role
+       (SELECT rolname FROM pg_catalog.pg_roles WHERE oid = 10) AS first_superuser
 """
 
 
@@ -57,7 +55,7 @@ async def open_session(settings: SourceSettings) -> AsyncIterator[PostgresSessio
             product="postgresql",
             version_text=facts["version"],
             version_num=facts["number"],
-            flavour=_PROVIDERS.get(facts["provider_role"]),
+            flavour=PROVIDERS.get(facts["first_superuser"]),
             database=facts["database"],
             user=facts["login"],
         )

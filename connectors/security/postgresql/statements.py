@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from connectors.security.check import Applies, Server
+
+# What providers call the first superuser, whom nobody but a superuser can rename. Any other role may be given any name,
+# and must not make checks look away by it.
+PROVIDERS = {"rdsadmin": "rds", "cloudsqladmin": "cloudsql", "azuresu": "azure"}
+_PROVIDED = (
+    *("rdsadmin", "rds_superuser", "rds_replication", "rds_iam", "rds_password", "rds_ad", "rdsrepladmin"),
+    *("cloudsqladmin", "cloudsqlsuperuser", "cloudsqlreplica", "cloudsqlagent", "cloudsqlimportexport"),
+    *("azuresu", "azure_superuser", "azure_pg_admin"),
+)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def not_given(alias: str) -> str:
+    """A condition that leaves out roles that came with the server or with its provider; `alias` is that of pg_roles."""
+    provider = f"SELECT FROM pg_roles b WHERE b.oid = 10 AND b.rolname IN ({_listed(PROVIDERS)})"
+    return f"NOT ({alias}.rolname ~ '^pg_' OR {alias}.rolname IN ({_listed(_PROVIDED)}) AND EXISTS ({provider}))"
 
 
 def not_of_system(namespace: str) -> str:

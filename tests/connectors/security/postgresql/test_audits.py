@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import asyncpg  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
 import pytest
 from audited_postgres import BAD_OBJECTS, run_script, settings_of
@@ -116,11 +117,24 @@ def test_without_checksums() -> None:
         assert results["PG-DATA-001"].outcome is Outcome.FAIL
         assert results["PG-DATA-002"].outcome is Outcome.NOT_EVALUATED
         assert results["PG-AUTH-003"].outcome is Outcome.FAIL
-        server.execute("CREATE ROLE rds_superuser")
-        managed = asyncio.run(audited(server, "postgres"))
+        # Anybody who may make roles could make this one, and no check looks away for it.
+        server.execute("CREATE ROLE rds_superuser LOGIN SUPERUSER")
+        named = asyncio.run(audited(server, "rds_superuser"))
+        assert named["PG-AUTH-003"].outcome is Outcome.FAIL
+        assert [one.object.name for one in named["PG-ROLE-001"].violations] == ["rds_superuser"]
+        asyncio.run(rename_the_first(server, "rdsadmin"))
+        managed = asyncio.run(audited(server, "rds_superuser"))
         assert managed["PG-AUTH-003"].outcome is Outcome.NOT_APPLICABLE
         assert "rds" in (managed["PG-AUTH-003"].reason or "")
         assert managed["PG-ROLE-001"].outcome is Outcome.PASS
+
+
+async def rename_the_first(server: PostgresServer, name: str) -> None:
+    connection = await asyncpg.connect(server.url, user="rds_superuser")
+    try:
+        await connection.execute(f"ALTER ROLE postgres RENAME TO {name}")
+    finally:
+        await connection.close()
 
 
 REMEDIES = [
