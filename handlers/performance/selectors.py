@@ -112,8 +112,7 @@ def _of_selector(series: Sequence[Series], selector: Selector) -> list[Series]:
     named = {name for name in names if name == selector.name or matches(name, [selector.name])}
     left = [each for each in series if each.key.metric in named]
     for matcher in selector.matchers:
-        if not left:
-            break
+        # Also where none is left: an expression that is none is told, rather than an empty answer.
         values = [dict(each.key.labels).get(matcher.label, "") for each in left]
         verdicts = _verdicts(matcher, sorted(set(values)))
         left = [each for each, value in zip(left, values, strict=True) if verdicts[value]]

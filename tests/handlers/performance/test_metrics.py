@@ -143,6 +143,8 @@ def test_other_questions_without_an_answer(sqlite_url: str) -> None:
         assert (await refused(node, metrics="load", bucket="rate"))[1] == "not_a_counter"
         assert (await refused(node, metrics='load{host="a"'))[1] == "bad_metric"
         assert (await refused(node, metrics='load{host=~"("}'))[1] == "bad_metric"
+        # Also of a metric that there is not: an empty answer would say that all is well.
+        assert (await refused(node, metrics='nothing{host=~"("}'))[1] == "bad_metric"
         assert (await refused(node, downsample="lttb", band="true"))[0] == 400
         assert (await refused(node, aggregate="median"))[0] == 400
         assert (await refused(node, step="999999999w"))[1] == "bad_step"
