@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := .venv-peers
+AUDITOR := .venv-audit
 JAVASCRIPT := tests/end_to_end/javascript
 JAVASCRIPT_INSTALLED := $(JAVASCRIPT)/node_modules/.installed
 # 3.13 and later come last: one package that only tests need has no wheels for them.
@@ -12,7 +13,7 @@ PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test run bench bench-analytics bench-metrics kill-rounds chaos schema-fuzz soak scan-sizes lock
+.PHONY: help install fmt check test audit run bench bench-analytics bench-metrics kill-rounds chaos schema-fuzz soak scan-sizes lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -30,6 +31,18 @@ check: $(INSTALLED) ## lint, format and types, changing nothing
 
 test: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## run every test
 	$(BIN)/pytest -n 2 --dist worksteal
+
+audit: $(INSTALLED) ## look for known vulnerabilities of what is pinned; without network only the pins are checked
+	$(BIN)/pytest -q tests/test_dependencies.py
+	@$(BIN)/python -m venv $(AUDITOR); rm -f $(AUDITOR)/report.json; \
+	$(AUDITOR)/bin/python -m pip install --quiet --disable-pip-version-check --retries 0 --timeout 10 'pip-audit>=2.9' 2>/dev/null && \
+	{ $(AUDITOR)/bin/pip-audit --require-hashes --disable-pip --progress-spinner off --timeout 10 --format json \
+		--output $(AUDITOR)/report.json --requirement requirements.lock; code=$$?; }; \
+	if [ ! -s $(AUDITOR)/report.json ]; then \
+		echo 'The advisories cannot be reached from here: the pins were checked, and nothing else.'; \
+	elif [ $$code -ne 0 ]; then \
+		$(BIN)/python -m json.tool $(AUDITOR)/report.json; exit $$code; \
+	fi
 
 run: $(INSTALLED) ## serve on an embedded SQLite database in ./data
 	$(BIN)/collab-studio serve

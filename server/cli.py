@@ -1,5 +1,5 @@
-"""The command `collab-studio`: serve, token, demo, check, advisories. A failure is one clear line on standard error and
-an exit code: 2 where the command was asked wrongly, 1 where the world did not let it."""
+"""The command `collab-studio`: serve, token, demo, check, advisories, audit. A failure is one clear line on standard
+error and an exit code: 2 where the command was asked wrongly, 1 where the world did not let it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from handlers.access import ROLES
-from server import grants, logs, startup, tracing
+from server import audit_commands, grants, logs, startup, tracing
 from server import setting_values as read
 from server.settings import FIELDS, Reading, Settings, SettingsError, flag_of, read_settings, variable_of
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return _run_and_print(arguments, environ)
     except SettingsError as error:
         return _fail(ASKED_WRONGLY, *error.problems)
-    except (startup.StartError, grants.GrantError) as error:
+    except (startup.StartError, grants.GrantError, audit_commands.AuditError) as error:
         return _fail(FAILED, str(error))
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -80,6 +80,7 @@ def build_parser() -> Parser:
     token.add_argument("--role", choices=[str(role) for role in ROLES], help="... in this role")
     token.add_argument("--expires", metavar="TIME", help="how long the token holds, such as 1h or 30d")
     _add_advisories(commands, settings)
+    audit_commands.add_to(commands, settings)
     return parser
 
 
@@ -123,6 +124,9 @@ def _run(options: argparse.Namespace, reading: Reading) -> int:
             return _token(options, reading)
         case "demo":
             return _demo(reading.require())
+        case "audit":
+            print(audit_commands.run(options, reading.require()))
+            return 0
         case "advisories":
             return _advisories(options, reading.require())
         case _:
