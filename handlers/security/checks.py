@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from connectors.datasets import Kind
-from connectors.security.catalogue import catalogue, grant_script, kinds
+from connectors.security.catalogue import grant_script, kinds
 from connectors.security.check import Category, References, Severity
 from handlers.names import RowId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Binary, Conflict, Context, Forbidden, Operation, Page, Permission
-from handlers.security.sources import check_kind
+from handlers.security.sources import check_kind, checks_for
 from handlers.source_access import require_source
 
 
@@ -48,7 +48,7 @@ Place = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 async def list_checks(context: Context, request: ListChecks) -> Page[CheckShown]:  # noqa: ARG001 - as all handlers
     after = decode_cursor("security.checks", request.cursor, Place)
     chosen = [kind for kind in kinds() if request.kind in (None, kind)]
-    every = [(kind, check) for kind in chosen for check in catalogue(kind)]
+    every = [(kind, check) for kind in chosen for check in checks_for(kind)]
     first = 0 if after is None else after + 1
     rows = list(enumerate(every))[first : first + request.limit + 1]
     return page_of(

@@ -12,6 +12,8 @@ from connectors.errors import ConnectorError
 from connectors.security.auditing import audit
 from connectors.security.catalogue import catalogue, open_audit
 from connectors.security.check import CheckResult, Server
+from handlers.advisory_audit import audit_version, version_checks
+from handlers.advisory_bundles import held
 from handlers.jobs import Job, Run, StepFailed
 from handlers.names import RowId
 from handlers.parts import Parts
@@ -124,15 +126,21 @@ async def _audited(parts: Parts, scan: security_scans.SecurityScan) -> tuple[Ser
     options = shown_scan(scan).options
     async with parts.database.read() as connection:
         source = await data_sources.get(connection, scan.source_id)
+        advisories = await held(connection, parts.advisory_keys)
     if source is None:
         raise no_source(scan.source_id)
     check_kind(source)
     checks = [check for check in catalogue(source.kind) if options.chooses(check)]
+    versions = [check for check in version_checks(source.kind) if options.chooses(check)]
+    total = len(checks) + len(versions)
     async with open_audit(source.kind, parts.sources.settings_of(source)) as session:
         async with parts.feeds.writing() as (_, outbox):
-            add_started(outbox, scan, len(checks))
-        progress = Progress(parts, scan, len(checks))
-        return session.server, await audit(session, checks, on_progress=progress.note)
+            add_started(outbox, scan, total)
+        progress = Progress(parts, scan, total)
+        results = await audit(session, checks, on_progress=progress.note)
+        today = datetime.now(UTC).date()
+        results += [await audit_version(session, check, advisories.read, today) for check in versions]
+        return session.server, results
 
 
 def _error_of(error: Exception) -> AuditError:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from connectors.security.catalogue import catalogue
 from connectors.security.check import Category, Check
 from handlers.names import RowId
 from handlers.registry import InvalidRequest
@@ -38,15 +36,3 @@ def check_sources(asked: AuditJob) -> None:
     """Raises InvalidRequest for what names no sources, or in two ways."""
     if (asked.source_ids is None) == (asked.tag is None):
         raise InvalidRequest("Give either `source_ids` or `tag`.", details={"parameter": "source_ids"})
-
-
-def check_checks(asked: AuditJob, kinds: Collection[str]) -> None:
-    """Raises InvalidRequest for the id of a check that sources of none of these kinds have."""
-    known = {check.id for kind in kinds for check in catalogue(kind)}
-    unknown = sorted(set(asked.checks or ()) - known)
-    if unknown:
-        raise InvalidRequest(
-            f"checks: there is no check {unknown[0]!r} for these sources; `GET /security/checks` lists them.",
-            code="unknown_check",
-            details={"parameter": "checks", "unknown": unknown[:20]},
-        )

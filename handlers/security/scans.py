@@ -16,9 +16,9 @@ from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Forbidden, Operation, Page, Permission
 from handlers.security.ending import end_abandoned, end_unfinished
 from handlers.security.job import JOB
-from handlers.security.options import AuditJob, check_checks, check_sources
+from handlers.security.options import AuditJob, check_sources
 from handlers.security.shapes import AuditState, CheckOutcome, SecurityScanShown, shown_result, shown_scan
-from handlers.security.sources import check_kind, sources_asked
+from handlers.security.sources import check_checks, check_kind, sources_asked
 from handlers.security.standing import may_manage, no_scan, require_scan
 from storage import runs, security_scans
 from storage.data_sources import DataSource

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connectors.security.catalogue import kinds
-from handlers.registry import Conflict, NotFound
+from connectors.security.catalogue import catalogue, kinds
+from connectors.security.check import Check
+from handlers.advisory_audit import version_checks
+from handlers.registry import Conflict, InvalidRequest, NotFound
 from handlers.security.options import MOST_SOURCES, AuditJob
 from storage import catalog_labels, data_sources
 from storage.data_sources import DataSource
@@ -38,4 +42,21 @@ def check_kind(source: DataSource) -> None:
             f" for {', '.join(sorted(known))}.",
             code="kind_not_audited",
             details={"kinds": sorted(known)},
+        )
+
+
+def checks_for(kind: str) -> tuple[Check, ...]:
+    """All checks that an audit of a source of this kind makes. Raises KeyError for one that cannot be audited."""
+    return (*catalogue(kind), *version_checks(kind))
+
+
+def check_checks(asked: AuditJob, kinds: Collection[str]) -> None:
+    """Raises InvalidRequest for the id of a check that sources of none of these kinds have."""
+    known = {check.id for kind in kinds for check in checks_for(kind)}
+    unknown = sorted(set(asked.checks or ()) - known)
+    if unknown:
+        raise InvalidRequest(
+            f"checks: there is no check {unknown[0]!r} for these sources; `GET /security/checks` lists them.",
+            code="unknown_check",
+            details={"parameter": "checks", "unknown": unknown[:20]},
         )

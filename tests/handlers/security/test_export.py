@@ -23,7 +23,9 @@ def test_exports_say_what_the_posture_says(engine_url: str, tmp_path: Path, audi
         await auditor.audit(source)
         posture = await auditor.posture(source)
         accepted = next(one for one in posture["findings"] if one["check_id"] == CHECK)
-        await done(auditor.mia.post(f"/security/findings/{accepted['id']}/accept", json={"why": "odd", "seconds": 99}))
+        await done(
+            auditor.mia.post(f"/security/findings/{accepted['id']}/accept", json={"why": "=odd()", "seconds": 99})
+        )
 
         async def exported(**asked: Any) -> Response:
             answer = await auditor.mia.get(f"/security/audit/{source}/export", params=asked)
@@ -62,7 +64,7 @@ def check_sarif(log: dict[str, Any], posture: dict[str, Any], accepted: dict[str
     assert set(faults) >= {one["fingerprint"] for one in posture["findings"]}
     [suppressed] = [one for one in faults.values() if "suppressions" in one]
     assert suppressed["partialFingerprints"]["finding/v1"] == accepted["fingerprint"]
-    assert suppressed["suppressions"][0]["justification"] == "odd"
+    assert suppressed["suppressions"][0]["justification"] == "=odd()"
     assert [one["baselineState"] for one in faults.values() if one["ruleId"] == CHECK].count("absent") == 1
     kinds = {one["ruleId"]: one["kind"] for one in run["results"]}
     words = {
