@@ -1,23 +1,20 @@
 """The tables of threat detection; they share the metadata of tables.py."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, Table, Text
 
 from storage.tables import NAME, ROW_ID, Instant, metadata
 
-# What is remembered of a stream of events. `scope` is `source:<id>`, or `server` for the server's own audit trail, of
-# which `seen_id` and `seen_hash` are the last row that was looked at. `settings` is JSON, `state` packed; at `due_at`
-# what waits for later events waits no longer.
+# What is remembered of a stream of events. `scope` is `source:<id>`, `settings` JSON, `state` packed; at `due_at` what
+# waits for later events waits no longer.
 detection_streams = Table(
     "detection_streams",
     metadata,
     Column("scope", NAME, primary_key=True),
     Column("workspace_id", NAME, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    Column("source_id", ROW_ID, ForeignKey("data_sources.id", ondelete="CASCADE")),
+    Column("source_id", ROW_ID, ForeignKey("data_sources.id", ondelete="CASCADE"), nullable=False),
     Column("settings", Text, nullable=False),
     Column("state", LargeBinary),
     Column("due_at", Instant, index=True),
-    Column("seen_id", BigInteger),
-    Column("seen_hash", NAME),
     Column("updated_at", Instant, nullable=False),
     sqlite_with_rowid=False,
 )

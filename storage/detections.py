@@ -16,8 +16,6 @@ from storage.alerts import Alert
 from storage.detection_tables import detection_alerts, detection_streams
 from storage.upsert import insert
 
-SERVER = "server"
-
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -25,12 +23,10 @@ class Stream:
 
     scope: str
     workspace_id: str
-    source_id: int | None
+    source_id: int
     settings: str
     state: bytes | None
     due_at: datetime | None
-    seen_id: int | None
-    seen_hash: str | None
     updated_at: datetime
 
 
@@ -38,9 +34,7 @@ def scope_of(source_id: int) -> str:
     return f"source:{source_id}"
 
 
-async def ensure(
-    connection: AsyncConnection, scope: str, *, workspace_id: str, source_id: int | None, at: datetime
-) -> Stream:
+async def ensure(connection: AsyncConnection, scope: str, *, workspace_id: str, source_id: int, at: datetime) -> Stream:
     """The stream, made if there is none, locked until the transaction ends."""
     values = {"scope": scope, "workspace_id": workspace_id, "source_id": source_id, "settings": "{}", "updated_at": at}
     made = insert(connection, detection_streams).values(values)

@@ -14,7 +14,7 @@ from storage.tables import from_microseconds
 _LEARNING = frozenset({"TD-07", "TD-08", "TD-17"})
 
 
-def stream_shown(source_id: int | None, name: str, state: State, settings: Settings) -> StreamShown:
+def stream_shown(source_id: int, name: str, state: State, settings: Settings) -> StreamShown:
     shown = [_detection(rule, state, settings) for rule in RULES]
     return StreamShown(
         data_source_id=source_id,

@@ -82,9 +82,9 @@ class DetectionShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The events of a data source, or of this server itself (`data_source_id` is null), and what looks at them."""
+    """The events of a data source, and what looks at them."""
 
-    data_source_id: int | None
+    data_source_id: int
     name: str
     looked_at: int
     waiting: int

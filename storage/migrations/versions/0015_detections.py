@@ -18,12 +18,10 @@ def upgrade() -> None:
         "detection_streams",
         sa.Column("scope", NAME, nullable=False),
         sa.Column("workspace_id", NAME, nullable=False),
-        sa.Column("source_id", ROW_ID),
+        sa.Column("source_id", ROW_ID, nullable=False),
         sa.Column("settings", sa.Text(), nullable=False),
         sa.Column("state", sa.LargeBinary()),
         sa.Column("due_at", INSTANT),
-        sa.Column("seen_id", sa.BigInteger()),
-        sa.Column("seen_hash", NAME),
         sa.Column("updated_at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspaces.id"], name="fk_detection_streams_workspace_id", ondelete="CASCADE"
