@@ -18,7 +18,8 @@ COST_FACTOR = 9.0
 # So many failures in a row may be a restart; then the source is left alone for some time.
 BREAKS_AFTER = 3
 FIRST_REST_SECONDS = 30.0
-LONGEST_REST_SECONDS = 300.0
+# For so long a source that is back may still be told as away, and people be called for nothing.
+LONGEST_REST_SECONDS = 60.0
 # Sources are spread over the first part of an interval, well inside of it, by the golden section.
 _GOLDEN = 0.618033988749895
 _SPREAD = 0.5
