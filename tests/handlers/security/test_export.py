@@ -50,6 +50,28 @@ def test_exports_say_what_the_posture_says(engine_url: str, tmp_path: Path, audi
     audit_with(engine_url, tmp_path, scenario)
 
 
+def test_what_was_not_seen_is_open_in_sarif_and_unknown_in_ocsf(
+    engine_url: str, tmp_path: Path, audited_server: PostgresServer
+) -> None:
+    async def scenario(auditor: Auditor) -> None:
+        await audited_server.execute_soon("DROP ROLE IF EXISTS blind", "CREATE ROLE blind LOGIN")
+        source = await auditor.source(audited_server, user="blind")
+        await auditor.audit(source)
+        unseen = {
+            one["check_id"] for one in (await auditor.posture(source))["checks"] if one["outcome"] == "not_evaluated"
+        }
+        assert unseen
+        path = f"/security/audit/{source}/export"
+        log = (await auditor.mia.get(path, params={"format": "sarif"})).json()
+        kinds = {one["ruleId"]: (one["kind"], one["level"]) for one in log["runs"][0]["results"]}
+        assert {kinds[check_id] for check_id in unseen} == {("open", "none")}
+        lines = (await auditor.mia.get(path, params={"format": "ocsf"})).text.splitlines()
+        said = {event["compliance"]["control"]: event["compliance"]["status_id"] for event in map(json.loads, lines)}
+        assert {said[check_id] for check_id in unseen} == {0}
+
+    audit_with(engine_url, tmp_path, scenario)
+
+
 def check_sarif(log: dict[str, Any], posture: dict[str, Any], accepted: dict[str, Any]) -> None:
     assert log["version"] == "2.1.0"
     [run] = log["runs"]
