@@ -56,7 +56,12 @@ def test_a_crash_at_any_point_changes_nothing(replay: Replay, found: list[Detect
     seed = random.randrange(10**6)
     print("seed", seed)
     pick = random.Random(seed)
-    cuts = sorted(pick.sample(range(len(replay.events)), 12))
+    within = [
+        number
+        for number, event in enumerate(replay.events)
+        if number and any(attack.begins <= event.at <= attack.ends for attack in replay.attacks)
+    ]
+    cuts = sorted({*pick.sample(within, 150), *pick.sample(range(1, len(replay.events)), 10)})
     state, resumed = None, []
     for begin, end in zip([0, *cuts], [*cuts, len(replay.events)], strict=True):
         engine = Engine(SETTINGS, state)
