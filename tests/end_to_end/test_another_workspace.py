@@ -21,12 +21,21 @@ from handlers.access import ROLES, Role
 from handlers.catalogue import OPERATIONS
 from handlers.registry import NotFound, Operation, Permission, errors_of
 
+# The server that is asked is filled first.
+pytestmark = pytest.mark.timeout(400)
+
 OWN = "attic"
 # Ids of these are no workspace's: whose they are is told by who asks.
 _OF_USERS = {"user_id", "key_id"}
-# No statement of the demo's sources was counted, and a prediction of its data would take seconds: that members may ask
-# of these sources and datasets, other operations show.
-_NOT_ASKED_BY_MEMBERS = {"metrics.statements.get", "analytics.predictions"}
+# No statement of the demo's sources was counted, nothing was detected in them, and a prediction of their data would
+# take seconds: that members may ask of these sources and datasets, other operations show.
+_NOT_ASKED_BY_MEMBERS = {
+    "metrics.statements.get",
+    "analytics.predictions",
+    "security_alerts.get",
+    "security_alerts.acknowledge",
+    "security_alerts.resolve",
+}
 # About the caller or the whole server, whatever workspaces there are.
 _OF_NO_WORKSPACE = {
     "users.me",
@@ -40,6 +49,8 @@ _OF_NO_WORKSPACE = {
     "notifications.mark_read",
     "jobs.list",
     "alert_rules.templates",
+    "security.advisories.get",
+    "security.checks.list",
 }
 _NOWHERE: Mapping[str, Any] = {"workspace_id": "nowhere", "run_id": "run:demo:000000000000000000000000"}
 

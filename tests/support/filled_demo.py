@@ -94,6 +94,8 @@ def fill(client: httpx.Client, receiver: str) -> None:
     wait_for(client, runs)
     runs = [make("/data-sources/2/backups", verify=True)["run_id"], make("/data-sources/2/reports")["run_id"]]
     make("/data-sources/2/reports", kind="scan")
+    [audit] = make("/security/scans", workspace_id=WORKSPACE, source_ids=[2])["items"]
+    runs.append(audit["run_id"])
     make("/data-sources/1/discover")
     for dataset in (1, 2, 3):
         assert client.get(f"/analytics/correlations/{dataset}", params={"rows": 200}).is_success

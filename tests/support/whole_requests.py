@@ -37,6 +37,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Any]] = {
     "collaboration.diff.get": {"from": "1"},
     "alert_rules.create": {"spec": _RULE},
     "alert_rules.preview_unsaved": {"spec": _RULE},
+    "security.advisories.import": {"body": ""},
     "push_keys.revoke": {"data_source_id": 1},
     "analytics.results.diff": {"result_id": 1, "other_id": 1},
     "analytics.predictions": {"dataset_id": 1, "target": "latitude"},
@@ -144,5 +145,8 @@ def send(client: httpx.Client, operation: Operation, parameters: Mapping[str, An
         return client.request(operation.method, path, params=rest)
     if set(rest) >= {"body"}:
         body = rest.pop("body")
+        if isinstance(body, str):
+            headers = {"Content-Type": "application/octet-stream"}
+            return client.request(operation.method, path, params=rest, content=body.encode(), headers=headers)
         return client.request(operation.method, path, params=rest, json=body)
     return client.request(operation.method, path, json=rest)
