@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from security_replay import EGRESS, Company, Replay, written
 
 SETTINGS = Settings(egress_networks=[EGRESS], canaries=["shop.salaries_old"], learning_days=3)
-# A million events in a week, and the same company where what the thresholds were not looked at with is different.
-LONG = Company(people=60, services=10, reads=2_800, service_reads=4_500)
-ODD = Company(people=90, services=10, reads=1_900, service_reads=4_500, seed=1234, odd=True)
+# A company of some size for a week, and one that the thresholds were not looked at with.
+LONG = Company(people=60, services=10, reads=500, service_reads=1_500)
+ODD = Company(people=90, services=10, reads=300, service_reads=1_500, seed=1234, odd=True)
 
 
 def run(replay: Replay, batch: int = 5_000) -> tuple[list[Detected], float, int]:
