@@ -126,6 +126,8 @@ IN_WORKSPACES = tuple(
 
 def _shape(answer: httpx.Response, parameters: Mapping[str, Any]) -> str:
     """What a refusal says, without the ids that were asked for."""
+    if answer.is_success:
+        return f"{answer.status_code} {answer.text[:200]}"
     told = answer.json()["message"]
     for value in sorted({str(parameters[name]) for name in parameters if is_id(name)}, key=len, reverse=True):
         told = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", "?", told)
