@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Hour = Annotated[int, Meta(ge=0, le=24)]
 Names = Annotated[list[Annotated[str, Meta(min_length=1, max_length=400)]], Meta(max_length=1_000)]
 
 
@@ -44,7 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     service_accounts: Names = []
     restricted_objects: Names = []
     canaries: Names = []
-    change_hours: tuple[Annotated[int, Meta(ge=0, le=23)], Annotated[int, Meta(ge=1, le=24)]] | None = None
+    change_hours: Annotated[list[Hour], Meta(min_length=2, max_length=2)] | None = None
     disabled: Annotated[list[Annotated[str, Meta(pattern=r"^TD-\d\d$(?!\n)")]], Meta(max_length=20)] = []
 
 

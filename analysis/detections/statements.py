@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from analysis.detections.events import DAY, MINUTE, Event
 from analysis.detections.hits import Ground, Hit, Rule, Severity, alone, behind
-from analysis.detections.injection import is_injection
 from analysis.detections.sql import is_dangerous, reads_catalog, shape_of
 
 # Errors of syntax and of unknown names: SQLSTATE, and MySQL's numbers.
@@ -13,7 +12,7 @@ _HIT, _ERROR = "looks like an injection", "syntax error"
 
 
 def injection(event: Event, on: Ground) -> Hit | None:
-    is_hit = bool(event.input) and is_injection(event.input)
+    is_hit = bool(event.input) and _is_injection(event.input)
     is_error = event.kind == "sql_error" and event.error in _SYNTAX_ERRORS
     entity = event.actor or event.address
     if not (is_hit or is_error):
@@ -69,3 +68,9 @@ RULES = (
         learns_days=14,
     ),
 )
+
+
+def _is_injection(entered: str) -> bool:
+    from analysis.detections.injection import is_injection  # noqa: PLC0415 - the parser is loaded when events come
+
+    return is_injection(entered)

@@ -22,7 +22,7 @@ class GetAdvisories(msgspec.Struct, frozen=True, kw_only=True):
 class ImportAdvisories(msgspec.Struct, frozen=True, kw_only=True):
     """The body is the signed file as it is: its signature covers each byte of the payload in it."""
 
-    body: bytes
+    body: bytes = b""
 
 
 class ProductAdvisories(msgspec.Struct, frozen=True, kw_only=True):

@@ -82,6 +82,10 @@ def shape(value: Any) -> Any:
     return {name: shape(each) for name, each in value.items()} if isinstance(value, dict) else type(value).__name__
 
 
+# Operations that push keys may ask for.
+PUSHED = {"metrics.push", "detections.push_events"}
+
+
 async def compare(node: Node, client: httpx.AsyncClient, socket: StudioClient, **more: Any) -> dict[str, int]:
     """How many of the operations answered, and how many refused."""
     counts = {"answered": 0, "refused": 0}
@@ -90,7 +94,10 @@ async def compare(node: Node, client: httpx.AsyncClient, socket: StudioClient, *
         status, http = await over_http(client, operation, given)
         failed, frame = await over_socket(socket, operation, given)
         assert bool(status) == bool(failed), (operation.name, http, frame)
-        if status:
+        if status and operation.name in PUSHED:
+            # Over HTTP they have a way in of their own, which asks who comes and to which source before it reads.
+            assert {plain(frame)["code"], http["code"]} <= {"not_authenticated", "not_found", "invalid_request"}
+        elif status:
             assert plain(frame) == http, operation.name
         elif operation.method == "GET" and operation.name not in PASSING and operation.watched is None:
             assert plain(frame) == plain(http), operation.name
@@ -102,7 +109,7 @@ async def compare(node: Node, client: httpx.AsyncClient, socket: StudioClient, *
 
 def test_every_operation_answers_alike_whoever_asks(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with asyncio.timeout(DEADLINE), running_node(tmp_path) as node:
+        async with asyncio.timeout(DEADLINE), running_node(tmp_path, request_burst=5000) as node:
             await node.enlist("ada")
             await node.enlist("vic", "viewer")
             await node.document("notes")

@@ -78,7 +78,7 @@ def test_one_error_or_one_input_is_no_injection() -> None:
 
 
 def test_a_restricted_object_and_the_hours_for_changes() -> None:
-    settings = Settings(restricted_objects=["shop.cards"], change_hours=(8, 18))
+    settings = Settings(restricted_objects=["shop.cards"], change_hours=[8, 18])
     read = event(START + 10 * HOUR, "sensitive_read", actor="ann", object="shop.cards", rows=5_000)
     assert rules(found([read], settings)) == {"TD-11"}
     assert rules(found([read])) == set()

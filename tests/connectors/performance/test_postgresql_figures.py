@@ -19,10 +19,21 @@ WITHIN = 0.02
 LOAD_SECONDS = 4
 
 
+async def told_of_all_accounts(connection: asyncpg.Connection) -> None:
+    """The session that filled the tables tells what it did a moment after it is gone."""
+    accounts = await connection.fetchval("SELECT count(*) FROM pgbench_accounts")
+    told = "SELECT tup_inserted FROM pg_stat_database WHERE datname = current_database()"
+    deadline = time.monotonic() + 10
+    while await connection.fetchval(told) < accounts:
+        assert time.monotonic() < deadline, "the load is not counted"
+        await asyncio.sleep(0.05)
+
+
 def test_figures_agree_with_pgbench_and_with_sql(loaded: PostgresServer) -> None:
     async def scenario() -> None:
         async with looked_at(loaded) as (source, connection):
             counts = "SELECT clock_timestamp() AS at, * FROM pg_stat_database WHERE datname = current_database()"
+            await told_of_all_accounts(connection)
             before = await connection.fetchrow(counts)
             await source.visit()
             load = asyncio.create_task(asyncio.to_thread(pgbench.run, loaded, seconds=LOAD_SECONDS))
