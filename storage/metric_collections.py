@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.governance_tables import data_sources
@@ -114,8 +114,3 @@ async def note_visits(connection: AsyncConnection, many: Sequence[Visits]) -> No
         changes = {name: value for name, value in values.items() if name != "source_id"}
         made = insert(connection, metric_visits).values(values)
         await connection.execute(made.on_conflict_do_update(index_elements=["source_id"], set_=changes))
-
-
-async def forget_visits(connection: AsyncConnection, source_id: int) -> None:
-    """The next visit is the first: nothing is compared with what was before."""
-    await connection.execute(delete(metric_visits).where(metric_visits.c.source_id == source_id))

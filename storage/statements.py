@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.metric_tables import statement_plans, statement_texts, statement_windows
@@ -60,13 +60,6 @@ async def windows(connection: AsyncConnection, source_id: int, start_ms: int, en
     query = select(columns.start_ms, columns.end_ms, columns.body).where(columns.source_id == source_id)
     query = query.where(columns.start_ms >= start_ms, columns.start_ms < end_ms).order_by(columns.start_ms)
     return [Window(*row) for row in await connection.execute(query)]
-
-
-async def oldest_window(connection: AsyncConnection, source_id: int) -> int | None:
-    """When the oldest window begins."""
-    query = select(func.min(statement_windows.c.start_ms)).where(statement_windows.c.source_id == source_id)
-    found: int | None = await connection.scalar(query)
-    return found
 
 
 async def remove_windows(connection: AsyncConnection, source_id: int, start_ms: int, end_ms: int) -> None:

@@ -20,7 +20,6 @@ from storage.samples.columns import Times
 from storage.samples.grouping import Columns, Owners
 from storage.samples.policy import DAY_MS, HOUR_MS
 from storage.samples.rollup import Rollup
-from storage.samples.series import NUMBER_BITS
 
 # Sixteen series share what is written once a chunk, and whoever wants one of them reads the others in a millisecond.
 GROUP_BITS = 4
@@ -52,12 +51,6 @@ class Chunk(NamedTuple):
 def groups_of(series_ids: Iterable[int]) -> list[int]:
     """The groups that these series are in."""
     return sorted({one >> GROUP_BITS for one in series_ids})
-
-
-def groups_of_source(source_id: int) -> tuple[int, int]:
-    """The first of a source's groups, and the first that is another source's."""
-    shift = NUMBER_BITS - GROUP_BITS
-    return source_id << shift, (source_id + 1) << shift
 
 
 def window_of(at_ms: int, tier: int = 0) -> int:
