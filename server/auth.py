@@ -133,10 +133,10 @@ class Authenticator:
     async def _redeem(self, ticket: str) -> Principal:
         now = self._now()
         async with self._database.write() as connection:
-            user_id = await tickets.consume(connection, fingerprint(ticket), at=now)
-        if user_id is None:
+            bearer = await tickets.consume(connection, fingerprint(ticket), at=now)
+        if bearer is None:
             raise NotAuthenticated("The ticket is refused: it is unknown, used or expired.", code="invalid_token")
-        return (await self._admit(user_id, "ticket", now + TICKET_SESSION, now)).principal
+        return (await self._admit(bearer.user_id, "ticket", now + TICKET_SESSION, now)).principal
 
     def _remember(self, mark: bytes, verified: _Verified) -> None:
         self._verified[mark] = verified

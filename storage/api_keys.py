@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import api_keys
 
-_COLUMNS = [column for column in api_keys.c if column.name != "hash"]
+_COLUMNS = [column for column in api_keys.c if column.name not in ("hash", "previous_hash")]
 
 # Nobody needs to know the last use to the second, and each note is a commit.
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -16,7 +16,7 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A row of api_keys, without the hash."""
+    """A row of api_keys, without the hashes."""
 
     id: int
     name: str
@@ -26,6 +26,9 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    scope: str | None = None
+    rotated_at: datetime | None = None
+    previous_until: datetime | None = None
 
 
 async def create(
@@ -37,8 +40,9 @@ async def create(
     prefix: str,
     at: datetime,
     expires_at: datetime | None = None,
+    scope: str | None = None,
 ) -> ApiKey:
-    """A new key; `fingerprint` is the SHA-256 of the secret, `prefix` its first letters."""
+    """A new key; `fingerprint` is the SHA-256 of the secret, `prefix` its first letters, `scope` JSON or None."""
     values = {
         "name": name,
         "user_id": user_id,
@@ -46,15 +50,17 @@ async def create(
         "prefix": prefix,
         "created_at": at,
         "expires_at": expires_at,
+        "scope": scope,
     }
     row = (await connection.execute(insert(api_keys).values(values).returning(*_COLUMNS))).one()
     return ApiKey(*row)
 
 
 async def find(connection: AsyncConnection, fingerprint: bytes, *, at: datetime) -> ApiKey | None:
-    """The key with that hash, if it is neither revoked nor expired."""
+    """The key with that hash, if it is neither revoked nor expired; or had it, if that one holds on for a while."""
+    had_it = (api_keys.c.previous_hash == fingerprint) & (api_keys.c.previous_until > at)
     query = select(*_COLUMNS).where(
-        api_keys.c.hash == fingerprint,
+        (api_keys.c.hash == fingerprint) | had_it,
         api_keys.c.revoked_at.is_(None),
         api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > at),
     )
@@ -80,6 +86,26 @@ async def note_use(connection: AsyncConnection, key_id: int, *, at: datetime) ->
     """Remembers that the key was used, to the minute."""
     unknown = api_keys.c.last_used_at.is_(None) | (api_keys.c.last_used_at < at - _USE_NOTED_EVERY)
     await connection.execute(update(api_keys).where(api_keys.c.id == key_id, unknown).values(last_used_at=at))
+
+
+async def rotate(
+    connection: AsyncConnection, key_id: int, *, fingerprint: bytes, prefix: str, at: datetime, previous_until: datetime
+) -> ApiKey | None:
+    """The key with another secret; the one it had holds until `previous_until`, and the one before that no more.
+
+    None if there is no such key, or it was revoked or has expired.
+    """
+    holds = api_keys.c.revoked_at.is_(None) & (api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > at))
+    values = {
+        "previous_hash": api_keys.c.hash,
+        "previous_until": previous_until,
+        "hash": fingerprint,
+        "prefix": prefix,
+        "rotated_at": at,
+    }
+    statement = update(api_keys).where(api_keys.c.id == key_id, holds).values(values).returning(*_COLUMNS)
+    row = (await connection.execute(statement)).first()
+    return ApiKey(*row) if row else None
 
 
 async def revoke(connection: AsyncConnection, key_id: int, *, at: datetime) -> ApiKey | None:

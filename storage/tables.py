@@ -162,6 +162,8 @@ versions = Table(
     sqlite_autoincrement=True,
 )
 
+# `scope` is JSON of what a key may of what its user may, NULL for all of it. After a rotation the secret of
+# `previous_hash` holds until `previous_until`.
 api_keys = Table(
     "api_keys",
     metadata,
@@ -174,16 +176,23 @@ api_keys = Table(
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
     Column("last_used_at", Instant),
+    Column("scope", Text),
+    Column("rotated_at", Instant),
+    Column("previous_hash", LargeBinary, index=True),
+    Column("previous_until", Instant),
     Index(None, "user_id", "id"),
     sqlite_autoincrement=True,
 )
 
+# A ticket lets in as what it was made with: a session's token, or the API key of this hash.
 tickets = Table(
     "tickets",
     metadata,
     Column("hash", LargeBinary, primary_key=True),
     Column("user_id", NAME, nullable=False),
     Column("expires_at", Instant, nullable=False),
+    Column("sid", NAME),
+    Column("key_hash", LargeBinary),
     Index(None, "expires_at"),
 )
 

@@ -13,6 +13,7 @@ from handlers.identity import OPERATIONS
 from handlers.parts import Limits
 from handlers.registry import Context, Forbidden, Principal
 from storage import tickets
+from storage.tickets import Bearer
 
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
@@ -214,7 +215,7 @@ def test_a_ticket_lets_in_once_and_only_for_a_while(tmp_path: Path) -> None:
             used = [await tickets.consume(connection, fingerprint(made[0]["ticket"]), at=START) for _ in range(2)]
             late = START + timedelta(seconds=30)
             assert await tickets.consume(connection, fingerprint(made[1]["ticket"]), at=late) is None
-        assert used == ["ada", None]
+        assert used == [Bearer("ada"), None]
 
     play(tmp_path, scenario)
 

@@ -89,3 +89,34 @@ def test_a_hash_is_stored_once(database_url: str) -> None:
             await create()
 
     with_database(database_url, body)
+
+
+def test_after_a_rotation_both_secrets_hold_for_a_while(database_url: str) -> None:
+    newer = hashlib.sha256(b"newer").digest()
+
+    async def body(database: Database) -> None:
+        async with database.write() as connection:
+            key = await api_keys.create(
+                connection, name="ci", user_id="ann", fingerprint=MINE, prefix="csk_ab", at=NOW, scope="{}"
+            )
+            rotated = await api_keys.rotate(
+                connection, key.id, fingerprint=newer, prefix="csk_cd", at=NOW, previous_until=NOW + SECOND
+            )
+            assert rotated is not None
+            assert (rotated.prefix, rotated.scope, rotated.rotated_at) == ("csk_cd", "{}", NOW)
+            assert await api_keys.find(connection, MINE, at=NOW) == rotated
+            assert await api_keys.find(connection, MINE, at=NOW + SECOND) is None
+            assert await api_keys.find(connection, newer, at=NOW + SECOND) == rotated
+
+            async def again() -> ApiKey | None:
+                return await api_keys.rotate(
+                    connection, key.id, fingerprint=OTHERS, prefix="csk_ef", at=NOW, previous_until=NOW
+                )
+
+            assert await again()
+            # The secret before the last one holds no more, whatever was said then.
+            assert [await api_keys.find(connection, secret, at=NOW) for secret in (MINE, newer)] == [None, None]
+            await api_keys.revoke(connection, key.id, at=NOW)
+            assert await again() is None
+
+    with_database(database_url, body)

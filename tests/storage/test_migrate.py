@@ -17,12 +17,14 @@ import storage.analytics_tables
 import storage.backup_tables
 import storage.catalog_tables
 import storage.detection_tables
+import storage.finding_tables
 import storage.governance_tables
 import storage.integration_tables
 import storage.metric_tables
 import storage.run_tables
 import storage.scan_tables
-import storage.security_tables  # noqa: F401 - the tables of all are in the metadata
+import storage.security_tables
+import storage.session_tables  # noqa: F401 - the tables of all are in the metadata
 from storage import users
 from storage.database import Database
 from storage.errors import SchemaTooNew, Unavailable
