@@ -67,6 +67,7 @@ from handlers.schedules.firing import keep_schedules
 from handlers.security import checks as security_checks
 from handlers.security import export as security_export
 from handlers.security import findings as security_findings
+from handlers.security import history as security_history
 from handlers.security import job as security_job
 from handlers.security import posture as security_posture
 from handlers.security import scans as security_scans
@@ -151,6 +152,7 @@ OPERATIONS = (
     *security_scans.OPERATIONS,
     *security_posture.OPERATIONS,
     *security_findings.OPERATIONS,
+    *security_history.OPERATIONS,
     *security_checks.OPERATIONS,
     *security_export.OPERATIONS,
 )

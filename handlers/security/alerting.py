@@ -15,7 +15,7 @@ from handlers.feed_names import feed_of
 from handlers.outbox import Outbox
 from storage import alerts
 from storage.alerts import FIRING, NewAlert
-from storage.security_findings import Finding
+from storage.security_findings import ACCEPTED, Finding
 
 DOMAIN = "security"
 FEED = "security.findings"
@@ -23,7 +23,7 @@ ALERTING = frozenset({"critical", "high"})
 
 
 def tell(outbox: Outbox, kind: str, finding: Finding, *, scan_id: int | None = None, actor: str | None = None) -> None:
-    """`kind` is what happened: `opened`, `reopened`, `fixed`, `acknowledged`, `accepted` or `acceptance_ended`."""
+    """`kind` is what happened: `opened`, `changed`, `reopened`, `fixed`, `acknowledged`, `accepted` and the like."""
     data = {
         "finding_id": finding.id,
         "source_id": finding.source_id,
@@ -41,8 +41,9 @@ def tell(outbox: Outbox, kind: str, finding: Finding, *, scan_id: int | None = N
 async def raise_alerts(
     connection: AsyncConnection, outbox: Outbox, findings: Sequence[Finding], *, at: datetime
 ) -> None:
-    """An alert for each that is severe, unless the baseline says that it is known."""
-    new = [_alert_of(one) for one in findings if one.severity in ALERTING and not one.in_baseline]
+    """An alert for each that is severe, unless its risk is accepted or the baseline says that it is known."""
+    loud = [one for one in findings if one.severity in ALERTING and one.state != ACCEPTED and not one.in_baseline]
+    new = [_alert_of(one) for one in loud]
     if new:
         await transitions.open_alerts(connection, outbox, new, at=at)
 

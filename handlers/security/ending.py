@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from handlers.attention import attention
 from handlers.outbox import Outbox
 from handlers.parts import Parts
-from handlers.security.alerting import raise_alerts, tell
+from handlers.security.alerting import raise_alerts
 from handlers.security.events import add_ended
+from handlers.security.noting import note
 from handlers.security.shapes import AuditError
 from storage import runs, security_findings, security_scans
 from storage.errors import StorageError
@@ -70,8 +71,7 @@ async def end_acceptances(parts: Parts, *, at: datetime) -> int:
         over = await security_findings.expired(connection, at=at)
         values = {"state": OPEN, "accepted_until": None}
         opened = await security_findings.change(connection, [one.id for one in over], values)
-        for one in opened:
-            tell(outbox, "acceptance_ended", one)
+        await note(connection, outbox, "acceptance_ended", opened, at=at)
         await raise_alerts(connection, outbox, opened, at=at)
     return len(opened)
 

@@ -15,7 +15,8 @@ from handlers.names import RowId, WorkspaceId
 from handlers.outbox import Outbox
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Forbidden, Operation, Page, Permission
-from handlers.security.alerting import end_alerts, raise_alerts, tell
+from handlers.security.alerting import end_alerts, raise_alerts
+from handlers.security.noting import keep, note
 from handlers.security.shapes import FindingShown, FindingState, shown_finding
 from handlers.security.standing import may_manage, no_finding, require_finding
 from handlers.source_access import require_source
@@ -140,9 +141,11 @@ async def set_baseline(context: Context, request: SetBaseline) -> BaselineSet:
         if newest is None:
             raise Conflict("No audit of this source has succeeded; a baseline needs one.", code="not_audited")
         standing = [one for one in known if one.state != RESOLVED]
+        new = [one for one in standing if not one.in_baseline]
         changed = await security_findings.change(connection, [one.id for one in standing], {"in_baseline": True})
         baseline = Baseline(newest.id, context.user.user_id, context.now())
         await security_scans.set_baseline(connection, source.id, baseline)
+        await keep(connection, "baseline_set", new, at=context.now(), scan_id=newest.id, actor=context.user.user_id)
         await end_alerts(connection, outbox, changed, "It is in the baseline of its source.", at=context.now())
         details = {"scan_id": newest.id, "findings": len(changed)}
         await record(connection, context, "security.baselines.set", str(source.id), details)
@@ -169,7 +172,8 @@ async def _decide(
 ) -> Finding:
     decided = {"decided_by": context.user.user_id, "decided_at": context.now()}
     [changed] = await security_findings.change(connection, [finding_id], values | decided)
-    tell(outbox, kind, changed, actor=context.user.user_id)
+    actor, said = context.user.user_id, values["note"]
+    await note(connection, outbox, kind, [changed], at=context.now(), actor=actor, said=said)
     return changed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from connectors.security.catalogue import CATALOGUE_VERSION
 from connectors.security.check import Category, CheckResult, Outcome, Server
 from handlers.outbox import Outbox
-from handlers.security.alerting import end_alerts, raise_alerts, tell
+from handlers.security.alerting import ALERTING, end_alerts, raise_alerts
+from handlers.security.differing import differences
+from handlers.security.noting import note
 from handlers.security.shapes import AuditSummary, coverage_of, fingerprint_of, name_of, stored_result
 from storage import security_findings, security_scans
 from storage.runs import SUCCEEDED
@@ -33,6 +36,7 @@ class _Changes:
     new: list[NewFinding] = field(default_factory=list)
     reopened: list[tuple[int, NewFinding]] = field(default_factory=list)
     seen: list[tuple[int, NewFinding]] = field(default_factory=list)
+    different: dict[int, dict[str, list[Any]]] = field(default_factory=dict)
     fixed: list[int] = field(default_factory=list)
 
 
@@ -74,8 +78,12 @@ def _compare(scan: SecurityScan, results: Sequence[CheckResult], known: Sequence
         before = by_print.get(new.fingerprint)
         if before is None:
             changes.new.append(new)
+        elif before.state == RESOLVED:
+            changes.reopened.append((before.id, new))
         else:
-            (changes.reopened if before.state == RESOLVED else changes.seen).append((before.id, new))
+            changes.seen.append((before.id, new))
+            if found_now := differences(before, new):
+                changes.different[before.id] = found_now
     judged = {result.check.id for result in results if result.outcome in _SAYS_SO}
     changes.fixed = [
         one.id for one in known if one.check_id in judged and one.fingerprint not in found and one.state != RESOLVED
@@ -105,17 +113,20 @@ async def _apply(
     connection: AsyncConnection, outbox: Outbox, scan: SecurityScan, changes: _Changes, *, at: datetime
 ) -> None:
     created = await security_findings.add(connection, changes.new, scan_id=scan.id, at=at)
-    await security_findings.see_again(connection, changes.seen, {"last_seen_at": at})
+    seen = await security_findings.see_again(connection, changes.seen, {"last_seen_at": at})
+    different = [one for one in seen if one.id in changes.different]
     changed = {"changed_scan_id": scan.id}
     again = {"state": OPEN, "change": REOPENED, "last_seen_at": at, "resolved_at": None, **_undecided(), **changed}
     reopened = await security_findings.see_again(connection, changes.reopened, again | security_findings.COUNT_REOPENED)
     # What comes back later is drift, also if it was there when the baseline was set.
     over = {"state": RESOLVED, "change": FIXED, "resolved_at": at, "in_baseline": False, **changed}
     fixed = await security_findings.change(connection, changes.fixed, over)
-    for kind, findings in (("opened", created), ("reopened", reopened), ("fixed", fixed)):
-        for one in findings:
-            tell(outbox, kind, one, scan_id=scan.id)
-    await raise_alerts(connection, outbox, [*created, *reopened], at=at)
+    for kind, findings in (("opened", created), ("changed", different), ("reopened", reopened), ("fixed", fixed)):
+        await note(connection, outbox, kind, findings, at=at, scan_id=scan.id, details=changes.different)
+    # What became worse is an alert from now on, what became better none any more.
+    await raise_alerts(connection, outbox, [*created, *reopened, *different], at=at)
+    better = [one for one in different if one.severity not in ALERTING]
+    await end_alerts(connection, outbox, better, f"Audit {scan.id} finds it less severe.", at=at)
     await end_alerts(connection, outbox, fixed, f"Audit {scan.id} finds it no more.", at=at)
 
 

@@ -15,6 +15,9 @@ from postgres_server import PostgresServer
 
 from handlers.access import Role
 from handlers.catalogue import JOBS
+from storage import alert_lists
+from storage.alert_lists import Wanted
+from storage.alerts import Alert
 
 DEADLINE = 60.0
 CHECK = "PG-PRIV-002"
@@ -66,6 +69,11 @@ class Auditor:
     async def events(self, feed: str) -> list[dict[str, Any]]:
         listed = await done(self.ada.get(f"/feeds/lab/{feed}", params={"limit": 200}))
         return list(listed["items"][::-1])
+
+
+async def alerts_of(auditor: Auditor) -> list[Alert]:
+    async with auditor.node.parts.database.read() as connection:
+        return await alert_lists.list_of(connection, Wanted("lab", "security"), limit=100)
 
 
 async def done(answering: Awaitable[Any], status: int = 200) -> dict[str, Any]:

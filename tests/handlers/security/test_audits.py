@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from auditing import CHECK, Auditor, audit_with, done
+from auditing import CHECK, Auditor, alerts_of, audit_with, done
 from http_node import Node, play
 from postgres_server import PostgresServer
 from sqlalchemy import update
@@ -14,9 +14,7 @@ from connectors.security.check import AuditedObject, CheckResult, Outcome, Serve
 from handlers.access import Role
 from handlers.security.ending import end_abandoned, end_acceptances
 from handlers.security.recording import end_audit
-from storage import alert_lists, run_tables, runs, security_scans
-from storage.alert_lists import Wanted
-from storage.alerts import Alert
+from storage import run_tables, runs, security_scans
 
 
 def test_a_fault_is_found_once_fixed_and_found_again(
@@ -274,11 +272,6 @@ def test_what_is_severe_is_an_alert_until_it_is_fixed_accepted_or_in_the_baselin
         assert "firing" in await states_of(auditor)
 
     audit_with(engine_url, tmp_path, scenario)
-
-
-async def alerts_of(auditor: Auditor) -> list[Alert]:
-    async with auditor.node.parts.database.read() as connection:
-        return await alert_lists.list_of(connection, Wanted("lab", "security"), limit=100)
 
 
 async def states_of(auditor: Auditor) -> list[str]:
