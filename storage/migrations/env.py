@@ -9,7 +9,6 @@ import storage.backup_tables
 import storage.catalog_tables
 import storage.detection_tables
 import storage.finding_tables
-import storage.finding_tables
 import storage.governance_tables
 import storage.integration_tables
 import storage.metric_tables
