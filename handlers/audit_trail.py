@@ -1,7 +1,8 @@
 """Who did what, and who was refused: the way into the append-only, hash-chained audit table.
 
 A state change writes its row in its own transaction with `record`: either both are there or neither. Refusals and
-sign-ins change nothing, so they are gathered for a second, repeats counted, and written in one transaction.
+sign-ins change nothing, so they are gathered for a second, repeats counted, and written in one transaction; how many
+rows refusals may become is bounded (see `audit_pacing`).
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.audit_pacing import ANONYMOUS, Kind, Pacing
 from handlers.registry import Context
 from storage import audit
 from storage.database import Database
@@ -25,12 +27,10 @@ DONE = "done"
 REFUSED = "refused"
 SIGN_IN = "sign_in"
 
-ANONYMOUS = "anonymous"
-ANY_TARGET = "*"
-
-# What a stranger can make the server write is bounded: names are cut, and past this many kinds a flush only counts.
+# What a stranger can make the server write is bounded: names are cut.
 _MAX_TARGET = 300
-_MAX_KINDS = 64
+# What goes beyond somebody's allowance of rows is written so long after the first of it came.
+_GATHERED_FOR = timedelta(minutes=1)
 
 
 async def record(
@@ -47,15 +47,6 @@ async def record(
         outcome=DONE,
         details={"via": principal.via if principal else None, "request_id": context.request_id, **(details or {})},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    actor: str
-    action: str
-    target: str
-    outcome: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -77,34 +68,53 @@ class AuditTrail:
         self._database = database
         self._now = now
         self._interval = interval
-        self._waiting: dict[_Kind, _Tally] = {}
+        self._pacing = Pacing(now)
+        self._waiting: dict[Kind, _Tally] = {}
         self._something_waits = asyncio.Event()
         self._writing = asyncio.Lock()
 
-    def refused(self, *, actor: str | None, action: str, target: str, code: str, request_id: str) -> None:
-        """Somebody was told that they may not: `code` is the error's code."""
-        self._count(_Kind(actor or ANONYMOUS, action, _plain(target), REFUSED, code), request_id)
+    def refused(
+        self, *, actor: str | None, action: str, target: str, code: str, request_id: str, address: str | None = None
+    ) -> None:
+        """Somebody was told that they may not: `code` is the error's code, `address` where they ask from."""
+        kind = Kind(actor or ANONYMOUS, action, _plain(target), REFUSED, code, address or "")
+        self._count(self._pacing.narrowed(kind, self._waiting), request_id)
 
-    def signed_in(self, *, user_id: str, via: str, request_id: str) -> None:
+    def signed_in(self, *, user_id: str, via: str, request_id: str, address: str | None = None) -> None:
         """Somebody was let in by a credential of the kind `via`."""
-        self._count(_Kind(user_id, SIGN_IN, user_id, DONE, via), request_id)
+        self._count(Kind(user_id, SIGN_IN, user_id, DONE, via, address or ""), request_id)
 
     async def run(self) -> None:
-        """Writes what waits, an interval after the first of it came; never ends by itself."""
+        """Writes what is due, an interval after the first of it came; never ends by itself."""
         while True:
             await self._something_waits.wait()
             await asyncio.sleep(self._interval)
             try:
-                await self.flush()
+                await self.write_due()
             except Exception:
                 # Kept and tried again: the rows are bounded, and requests must go on being answered.
                 logger.exception("audit rows could not be written and wait")
 
+    async def write_due(self) -> None:
+        """Writes what waits, but for what is gathered until its minute is over."""
+        ended = self._now() - _GATHERED_FOR
+        await self._write_some(lambda kind, tally: not kind.is_gathered or tally.first_at <= ended)
+
     async def flush(self) -> None:
         """Writes all that waits in one transaction; what could not be written goes on waiting."""
+        await self._write_some(lambda *_: True)
+
+    async def close(self) -> None:
+        """Writes what still waits; call once `run` is cancelled and no request is under way."""
+        await self.flush()
+
+    async def _write_some(self, is_due: Callable[[Kind, _Tally], bool]) -> None:
         async with self._writing:
-            taken, self._waiting = self._waiting, {}
-            self._something_waits.clear()
+            taken = {kind: tally for kind, tally in self._waiting.items() if is_due(kind, tally)}
+            for kind in taken:
+                del self._waiting[kind]
+            if not self._waiting:
+                self._something_waits.clear()
             try:
                 await self._write(taken)
             except BaseException:
@@ -112,15 +122,12 @@ class AuditTrail:
                     self._add(kind, tally)
                 raise
 
-    async def close(self) -> None:
-        """Writes what still waits; call once `run` is cancelled and no request is under way."""
-        await self.flush()
-
-    async def _write(self, tallies: dict[_Kind, _Tally]) -> None:
+    async def _write(self, tallies: dict[Kind, _Tally]) -> None:
         if not tallies:
             return
         async with self._database.write() as connection:
             for kind, tally in tallies.items():
+                details = {"reason": kind.reason, "count": tally.count, "request_id": tally.request_id}
                 await audit.append(
                     connection,
                     at=tally.first_at,
@@ -128,15 +135,13 @@ class AuditTrail:
                     action=kind.action,
                     target=kind.target,
                     outcome=kind.outcome,
-                    details={"reason": kind.reason, "count": tally.count, "request_id": tally.request_id},
+                    details=details | ({"address": kind.address} if kind.address else {}),
                 )
 
-    def _count(self, kind: _Kind, request_id: str) -> None:
+    def _count(self, kind: Kind, request_id: str) -> None:
         self._add(kind, _Tally(self._now(), request_id, count=1))
 
-    def _add(self, kind: _Kind, tally: _Tally) -> None:
-        if kind not in self._waiting and len(self._waiting) >= _MAX_KINDS:
-            kind = _Kind(kind.actor, kind.action, ANY_TARGET, kind.outcome, kind.reason)
+    def _add(self, kind: Kind, tally: _Tally) -> None:
         held = self._waiting.get(kind)
         if held is None:
             self._waiting[kind] = tally

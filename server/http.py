@@ -22,6 +22,7 @@ from handlers.paging import MAX_ITEMS
 from handlers.parts import Parts
 from handlers.registry import Context, NotAuthenticated, Operation, OperationError, Page, Permission, Principal
 from server.batch import batch_operation, calls_beyond_one
+from server.caller import address_of
 from server.docs_page import docs_route
 from server.openapi import openapi_route
 from server.parameters import RequestShape
@@ -147,7 +148,12 @@ class _Endpoint:
         except NotAuthenticated as error:
             target = "/".join(request.path_params.values())
             self._parts.audit.refused(
-                actor=None, action=operation.name, target=target, code=error.code, request_id=request_id
+                actor=None,
+                action=operation.name,
+                target=target,
+                code=error.code,
+                request_id=request_id,
+                address=address_of(request),
             )
             raise
 

@@ -45,6 +45,7 @@ from handlers.registry import (
 )
 from handlers.source_access import require_source
 from server.auth import Authenticator
+from server.caller import address_of
 from server.http import allowance_headers
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.push_bodies import unpacked
@@ -136,8 +137,10 @@ class _Pushing:
             limit = self._parts.limits.body_bytes
             body = await read_body(request, limit)
             body = await unpacked(body, request.headers.get("content-encoding", ""), PLAIN_ENCODINGS, limit)
-            found, ignored = await events_of(body, media_type_of(request), sender.source.id)
-            answer = await store_events(self._parts, sender.source, found, self._now(), ignored=ignored)
+            read = await events_of(body, media_type_of(request), sender.source.id)
+            answer = await store_events(
+                self._parts, sender.source, read.events, self._now(), ignored=read.ignored, unreadable=read.unreadable
+            )
             return self._answered(request, respond(answer, 200, wanted(request), {}))
         except Exception as error:
             return self._failed(request, error, problem_response)
@@ -172,7 +175,12 @@ class _Pushing:
                 source = await require_source(context, source_id, Permission.WRITE)
         except (NotAuthenticated, Forbidden) as refusal:
             self._parts.audit.refused(
-                actor=actor, action=operation.name, target=str(source_id), code=refusal.code, request_id=request_id
+                actor=actor,
+                action=operation.name,
+                target=str(source_id),
+                code=refusal.code,
+                request_id=request_id,
+                address=address_of(request),
             )
             raise
         await self._count(request, account)

@@ -26,6 +26,7 @@ from handlers.registry import (
 )
 from handlers.registry import Unavailable as NotNow
 from server.auth import Authenticator
+from server.caller import address_of
 from server.drain import Departure
 from server.event_stream import HEADERS, AnswerStream, EventStream, EventStreamResponse
 from server.gateway import Gateway
@@ -166,6 +167,7 @@ class Streams:
             target="/".join(request.path_params.values()),
             code=refusal.code,
             request_id=request_id,
+            address=address_of(request),
         )
 
     async def principal(self, request: Request) -> Principal:

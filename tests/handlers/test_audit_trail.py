@@ -1,21 +1,28 @@
 """State changes and their rows stand or fall together; refusals are counted, written, and never lost to a failure."""
 
 import asyncio
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from http_node import START, Node, play
 
-from handlers import audit_trail
+from handlers.audit_pacing import ANY
 from handlers.audit_trail import AuditTrail, record
 from storage import audit
 from storage.database import Database
 from storage.errors import StorageError
 
 
-def refuse(trail: AuditTrail, actor: str | None = "ada", target: str = "lab", times: int = 1) -> None:
+def refuse(
+    trail: AuditTrail, actor: str | None = "ada", target: str = "lab", times: int = 1, address: str | None = None
+) -> None:
     for number in range(times):
-        trail.refused(actor=actor, action="things.get", target=target, code="forbidden", request_id=f"r{number}")
+        request_id = f"r{number}"
+        trail.refused(
+            actor=actor, action="things.get", target=target, code="forbidden", request_id=request_id, address=address
+        )
 
 
 def test_a_change_that_fails_leaves_no_row(tmp_path: Path) -> None:
@@ -53,14 +60,54 @@ def test_repeats_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_guesser_fills_neither_memory_nor_disk(tmp_path: Path) -> None:
+    """Whoever tries for hours costs ten rows at first and then two a minute, and all of it is counted."""
+
     async def scenario(node: Node) -> None:
-        for number in range(5000):
-            refuse(node.parts.audit, actor=None, target=f"guess-{number}" + "x" * 10_000)
+        rows_by_minute = []
+        for minute in range(6):
+            node.clock = START + timedelta(minutes=minute)
+            for number in range(2000):
+                refuse(node.parts.audit, actor=None, target=f"guess-{number}" + "x" * 10_000)
+            rows_by_minute.append(len(await node.audited()))
         rows = await node.audited()
-        assert len(rows) == 65
+        assert [after - before for before, after in pairwise([0, *rows_by_minute])] == [11, 6, 3, 2, 2, 2]
         assert max(len(row.target) for row in rows) == 300
-        assert rows[-1].target == audit_trail.ANY_TARGET
-        assert sum(row.details["count"] for row in rows) == 5000
+        assert (rows[10].action, rows[10].target) == (ANY, ANY)
+        assert sum(row.details["count"] for row in rows) == 12_000
+
+    play(tmp_path, scenario)
+
+
+def test_strangers_from_everywhere_fill_nothing_either_and_hide_nobody(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        trail = node.parts.audit
+        for number in range(5000):
+            refuse(trail, actor=None, address=f"2001:db8::{number:x}")
+        refuse(trail, actor="mallory", times=3)
+        rows = await node.audited()
+        assert len(rows) == 202
+        assert {row.details["address"]: row.details["count"] for row in rows if row.action == ANY} == {ANY: 4800}
+        assert (rows[-1].actor, rows[-1].details["count"]) == ("mallory", 3)
+
+    play(tmp_path, scenario)
+
+
+def test_what_goes_beyond_the_allowance_is_written_once_its_minute_is_over(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        trail = node.parts.audit
+
+        async def written() -> int:
+            await trail.write_due()
+            async with node.parts.database.read() as connection:
+                return len(await audit.read(connection, limit=100))
+
+        for number in range(15):
+            refuse(trail, target=f"t{number}")
+        assert await written() == 10
+        node.clock += timedelta(seconds=59)
+        assert await written() == 10
+        node.clock += timedelta(seconds=1)
+        assert await written() == 11
 
     play(tmp_path, scenario)
 
@@ -100,9 +147,9 @@ class Watched(AuditTrail):
         self.failed = asyncio.Event()
         self.written = asyncio.Event()
 
-    async def flush(self) -> None:
+    async def write_due(self) -> None:
         try:
-            await super().flush()
+            await super().write_due()
         except StorageError:
             self.failed.set()
             raise
