@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import storage.access_policy_tables
 import storage.advisory_tables
 import storage.alert_tables
 import storage.analytics_tables
@@ -12,6 +13,7 @@ import storage.finding_tables
 import storage.governance_tables
 import storage.integration_tables
 import storage.metric_tables
+import storage.openid_tables
 import storage.run_tables
 import storage.scan_tables
 import storage.security_tables

@@ -11,6 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+import storage.access_policy_tables
 import storage.advisory_tables
 import storage.alert_tables
 import storage.analytics_tables
@@ -21,6 +22,7 @@ import storage.finding_tables
 import storage.governance_tables
 import storage.integration_tables
 import storage.metric_tables
+import storage.openid_tables
 import storage.run_tables
 import storage.scan_tables
 import storage.security_tables
