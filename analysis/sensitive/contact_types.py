@@ -15,9 +15,44 @@ _WORDS = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _NAME = re.compile(r"[^\W\d_][^\W\d_.'’-]*(?:[ ,.'’-]{1,2}[^\W\d_]+){0,4}\.?")
 
 
+# Letters that Unicode does not take apart.
+_UNMARKED = str.maketrans("łıøđ", "liod")
+# What stands before a last name and is a part of it.
+_PARTICLES = frozenset(
+    (
+        "al",
+        "ben",
+        "bin",
+        "da",
+        "de",
+        "del",
+        "della",
+        "den",
+        "der",
+        "di",
+        "do",
+        "dos",
+        "du",
+        "el",
+        "la",
+        "le",
+        "mac",
+        "mc",
+        "o",
+        "san",
+        "st",
+        "ten",
+        "ter",
+        "van",
+        "von",
+        "zu",
+    )
+)
+
+
 def _plain(word: str) -> str:
     """In lower case and without accents, as the word lists are."""
-    folded = unicodedata.normalize("NFKD", word.casefold())
+    folded = unicodedata.normalize("NFKD", word.casefold().translate(_UNMARKED))
     return "".join(character for character in folded if not unicodedata.combining(character))
 
 
@@ -27,12 +62,16 @@ def _words(value: str) -> list[str]:
 
 def _is_first_name(value: str) -> bool:
     words = _words(value)
-    return 0 < len(words) <= 2 and value[:1].isupper() and words[0] in FIRST_NAMES
+    if not (0 < len(words) <= 3 and value[:1].isupper() and words[0] in FIRST_NAMES):
+        return False
+    return all(word in FIRST_NAMES or len(word) == 1 for word in words[1:])  # or its initial
 
 
 def _is_last_name(value: str) -> bool:
     words = _words(value)
-    return 0 < len(words) <= 3 and value[:1].isupper() and words[-1] in LAST_NAMES
+    if not (0 < len(words) <= 4 and words[-1] in LAST_NAMES):
+        return False
+    return value[:1].isupper() and all(word in _PARTICLES or word in LAST_NAMES for word in words[:-1])
 
 
 def _is_full_name(value: str) -> bool:
@@ -54,10 +93,18 @@ def _is_like_an_address(value: str) -> bool:
     return 4 <= len(value) <= 200 and sum(map(str.isalpha, value)) >= 3 and "@" not in value
 
 
+# Two of them are a sentence: one may be in the name of a street.
+_OF_SENTENCES = frozenset(
+    ("and", "at", "been", "for", "from", "has", "have", "is", "not", "on", "the", "to", "was", "were", "with")
+)
+
+
 def _is_street_address(value: str) -> bool:
     if not 6 <= len(value) <= 200 or not any(map(str.isdigit, value)):
         return False
-    words = re.findall(r"[^\W\d_]+\.?", value.casefold())
+    words = re.findall(r"[^\W\d_]+\.?", value.casefold().translate(_UNMARKED))
+    if sum(word in _OF_SENTENCES for word in words) > 1:
+        return False
     return any(word.rstrip(".") in STREET_WORDS or word.endswith(STREET_ENDINGS) for word in words)
 
 
@@ -130,8 +177,32 @@ _NUMBERS = frozenset({Kind.FLOAT, Kind.DECIMAL}) | TEXTS
 _BIRTHS = re.compile(r"(?:19|20)\d{2}-\d{2}-\d{2}(?:[T ].*)?|\d{1,2}[./-]\d{1,2}[./-](?:19|20)\d{2}")
 
 # Each is told by its values, and where these are only like it, by a name that says it.
-_FIRST_NAME = ("first name", "given name", "middle name", "vorname", "prenom")
-_LAST_NAME = ("last name", "family name", "maiden name", "nachname", "nom famille")
+_FIRST_NAME = (
+    "first name",
+    "given name",
+    "middle name",
+    "vorname",
+    "prenom",
+    "voornaam",
+    "fornamn",
+    "imie",
+)
+_LAST_NAME = (
+    "last name",
+    "family name",
+    "maiden name",
+    "nachname",
+    "nom famille",
+    "apellido",
+    "apellidos",
+    "cognome",
+    "achternaam",
+    "efternamn",
+    "nazwisko",
+    "sobrenome",
+    "soyad",
+    "soyadi",
+)
 _FULL_NAME = (
     "full name",
     "customer name",
@@ -152,6 +223,9 @@ _STREET = (
     "shipping address",
 )
 
+# Numbers of things are written in groups, too.
+_OF_THINGS = frozenset(("article", "drawing", "isbn", "item", "model", "order", "part", "product", "serial", "sku"))
+
 CONTACT_TYPES = (
     Detector(
         "email",
@@ -160,7 +234,10 @@ CONTACT_TYPES = (
         TEXTS,
         strong=("email", "email address"),
         weak=("contact", "login"),
-        check=shaped(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24}"),
+        check=shaped(
+            r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}"
+            r"\.(?!(?:png|jpe?g|gif|svg|webp)$)[A-Za-z]{2,24}"  # as in `logo@2x.png`
+        ),
     ),
     Detector(
         "phone",
@@ -183,6 +260,7 @@ CONTACT_TYPES = (
         base_rate=0.05,
         typical=0.85,
         most_evidence=3.5,
+        unlike=_OF_THINGS,
     ),
     Detector(
         "phone",
@@ -243,7 +321,7 @@ CONTACT_TYPES = (
         Category.PII,
         TEXTS,
         strong=_FIRST_NAME,
-        weak=("name",),
+        weak=("name", "nombre", "nome", "ad"),
         check=_is_first_name,
         base_rate=0.05,
         typical=0.45,
@@ -279,7 +357,7 @@ CONTACT_TYPES = (
         Category.PII,
         TEXTS,
         strong=_STREET,
-        weak=("address", "adresse"),
+        weak=("address", "adresse", "adres", "adress", "direccion", "domicilio", "endereco", "indirizzo"),
         check=_is_street_address,
         base_rate=0.02,
         typical=0.6,

@@ -27,7 +27,9 @@ class Detector:
     for a check that ordinary numbers pass. Where `needs_name`, values without a name that fits say nothing. What is
     `of_places` says where something is: among columns that make the rows places, it is nobody's. Where the name says
     nothing of the type, `nameless` is the check instead: a narrower one, for values that other things look like. A name
-    with one of the words `unlike` is of such a thing, unless it says the type strongly.
+    with one of the words `unlike` is of such a thing, unless it says the type strongly. Of the values that are `among`
+    those which may be of the type, as numbers that begin like a card's, the share `rate_among` passes by chance: all
+    values of a column may be such ones.
     """
 
     type: str
@@ -44,6 +46,8 @@ class Detector:
     of_places: bool = False
     nameless: Callable[[str], bool] | None = None
     unlike: frozenset[str] = frozenset()
+    among: Callable[[str], bool] | None = None
+    rate_among: float = 1.0
 
     def check_for(self, says: str) -> Callable[[str], bool] | None:
         """The check of values in a column whose name says so much: see `NameEvidence.says`."""

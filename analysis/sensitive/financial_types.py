@@ -16,9 +16,12 @@ _ISSUER = re.compile(
 _LUHN = standard("luhn", r"\d{13,19}")
 
 
+def _begins_like_card(value: str) -> bool:
+    return _ISSUER.fullmatch(value.replace(" ", "").replace("-", "")) is not None
+
+
 def _is_card(value: str) -> bool:
-    digits = value.replace(" ", "").replace("-", "")
-    return _ISSUER.fullmatch(digits) is not None and _LUHN(digits)
+    return _begins_like_card(value) and _LUHN(value.replace(" ", "").replace("-", ""))
 
 
 _CARD_IN_TEXT = re.compile(r"(?<![\d.-])(?:\d{13,19}|\d{4}(?:[ -]\d{4}){3})(?![\d.-])")
@@ -45,7 +48,9 @@ FINANCIAL_TYPES = (
         ),
         weak=("card", "cc", "pan"),
         check=shaped(r"\d{13,19}|\d{4}(?:[ -]\d{4}){3}|\d{4}[ -]\d{6}[ -]\d{5}", _is_card),
-        base_rate=0.022,
+        base_rate=0.0235,
+        among=_begins_like_card,
+        rate_among=0.1,
     ),
     Detector(
         "card_security_code",

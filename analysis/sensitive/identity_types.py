@@ -65,7 +65,7 @@ _NINO = Detector(
     strong=("nino", "national insurance", "ni number"),
     weak=_ID,
     check=shaped(r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]"),
-    base_rate=0.08,
+    base_rate=0.085,
 )
 
 _MOD_11_2 = standard("iso7064.mod_11_2", r"\d{17}[0-9X]")
@@ -79,7 +79,7 @@ IDENTITY_TYPES = (
         "Canadian social insurance number",
         "ca.sin",
         r"\d{3}[ -]?\d{3}[ -]?\d{3}",
-        0.09,
+        0.082,
         "sin,social insurance",
     ),
     _national(
@@ -90,7 +90,7 @@ IDENTITY_TYPES = (
         "Indian permanent account number",
         "in_.pan",
         r"[A-Z]{5}\d{4}[A-Z]",
-        0.2,
+        0.43,
         "pan card,pan number",
         TEXTS,
         3.0,
@@ -138,7 +138,7 @@ IDENTITY_TYPES = (
         "Finnish personal identity code",
         "fi.hetu",
         r"\d{6}[-+A]\d{3}[0-9A-Y]",
-        0.02,
+        0.0012,
         "hetu,henkilotunnus",
         TEXTS,
     ),
@@ -154,7 +154,7 @@ IDENTITY_TYPES = (
         0.003,
         "rijksregisternummer,numero national",
     ),
-    _national("za_id", "South African identity number", "za.idnr", r"\d{13}", 0.0005, "sa id,rsa id"),
+    _national("za_id", "South African identity number", "za.idnr", r"\d{13}", 0.0009, "sa id,rsa id"),
     Detector(
         "cn_resident_id",
         "Chinese resident identity number",
@@ -166,9 +166,9 @@ IDENTITY_TYPES = (
         base_rate=0.001,
     ),
     _national(
-        "kr_rrn", "Korean resident registration number", "kr.rrn", r"\d{6}-?\d{7}", 0.003, "rrn,resident registration"
+        "kr_rrn", "Korean resident registration number", "kr.rrn", r"\d{6}-?\d{7}", 0.004, "rrn,resident registration"
     ),
-    _national("mx_curp", "Mexican CURP", "mx.curp", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", 0.02, "curp", TEXTS),
+    _national("mx_curp", "Mexican CURP", "mx.curp", r"[A-Z]{4}\d{6}[HMX][A-Z]{5}[0-9A-Z]\d", 0.0005, "curp", TEXTS),
     _national(
         "tr_identity_number", "Turkish identity number", "tr.tckimlik", r"[1-9]\d{10}", 0.011, "tckimlik,tc kimlik,tckn"
     ),
