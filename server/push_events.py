@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
 from analysis.detections.events import Event
-from analysis.detections.logs import BadLine, mariadb_audit, postgres_csv, postgres_json
-from handlers.detections.pushing import OPERATIONS, PushEvents
+from analysis.detections.logs import BadLine, Found
+from analysis.detections.mysql_logs import read_mysql_json, read_server_audit
+from analysis.detections.postgres_log import read_csv, read_json, without_refused
+from handlers.detections.pushing import OPERATIONS, PushEvents, Unreadable
 from handlers.detections.shapes import MOST_EVENTS, PushedEvent, event_of
 from handlers.dispatch import invalid, validate
 from handlers.registry import InvalidRequest, TooLarge
@@ -18,18 +21,28 @@ from server.representation import NDJSON, UnsupportedMediaType, decode, is_struc
 _SOURCE = "data_source_id"
 _MOST_BYTES_AT_ONCE = 64 * 1024
 _CSV, _PLAIN = "text/csv", "text/plain"
+# A log has a torn record here and there; what has more is no such log, and the reader starts anew after each.
+_MOST_UNREADABLE = 100
 
 
-async def events_of(body: bytes, media_type: str, source_id: int) -> tuple[list[Event], int]:
-    """The events of a body, and how many lines say nothing about security. Raises OperationError."""
+class Read(NamedTuple):
+    """The events of a body, how many records say nothing about security, and those that cannot be read."""
+
+    events: list[Event]
+    ignored: int = 0
+    unreadable: Unreadable | None = None
+
+
+async def events_of(body: bytes, media_type: str, source_id: int) -> Read:
+    """What is in a body. Raises OperationError."""
     if len(body) <= _MOST_BYTES_AT_ONCE:
         return _events_of(body, media_type, source_id)
     return await asyncio.to_thread(_events_of, body, media_type, source_id)
 
 
-def _events_of(body: bytes, media_type: str, source_id: int) -> tuple[list[Event], int]:
+def _events_of(body: bytes, media_type: str, source_id: int) -> Read:
     if media_type in (NDJSON, _CSV, _PLAIN):
-        return _lines(body, media_type)
+        return _log(body, media_type)
     if not is_structured(media_type):
         raise UnsupportedMediaType(
             f"Events come as JSON, as MessagePack, one a line as {NDJSON}, or as lines of a log as {_CSV} or {_PLAIN}: "
@@ -42,44 +55,86 @@ def _events_of(body: bytes, media_type: str, source_id: int) -> tuple[list[Event
         raise InvalidRequest("The address says which data source it is.", details={"unknown": [_SOURCE]})
     request = validate(OPERATIONS[0], {**parameters, _SOURCE: source_id})
     assert isinstance(request, PushEvents)
-    return [event_of(each) for each in request.events], 0
+    return Read([event_of(each) for each in request.events])
 
 
-def _lines(body: bytes, media_type: str) -> tuple[list[Event], int]:
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise _refused(1, "it is not UTF-8") from None
+def _log(body: bytes, media_type: str) -> Read:
+    """Logs are in the encoding of whichever database wrote, and hold names that strangers chose: what is not UTF-8 is
+    replaced, as one such name would otherwise keep a whole log out."""
+    text = body.decode(errors="replace")
     if text.count("\n") > 10 * MOST_EVENTS:
         raise _too_many()
-    if media_type == NDJSON:
-        found = [_json_line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    else:
-        read = postgres_csv(text) if media_type == _CSV else mariadb_audit(text.splitlines())
-        found = []
-        try:
-            found.extend(read)
-        except BadLine as error:
-            raise _refused(len(found) + 1, str(error)) from None
-    events = [each for each in found if each is not None]
+    match media_type:
+        case _ if media_type == _CSV:
+            read: Iterator[Found] = read_csv(text)
+        case _ if media_type == _PLAIN:
+            read = read_server_audit(text)
+        case _:
+            read = _json_lines(text)
+    found, unreadable = _readable(read)
+    found = without_refused(found)
+    events = [each for each in found if isinstance(each, Event)]
     if len(events) > MOST_EVENTS:
         raise _too_many()
-    return events, len(found) - len(events)
+    return Read(events, len(found) - len(events), unreadable)
 
 
-def _json_line(number: int, line: str) -> Event | None:
-    """An event, or a record of PostgreSQL's jsonlog, which has a severity."""
+def _readable(read: Iterable[Found]) -> tuple[list[Found], Unreadable | None]:
+    """Raises InvalidRequest where so much cannot be read that it is no such log."""
+    found: list[Found] = []
+    bad = 0
+    first = (0, "")
+    for number, each in enumerate(read, 1):
+        if not isinstance(each, BadLine):
+            found.append(each)
+            continue
+        bad += 1
+        first = first if first[0] else (number, str(each))
+        if bad > _MOST_UNREADABLE:
+            raise _refused(*first)
+    if bad and not found:
+        raise _refused(*first)
+    return found, Unreadable(bad, *first) if bad else None
+
+
+def _json_lines(text: str) -> Iterator[Found]:
+    """Events, or records of PostgreSQL's jsonlog, which have a severity, or of MySQL's log, which have a class."""
+    is_log = False
+    broken: list[int] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        # MySQL writes one array, with a record on each of its lines.
+        stripped = line.strip().rstrip(",")
+        if stripped in ("", "[", "]"):
+            continue
+        try:
+            value = msgspec.json.decode(stripped)
+        except msgspec.DecodeError:
+            broken.append(number)
+            yield BadLine("it is not JSON")
+            continue
+        if isinstance(value, dict) and ("error_severity" in value or "class" in value):
+            is_log = True
+            yield _record(value)
+        else:
+            yield _pushed(number, value)
+    if broken and not is_log:
+        raise _refused(broken[0], "it is not JSON")
+
+
+def _record(value: dict[str, Any]) -> Found:
     try:
-        value = msgspec.json.decode(line)
-        if isinstance(value, dict) and "error_severity" in value:
-            return postgres_json(value)
-        return event_of(msgspec.convert(value, PushedEvent))
+        return read_json(value) if "error_severity" in value else read_mysql_json(value)
     except BadLine as error:
-        raise _refused(number, str(error)) from None
+        return error
+
+
+def _pushed(number: int, value: Any) -> Event:
+    """Whoever makes events themselves is told of the first that is none."""
+    try:
+        pushed = msgspec.convert(value, PushedEvent)
     except msgspec.ValidationError as error:
         raise _refused(number, invalid(error, PushedEvent).message.removesuffix(".")) from None
-    except msgspec.DecodeError:
-        raise _refused(number, "it is not JSON") from None
+    return event_of(pushed)
 
 
 def _refused(number: int, why: str) -> InvalidRequest:

@@ -8,31 +8,50 @@ import re
 from analysis.detections.events import Kind
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b|\$\d+")
-_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+# A literal is matched first, so that neither a comment nor a semicolon within one counts.
+_QUOTED = r"'(?:[^']|'')*'|\"[^\"]*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"
+_COMMENT = re.compile(rf"(?P<kept>{_QUOTED})|/\*(?!!).*?\*/|--[^\n]*", re.DOTALL)
+# What MySQL executes although it looks like a comment.
+_EXECUTED_COMMENT = re.compile(r"/\*!\d*|\*/")
+_PART = re.compile(rf"(?:{_QUOTED}|[^;])+", re.DOTALL)
 _SPACE = re.compile(r"\s+")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 _DANGEROUS = re.compile(
-    r"\bcopy\b.*\b(?:from|to)\s+program\b|\b(?:pg_read_file|pg_read_binary_file|pg_ls_dir|pg_stat_file|lo_import|"
+    r"\bcopy\b.{0,1000}?\b(?:from|to)\s+program\b|\b(?:pg_read_file|pg_read_binary_file|pg_ls_dir|pg_stat_file|lo_import|"
     r"lo_export|load_file|sys_exec|sys_eval|xp_cmdshell|dblink_connect)\s*\(|\binto\s+(?:out|dump)file\b|"
-    r"\blanguage\s+'?(?:c|plpython3?u|plperlu|pltclu|plsh)\b|\bload\s+data\s+infile\b|\balter\s+system\b",
+    r"\blanguage\s+'?(?:c|plpython3?u|plperlu|pltclu|plsh)\b|\bload\s+data\s+(?:\w+\s+)*infile\b|\balter\s+system\b",
     re.IGNORECASE | re.DOTALL,
 )
 _CATALOG = re.compile(r"\b(?:pg_catalog\.|pg_shadow\b|pg_authid\b|information_schema\.|mysql\.user\b)", re.IGNORECASE)
 _PRIVILEGES = re.compile(
-    r"^(?:grant|alter\s+(?:role|user|default\s+privileges)|create\s+(?:role|user)|set\s+role|alter\s+\w+\s+\S+\s+owner)\b",
+    r"^(?:grant|alter\s+(?:role|user|default\s+privileges)|create\s+(?:role|user)|set\s+role|alter\s+\w+\s+\S+\s+owner|"
+    r"(?:update|insert\s+into|replace(?:\s+into)?)\s+`?mysql`?\.`?(?:user|global_priv|db|tables_priv|roles_mapping)`?)\b",
     re.IGNORECASE,
 )
 _MORE_RIGHTS = re.compile(
-    r"^grant\b|\b(?:superuser|bypassrls|createrole|createdb|replication)\b|^alter\s+\w+\s+\S+\s+owner\b", re.IGNORECASE
+    r"^(?:grant|update|insert|replace)\b|\b(?:superuser|bypassrls|createrole|createdb|replication)\b|"
+    r"^alter\s+\w+\s+\S+\s+owner\b",
+    re.IGNORECASE,
 )
 _EVASION = re.compile(
     r"\b(?:pgaudit\.\w+|log_statement|log_connections|log_disconnections|logging_collector|server_audit_logging|"
-    r"general_log|audit_log_policy|log_min_duration_statement)\b\s*(?:=|to)\s*'?(?:none|off|0|-1|false)\b|"
-    r"\bdrop\s+extension\b.*\bpgaudit\b|\buninstall\s+(?:plugin|soname|component)\b.*audit|\bpurge\s+binary\s+logs\b",
+    r"general_log|audit_log_policy|audit_log_disable|log_min_duration_statement)\b\s*(?:=|to)\s*"
+    r"(?:'?(?:none|off|0|-1|false)\b|''|default\b)|\b(?:audit_log_disable\s*=\s*'?(?:on|1|true)|"
+    r"server_audit_(?:excl_users|incl_users|events)\s*=)|"
+    r"\balter\s+system\s+reset\s+(?:all|pgaudit\.\w+|log_\w+|logging_collector)\b|"
+    r"\bdrop\s+extension\b.{0,200}\bpgaudit\b|"
+    r"\buninstall\s+(?:plugin|soname|component)\b.{0,200}audit|\bpurge\s+binary\s+logs\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_SECRET_WORD = re.compile(r"password|identified", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(\bpassword\s*=?\s*\(?\s*|\bidentified\s+(?:with\s+\S+\s+)?(?:by|as|using)\s+(?:password\s*\(?\s*)?)"
+    r"e?'(?:[^'\\]|''|\\.)*(?:'|$)",
     re.IGNORECASE | re.DOTALL,
 )
 _DROP = re.compile(r"^(?:drop\s+(?:table|schema|database|materialized|view)|truncate)\b", re.IGNORECASE)
 _DELETE = re.compile(r"^delete\s+from\b", re.IGNORECASE)
+_GRAVEST_FIRST: tuple[Kind, ...] = ("sys_monitor_disabled", "privilege_permissions_changed", "sensitive_delete")
 _GRANTEE = re.compile(r"\bto\s+\"?([\w$.-]+)|^(?:alter|create)\s+(?:role|user)\s+\"?([\w$.-]+)", re.IGNORECASE)
 _OBJECT = re.compile(
     r"\b(?:from|into|table|update|truncate|copy)\s+(?:if\s+exists\s+|only\s+|table\s+)*([\w$.\"`]+)", re.IGNORECASE
@@ -41,7 +60,15 @@ _OBJECT = re.compile(
 
 def plain(statement: str) -> str:
     """Without comments, and with single spaces."""
-    return _SPACE.sub(" ", _COMMENT.sub(" ", statement)).strip()
+    if "--" in statement or "/*" in statement:
+        statement = _COMMENT.sub(lambda found: found["kept"] or " ", statement)
+        statement = _EXECUTED_COMMENT.sub(" ", statement)
+    return _SPACE.sub(" ", statement).strip()
+
+
+def without_secrets(statement: str) -> str:
+    """The statement with its passwords starred out, as logs hold them in the clear."""
+    return _SECRET.sub(r"\1'*****'", statement) if _SECRET_WORD.search(statement) else statement
 
 
 @functools.lru_cache(maxsize=16_384)
@@ -52,8 +79,15 @@ def shape_of(statement: str) -> str:
 
 @functools.lru_cache(maxsize=16_384)
 def kind_of(statement: str) -> Kind:
-    """What sort of event a statement is."""
+    """What sort of event a statement is; of several in one, the gravest."""
     text = plain(statement)
+    if ";" not in text:
+        return _kind_of_one(text)
+    kinds = {_kind_of_one(part[0].strip()) for part in _PART.finditer(text)}
+    return next((kind for kind in _GRAVEST_FIRST if kind in kinds), "sql_statement")
+
+
+def _kind_of_one(text: str) -> Kind:
     if _EVASION.search(text):
         return "sys_monitor_disabled"
     if _PRIVILEGES.search(text) and _MORE_RIGHTS.search(text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -24,12 +24,21 @@ PATH = "/security/events/{data_source_id}"
 class PushEvents(msgspec.Struct, frozen=True, kw_only=True):
     """Over HTTP the body may also be lines of a database's log, and a push key of the source will do.
 
-    `application/x-ndjson` takes events or PostgreSQL's jsonlog, one a line; `text/csv` takes PostgreSQL's csvlog;
-    `text/plain` takes MariaDB's server_audit log. Lines that tell nothing about security are counted in `ignored`.
+    `application/x-ndjson` takes events, PostgreSQL's jsonlog or MySQL's audit log in JSON, one a line; `text/csv` takes
+    PostgreSQL's csvlog; `text/plain` takes MariaDB's server_audit log. Records that tell nothing about security are
+    counted in `ignored`, and those of a log that are torn in `unreadable`.
     """
 
     data_source_id: DataSourceId
     events: Annotated[list[PushedEvent], Meta(max_length=MOST_EVENTS)]
+
+
+class Unreadable(NamedTuple):
+    """How many records of a log cannot be read; which is the first, and why."""
+
+    number: int
+    first: int
+    reason: str
 
 
 async def push_events(context: Context, request: PushEvents) -> EventsTaken:
@@ -38,7 +47,13 @@ async def push_events(context: Context, request: PushEvents) -> EventsTaken:
 
 
 async def store_events(
-    parts: Parts, source: DataSource, events: Sequence[Event], at: datetime, *, ignored: int = 0
+    parts: Parts,
+    source: DataSource,
+    events: Sequence[Event],
+    at: datetime,
+    *,
+    ignored: int = 0,
+    unreadable: Unreadable | None = None,
 ) -> EventsTaken:
     """Whoever calls this has asked whether the caller may."""
     late = 0
@@ -49,10 +64,19 @@ async def store_events(
                 connection, scope, workspace_id=source.workspace_id, source_id=source.id, at=at
             )
             late = await take(connection, outbox, stream, events, at=at)
-    message = None
+    messages = []
     if late:
-        message = f"{late} events came again, or more than two minutes after later ones, and were left out."
-    return EventsTaken(taken=len(events) - late, late=late, ignored=ignored, message=message)
+        messages.append(f"{late} events came again, or more than two minutes after later ones, and were left out.")
+    if unreadable:
+        text = f"{unreadable.number} records cannot be read and were left out; the first is record {unreadable.first}: "
+        messages.append(f"{text}{unreadable.reason}.")
+    return EventsTaken(
+        taken=len(events) - late,
+        late=late,
+        ignored=ignored,
+        unreadable=unreadable.number if unreadable else 0,
+        message=" ".join(messages) or None,
+    )
 
 
 OPERATIONS = (

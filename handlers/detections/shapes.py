@@ -61,11 +61,15 @@ def event_of(pushed: PushedEvent) -> Event:
 
 
 class EventsTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken is durable. `late` came more than two minutes after a later event, or again, and was left out."""
+    """What was taken is durable. `late` came more than two minutes after a later event, or again, and was left out.
+
+    `ignored` records of a log say nothing about security, `unreadable` ones are torn or of another form.
+    """
 
     taken: int
     late: int
     ignored: int
+    unreadable: int
     message: str | None
 
 

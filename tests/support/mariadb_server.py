@@ -59,6 +59,11 @@ class MariadbServer:
             )  # fmt: skip
         asyncio.run(self._answers())
 
+    @property
+    def data(self) -> Path:
+        """The folder of its files."""
+        return self._folder / "data"
+
     def new_database(self, *statements: str) -> str:
         """The name of an empty database of a test's own, in which these were executed."""
         self._databases += 1
