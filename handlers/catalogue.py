@@ -65,6 +65,7 @@ from handlers.scans.ending import keep_scans
 from handlers.schedules import runs, schedules
 from handlers.schedules.firing import keep_schedules
 from handlers.security import checks as security_checks
+from handlers.security import exceptions as security_exceptions
 from handlers.security import export as security_export
 from handlers.security import findings as security_findings
 from handlers.security import history as security_history
@@ -153,6 +154,7 @@ OPERATIONS = (
     *security_posture.OPERATIONS,
     *security_findings.OPERATIONS,
     *security_history.OPERATIONS,
+    *security_exceptions.OPERATIONS,
     *security_checks.OPERATIONS,
     *security_export.OPERATIONS,
 )

@@ -1,4 +1,4 @@
-"""The tables beside findings: what happened to each; they share the metadata of tables.py."""
+"""The tables beside findings: what happened to each, what is excepted; they share the metadata of tables.py."""
 
 from sqlalchemy import Column, ForeignKey, Index, Table, Text
 
@@ -18,5 +18,26 @@ security_finding_history = Table(
     Column("note", Text),
     Column("details", Text),
     Index(None, "finding_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+# Findings that are accepted before they are found: those of checks and objects whose names match, of one source or of
+# all in the workspace, until `ends_at` or until somebody ended it.
+security_exceptions = Table(
+    "security_exceptions",
+    metadata,
+    Column("id", ROW_ID, primary_key=True),
+    Column("workspace_id", NAME, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("source_id", ROW_ID, ForeignKey("data_sources.id", ondelete="CASCADE")),
+    Column("checks", Text, nullable=False),
+    Column("objects", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("owner", NAME, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("created_by", NAME, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended_by", NAME),
+    Index(None, "workspace_id", "id"),
     sqlite_autoincrement=True,
 )

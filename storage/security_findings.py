@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.security_tables import security_findings
@@ -59,6 +59,7 @@ class Finding:
     decided_at: datetime | None
     accepted_until: datetime | None
     note: str | None
+    exception_id: int | None
 
 
 _FINDING = select(*(security_findings.c[field.name] for field in fields(Finding)))
@@ -129,6 +130,31 @@ async def expired(connection: AsyncConnection, *, at: datetime, limit: int = 100
     """Accepted ones whose acceptance has ended, kept from others until the transaction ends."""
     over = (security_findings.c.state == ACCEPTED) & (security_findings.c.accepted_until <= at)
     query = _FINDING.where(over).order_by(security_findings.c.id).limit(limit).with_for_update()
+    return [Finding(*row) for row in await connection.execute(query)]
+
+
+async def count_open(connection: AsyncConnection, source_id: int) -> int:
+    """How many faults of a source stand that nobody has accepted."""
+    is_open = security_findings.c.state.in_((OPEN, ACKNOWLEDGED))
+    query = select(func.count()).where(security_findings.c.source_id == source_id, is_open)
+    return (await connection.execute(query)).scalar_one()
+
+
+async def to_decide(connection: AsyncConnection, workspace_id: str, *, source_id: int | None = None) -> list[Finding]:
+    """Those of the workspace that stand and are accepted by nobody, kept from others until the transaction ends."""
+    query = _FINDING.where(
+        security_findings.c.workspace_id == workspace_id, security_findings.c.state.in_((OPEN, ACKNOWLEDGED))
+    )
+    if source_id is not None:
+        query = query.where(security_findings.c.source_id == source_id)
+    query = query.order_by(security_findings.c.id).with_for_update()
+    return [Finding(*row) for row in await connection.execute(query)]
+
+
+async def excepted(connection: AsyncConnection, exception_id: int) -> list[Finding]:
+    """Those that are accepted by the exception, kept from others until the transaction ends."""
+    by_it = (security_findings.c.exception_id == exception_id) & (security_findings.c.state == ACCEPTED)
+    query = _FINDING.where(by_it).order_by(security_findings.c.id).with_for_update()
     return [Finding(*row) for row in await connection.execute(query)]
 
 

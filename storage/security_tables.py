@@ -51,6 +51,7 @@ security_results = Table(
 
 # What is or was wrong with a source. `change` is what audit `changed_scan_id` last did to it: new, reopened or fixed.
 # `evidence` is JSON. `accepted_until` null is without an end. `in_baseline`: it was there when somebody said so.
+# `exception_id` is the exception by which it is accepted, if it is one.
 security_findings = Table(
     "security_findings",
     metadata,
@@ -77,6 +78,7 @@ security_findings = Table(
     Column("decided_at", Instant),
     Column("accepted_until", Instant),
     Column("note", Text),
+    Column("exception_id", ROW_ID),
     UniqueConstraint("source_id", "fingerprint"),
     Index(None, "workspace_id", "id"),
     Index(None, "state", "accepted_until"),

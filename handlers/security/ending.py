@@ -13,11 +13,10 @@ from handlers.outbox import Outbox
 from handlers.parts import Parts
 from handlers.security.alerting import raise_alerts
 from handlers.security.events import add_ended
-from handlers.security.noting import note
+from handlers.security.excepting import open_again
 from handlers.security.shapes import AuditError
 from storage import runs, security_findings, security_scans
 from storage.errors import StorageError
-from storage.security_findings import OPEN
 from storage.security_scans import SecurityScan
 
 logger = logging.getLogger(__name__)
@@ -69,11 +68,10 @@ async def end_acceptances(parts: Parts, *, at: datetime) -> int:
     """Risks that were accepted until now are open findings again. How many there were."""
     async with parts.feeds.writing() as (connection, outbox):
         over = await security_findings.expired(connection, at=at)
-        values = {"state": OPEN, "accepted_until": None}
-        opened = await security_findings.change(connection, [one.id for one in over], values)
-        await note(connection, outbox, "acceptance_ended", opened, at=at)
-        await raise_alerts(connection, outbox, opened, at=at)
-    return len(opened)
+        opened = await open_again(connection, outbox, over, "acceptance_ended", at=at)
+        for workspace_id in {one.workspace_id for one in opened}:
+            await raise_alerts(connection, outbox, [one for one in opened if one.workspace_id == workspace_id], at=at)
+    return len(over)
 
 
 async def keep_audits(parts: Parts) -> None:

@@ -153,12 +153,18 @@ async def set_baseline(context: Context, request: SetBaseline) -> BaselineSet:
 
 
 async def _locked(connection: AsyncConnection, finding_id: int) -> Finding:
-    """The finding, kept until the transaction ends. Raises NotFound, and Conflict for one that is fixed."""
+    """The finding, kept until the transaction ends. Raises NotFound; Conflict for one that is fixed or excepted."""
     row = await security_findings.get(connection, finding_id, locked=True)
     if row is None:
         raise no_finding(finding_id)
     if row.state == RESOLVED:
         raise Conflict("The finding is fixed; there is nothing to decide.", code="finding_resolved")
+    if row.exception_id is not None:
+        raise Conflict(
+            f"The exception {row.exception_id} accepts the finding; end that, or make one that leaves it out.",
+            code="finding_excepted",
+            details={"exception_id": row.exception_id},
+        )
     return row
 
 

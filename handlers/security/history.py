@@ -26,8 +26,9 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     """What happened to a finding.
 
     `kind` is `opened`, `changed`, `fixed` or `reopened` by the audit `scan_id`; `acknowledged`, `accepted`,
-    `decision_taken_back` or `baseline_set` by `actor`, with their `note`; or `acceptance_ended` in its time. `details`
-    of one that changed are pairs of what was and what is, by name; null for whoever may not manage the workspace.
+    `decision_taken_back`, `baseline_set`, `excepted` or `exception_ended` by `actor`, with their `note`; or
+    `acceptance_ended` in its time. `details` of one that changed are pairs of what was and what is, by name, and tell
+    of exceptions which it was; null for whoever may not manage the workspace.
     """
 
     id: RowId

@@ -10,7 +10,7 @@ import msgspec
 
 from handlers.csv_cells import cell
 from handlers.security.report import Report
-from handlers.security.shapes import Coverage
+from handlers.security.scoring import Coverage
 
 _HEADINGS = (
     "check",

@@ -19,11 +19,13 @@ from connectors.security.check import Category, CheckResult, Outcome, Server
 from handlers.outbox import Outbox
 from handlers.security.alerting import ALERTING, end_alerts, raise_alerts
 from handlers.security.differing import differences
+from handlers.security.excepting import UNDECIDED, except_known
 from handlers.security.noting import note
-from handlers.security.shapes import AuditSummary, coverage_of, fingerprint_of, name_of, stored_result
+from handlers.security.scoring import coverage_of
+from handlers.security.shapes import AuditSummary, fingerprint_of, name_of, stored_result
 from storage import security_findings, security_scans
 from storage.runs import SUCCEEDED
-from storage.security_findings import ACCEPTED, FIXED, OPEN, REOPENED, RESOLVED, Finding, NewFinding
+from storage.security_findings import ACCEPTED, ACKNOWLEDGED, FIXED, OPEN, REOPENED, RESOLVED, Finding, NewFinding
 from storage.security_scans import Result, SecurityScan
 
 _SAYS_SO = frozenset({Outcome.PASS, Outcome.FAIL, Outcome.NOT_APPLICABLE})
@@ -56,7 +58,7 @@ async def end_audit(
     known = await security_findings.of_source(connection, scan.source_id, locked=True)
     changes = _compare(scan, results, known)
     await _apply(connection, outbox, scan, changes, at=at)
-    summary = _summary(server, results, changes, known)
+    summary = _summary(server, results, changes, await security_findings.count_open(connection, scan.source_id))
     await security_scans.summarise(connection, scan.id, msgspec.json.encode(summary).decode())
     return summary
 
@@ -116,33 +118,33 @@ async def _apply(
     seen = await security_findings.see_again(connection, changes.seen, {"last_seen_at": at})
     different = [one for one in seen if one.id in changes.different]
     changed = {"changed_scan_id": scan.id}
-    again = {"state": OPEN, "change": REOPENED, "last_seen_at": at, "resolved_at": None, **_undecided(), **changed}
+    again = {"state": OPEN, "change": REOPENED, "last_seen_at": at, "resolved_at": None, **UNDECIDED, **changed}
     reopened = await security_findings.see_again(connection, changes.reopened, again | security_findings.COUNT_REOPENED)
     # What comes back later is drift, also if it was there when the baseline was set.
     over = {"state": RESOLVED, "change": FIXED, "resolved_at": at, "in_baseline": False, **changed}
     fixed = await security_findings.change(connection, changes.fixed, over)
     for kind, findings in (("opened", created), ("changed", different), ("reopened", reopened), ("fixed", fixed)):
         await note(connection, outbox, kind, findings, at=at, scan_id=scan.id, details=changes.different)
+    standing = [*created, *reopened, *(one for one in seen if one.state in (OPEN, ACKNOWLEDGED))]
+    standing = await except_known(connection, outbox, standing, at=at)
     # What became worse is an alert from now on, what became better none any more.
-    await raise_alerts(connection, outbox, [*created, *reopened, *different], at=at)
-    better = [one for one in different if one.severity not in ALERTING]
-    await end_alerts(connection, outbox, better, f"Audit {scan.id} finds it less severe.", at=at)
-    await end_alerts(connection, outbox, fixed, f"Audit {scan.id} finds it no more.", at=at)
+    fresh = {one.id for one in (*created, *reopened, *different)}
+    await raise_alerts(connection, outbox, [one for one in standing if one.id in fresh], at=at)
+    over_now = (
+        (fixed, f"Audit {scan.id} finds it no more."),
+        ([one for one in different if one.severity not in ALERTING], f"Audit {scan.id} finds it less severe."),
+        ([one for one in standing if one.state == ACCEPTED], "An exception accepts it."),
+    )
+    for findings, reason in over_now:
+        await end_alerts(connection, outbox, findings, reason, at=at)
 
 
-def _undecided() -> dict[str, None]:
-    return dict.fromkeys(("decided_by", "decided_at", "accepted_until", "note"))
-
-
-def _summary(
-    server: Server, results: Sequence[CheckResult], changes: _Changes, known: Sequence[Finding]
-) -> AuditSummary:
+def _summary(server: Server, results: Sequence[CheckResult], changes: _Changes, still_open: int) -> AuditSummary:
     by_category = {
         category.value: coverage_of([one for one in results if one.check.category is category])
         for category in Category
         if any(one.check.category is category for one in results)
     }
-    still_open = {one.id for one in known if one.state not in (RESOLVED, ACCEPTED)} - set(changes.fixed)
     return AuditSummary(
         product=server.product,
         version=server.version_text,
@@ -152,5 +154,5 @@ def _summary(
         new=len(changes.new),
         reopened=len(changes.reopened),
         fixed=len(changes.fixed),
-        open=len(still_open) + len(changes.new) + len(changes.reopened),
+        open=still_open,
     )

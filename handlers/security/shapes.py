@@ -14,6 +14,7 @@ from handlers.feed_names import feed_of
 from handlers.names import RowId
 from handlers.registry import Instant
 from handlers.security.options import AuditJob
+from handlers.security.scoring import Coverage
 from storage.security_findings import Finding
 from storage.security_scans import Result, SecurityScan
 
@@ -34,23 +35,6 @@ class FindingState(enum.StrEnum):
     ACKNOWLEDGED = "acknowledged"
     ACCEPTED_RISK = "accepted_risk"
     RESOLVED = "resolved"
-
-
-class Coverage(msgspec.Struct, frozen=True, kw_only=True):
-    """How many checks there were of a category, by what came of them.
-
-    `score` is 100 times the weight of those that passed through the weight of those that were evaluated; null where
-    none was. A critical check weighs 10, high 5, medium 3, low 1, info nothing. `coverage` is the part of the
-    applicable checks that was evaluated, 0 to 1; null where none applies.
-    """
-
-    passed: int
-    failed: int
-    not_evaluated: int
-    not_applicable: int
-    errors: int
-    score: float | None
-    coverage: float | None
 
 
 class AuditSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +98,8 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
 
     `object`, `evidence` and `remediation` are null for whoever may not manage the workspace: they tell who may do what
     in the source. `change` is what the audit `changed_scan_id` did to it: new, reopened or fixed. `in_baseline`: it was
-    there when the baseline was set. `fingerprint` stays the same from audit to audit.
+    there when the baseline was set. `exception_id` is the exception that accepts it. `fingerprint` stays the same from
+    audit to audit.
     """
 
     id: RowId
@@ -140,6 +125,7 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: Instant | None
     accepted_until: Instant | None
     note: str | None
+    exception_id: RowId | None
 
 
 _SAME = tuple(
@@ -214,30 +200,6 @@ def stored_result(result: CheckResult, source_id: int) -> StoredResult:
         seconds=round(result.seconds, 6),
         violations=kept,
         omitted=max(0, len(result.violations) - MOST_VIOLATIONS),
-    )
-
-
-_WEIGHTS = {Severity.CRITICAL: 10, Severity.HIGH: 5, Severity.MEDIUM: 3, Severity.LOW: 1, Severity.INFO: 0}
-
-
-def coverage_of(results: list[CheckResult]) -> Coverage:
-    """The figures of these checks; see `Coverage` for how they are computed."""
-    counts = dict.fromkeys(Outcome, 0)
-    weights = dict.fromkeys(Outcome, 0)
-    for result in results:
-        counts[result.outcome] += 1
-        weights[result.outcome] += _WEIGHTS[result.check.severity]
-    weight = weights[Outcome.PASS] + weights[Outcome.FAIL]
-    evaluated = counts[Outcome.PASS] + counts[Outcome.FAIL]
-    applicable = len(results) - counts[Outcome.NOT_APPLICABLE]
-    return Coverage(
-        passed=counts[Outcome.PASS],
-        failed=counts[Outcome.FAIL],
-        not_evaluated=counts[Outcome.NOT_EVALUATED],
-        not_applicable=counts[Outcome.NOT_APPLICABLE],
-        errors=counts[Outcome.ERROR],
-        score=round(100 * weights[Outcome.PASS] / weight, 1) if weight else None,
-        coverage=round(evaluated / applicable, 4) if applicable else None,
     )
 
 

@@ -102,6 +102,8 @@ def fill(client: httpx.Client, receiver: str) -> None:
     rule = {"name": "priced", "condition": {"kind": "row_count", "min": 1}}
     make("/scan-rules", source_id=2, dataset="prices", rule=rule)
     make("/catalog/terms", workspace_id=WORKSPACE, name="Price")
+    excepted = {"checks": "SL-*", "objects": "file *.none", "why": "a demo", "seconds": 86400}
+    make("/security/exceptions", workspace_id=WORKSPACE, **excepted)
     schedule = {"title": "nightly", "job": "source.backup", "arguments": {"source_id": 2}, "cron": "0 3 * * *"}
     make("/schedules", workspace_id=WORKSPACE, **schedule)
     integration = make("/integrations", workspace_id=WORKSPACE, name="hook", kind="webhook", url=receiver)

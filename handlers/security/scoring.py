@@ -1,0 +1,50 @@
+"""How secure a source is by what its checks came to, and how much of it was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from connectors.security.check import CheckResult, Outcome, Severity
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How many checks there were of a category, by what came of them.
+
+    `score` is 100 times the weight of those that passed through the weight of those that were evaluated; null where
+    none was. A critical check weighs 10, high 5, medium 3, low 1, info nothing. `coverage` is the part of the
+    applicable checks that was evaluated, 0 to 1; null where none applies.
+    """
+
+    passed: int
+    failed: int
+    not_evaluated: int
+    not_applicable: int
+    errors: int
+    score: float | None
+    coverage: float | None
+
+
+_WEIGHTS = {Severity.CRITICAL: 10, Severity.HIGH: 5, Severity.MEDIUM: 3, Severity.LOW: 1, Severity.INFO: 0}
+
+
+def coverage_of(results: Sequence[CheckResult]) -> Coverage:
+    """The figures of these checks; see `Coverage` for how they are computed."""
+    counts = dict.fromkeys(Outcome, 0)
+    weights = dict.fromkeys(Outcome, 0)
+    for result in results:
+        counts[result.outcome] += 1
+        weights[result.outcome] += _WEIGHTS[result.check.severity]
+    weight = weights[Outcome.PASS] + weights[Outcome.FAIL]
+    evaluated = counts[Outcome.PASS] + counts[Outcome.FAIL]
+    applicable = len(results) - counts[Outcome.NOT_APPLICABLE]
+    return Coverage(
+        passed=counts[Outcome.PASS],
+        failed=counts[Outcome.FAIL],
+        not_evaluated=counts[Outcome.NOT_EVALUATED],
+        not_applicable=counts[Outcome.NOT_APPLICABLE],
+        errors=counts[Outcome.ERROR],
+        score=round(100 * weights[Outcome.PASS] / weight, 1) if weight else None,
+        coverage=round(evaluated / applicable, 4) if applicable else None,
+    )
