@@ -43,6 +43,8 @@ from handlers.detections import alerts as security_alerts
 from handlers.detections import pushing as detection_events
 from handlers.detections import settings as detection_settings
 from handlers.detections.keeping import keep_detecting
+from handlers.event_exports import operations as event_exports
+from handlers.event_exports.exporting import keep_exporting
 from handlers.feeds import notifications, publishing, reading
 from handlers.feeds.retention import keep_feeds_short
 from handlers.ingest import push_keys
@@ -157,6 +159,7 @@ OPERATIONS = (
     *security_exceptions.OPERATIONS,
     *security_checks.OPERATIONS,
     *security_export.OPERATIONS,
+    *event_exports.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (
@@ -189,4 +192,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_alerts,
         keep_collecting,
         keep_detecting,
+        keep_exporting,
     )

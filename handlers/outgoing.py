@@ -94,6 +94,10 @@ class OutgoingPolicy:
                     "STUDIO_OUTGOING_HOSTS may be."
                 )
 
+    def may_be_plain(self, host: str) -> bool:
+        """Whether what goes there need not be encrypted: the operator named the host."""
+        return self._is_named(host, _literal(host))
+
     def _is_named(self, host: str, address: Address | None) -> bool:
         if host.lower().rstrip(".") in self._hosts:
             return True
@@ -140,9 +144,7 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        addresses = await self._resolve(host, port)
-        for address in addresses:
-            self._policy.check_address(host, ipaddress.ip_address(address.partition("%")[0]))
+        addresses = await self.addresses(host, port)
         failure: Exception = OSError(f"{host} has no address")
         for address in addresses:
             try:
@@ -150,6 +152,13 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Those of the host, each of them checked. Raises NotAllowed, OSError."""
+        addresses = await self._resolve(host, port)
+        for address in addresses:
+            self._policy.check_address(host, ipaddress.ip_address(address.partition("%")[0]))
+        return addresses
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -171,6 +180,10 @@ class OutgoingHttp:
         self._timeout = timeout
         self._trust = trust
         self._encryption: ssl.SSLContext | None = None
+
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Where a host may be connected to by other means than HTTP. Raises NotAllowed, OSError."""
+        return await self._backend.addresses(host, port)
 
     async def post(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from handlers.changes import Changes
 from handlers.computations import Computations
+from handlers.export_figures import ExportFigures
 from handlers.language_model import LanguageModel
 from handlers.metric_tails import MetricTails
 from handlers.outgoing import OutgoingHttp
@@ -94,5 +95,6 @@ class Parts:
     changes: Changes = field(default_factory=Changes)
     computations: Computations = field(default_factory=Computations)
     tails: MetricTails = field(default_factory=MetricTails)
+    exports: ExportFigures = field(default_factory=ExportFigures)
     # Public keys whose bundles of advisories are taken, beside the release's own.
     advisory_keys: tuple[bytes, ...] = ()

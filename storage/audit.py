@@ -6,8 +6,8 @@ against a head that was kept elsewhere.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,9 @@ class Entry:
     details: dict[str, Any]
     previous_hash: str
     hash: str
+
+
+_SEALED = tuple(field.name for field in fields(Entry) if field.name != "hash")
 
 
 async def append(
@@ -135,6 +138,28 @@ async def read_after(connection: AsyncConnection, seen: Head, *, limit: int) -> 
     if seen.id == 0:
         return rows[:limit]
     return rows[1:] if rows and (rows[0].id, rows[0].hash) == (seen.id, seen.hash) else None
+
+
+async def at(connection: AsyncConnection, row_id: int) -> Head | None:
+    """The row of this id, None if there is none."""
+    row = (await connection.execute(select(audit.c.id, audit.c.hash).where(audit.c.id == row_id))).first()
+    return Head(*row) if row else None
+
+
+def first_break(before: Head, rows: Sequence[Entry]) -> int | None:
+    """The id of the first row that should follow `before` and does not, or is not as it was written."""
+    for row in rows:
+        follows = row.id == before.id + 1 and row.previous_hash == before.hash
+        if not follows or hashlib.sha256(sealed_text(row).encode()).hexdigest() != row.hash:
+            return before.id + 1
+        before = Head(row.id, row.hash)
+    return None
+
+
+def sealed_text(entry: Entry) -> str:
+    """The text, in ASCII, that the row's hash is the SHA-256 of; not so if the row was tampered with."""
+    row = {name: getattr(entry, name) for name in _SEALED}
+    return _canonical({**row, "at": to_microseconds(entry.at), "details": _canonical(entry.details)})
 
 
 def _entry(row: Mapping[Any, Any]) -> Entry:

@@ -9,6 +9,7 @@ import storage.analytics_tables
 import storage.backup_tables
 import storage.catalog_tables
 import storage.detection_tables
+import storage.event_export_tables
 import storage.finding_tables
 import storage.governance_tables
 import storage.integration_tables

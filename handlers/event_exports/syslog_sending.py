@@ -1,0 +1,93 @@
+"""A batch over TCP or TLS, and the word of the receiver that it read all of it.
+
+Syslog has no acknowledgements: what was written may still be on its way when a connection breaks. So each batch has a
+connection of its own. At its end we close our side, and wait for the other to close in answer: over TLS with a
+close_notify, as RFC 5425 (4.4) asks of it. A receiver that is killed before it has read everything resets the
+connection instead, and the batch is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+
+import anyio
+from anyio.abc import SocketStream
+from anyio.streams.tls import TLSStream
+
+from handlers.event_exports.encryption import BadCertificate, context_for
+from handlers.event_exports.shapes import SyslogTarget
+from handlers.outgoing import NotAllowed, OutgoingHttp, SendError
+
+TIMEOUT_SECONDS = 30.0
+_CHUNK_BYTES = 64 * 1024
+
+
+async def send(outgoing: OutgoingHttp, target: SyslogTarget, messages: bytes, *, seconds: float) -> None:
+    """Returns once the receiver has read all of it. Raises NotAllowed, SendError."""
+    where = f"{target.host}:{target.port}"
+    check_target(outgoing, target)
+    try:
+        async with asyncio.timeout(seconds):
+            stream = await _connected(outgoing, target)
+            async with stream:
+                if target.transport == "tls":
+                    await _send_encrypted(stream, target, messages)
+                else:
+                    await _send_plain(stream, messages)
+    except TimeoutError:
+        raise SendError(f"{where} did not take everything and close the connection within {seconds:g} s.") from None
+    except BadCertificate as error:
+        raise SendError(f"{error}.") from None
+    except ssl.SSLCertVerificationError as error:
+        raise SendError(f"The certificate of {where} does not hold: {error.verify_message}.") from None
+    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError) as error:
+        raise SendError(f"{where} did not take everything: {_why(error)}.") from None
+
+
+def check_target(outgoing: OutgoingHttp, target: SyslogTarget) -> None:
+    """What can be said without asking anybody. Raises NotAllowed."""
+    if target.transport == "tcp" and not outgoing.policy.may_be_plain(target.host):
+        raise NotAllowed("It is not encrypted; use tls, or let the operator set STUDIO_OUTGOING_HOSTS.")
+    try:
+        address = ipaddress.ip_address(target.host)
+    except ValueError:
+        return
+    outgoing.policy.check_address(target.host, address)
+
+
+async def _connected(outgoing: OutgoingHttp, target: SyslogTarget) -> SocketStream:
+    failure: OSError = OSError(f"{target.host} has no address")
+    for address in await outgoing.addresses(target.host, target.port):
+        try:
+            return await anyio.connect_tcp(address, target.port)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _send_plain(stream: SocketStream, messages: bytes) -> None:
+    await stream.send(messages)
+    await stream.send_eof()
+    try:
+        while True:
+            # What a receiver of syslog says means nothing; that it ends without an error does.
+            await stream.receive(_CHUNK_BYTES)
+    except anyio.EndOfStream:
+        return
+
+
+async def _send_encrypted(stream: SocketStream, target: SyslogTarget, messages: bytes) -> None:
+    context = await asyncio.to_thread(context_for, target)
+    encrypted = await TLSStream.wrap(stream, server_side=False, hostname=target.host, ssl_context=context)
+    for start in range(0, len(messages), _CHUNK_BYTES):
+        await encrypted.send(messages[start : start + _CHUNK_BYTES])
+    # Returns with the other side's close_notify.
+    await encrypted.unwrap()
+
+
+def _why(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    text = " ".join(str(cause).split()).rstrip(".")
+    return text[:300] or "the connection broke"
