@@ -7,13 +7,14 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from analysis.advisories.signing import read_key
@@ -39,6 +40,7 @@ from server.gateway import Gateway
 from server.http import build_routes, utc_now
 from server.instruments import Instruments
 from server.limits import ConnectionLimit
+from server.openid.routes import openid_routes
 from server.outgoing import open_outgoing
 from server.problems import EXCEPTION_HANDLERS
 from server.push_routes import push_routes
@@ -141,7 +143,9 @@ async def running(
     requests = await open_request_limit(settings, database)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
     instruments = Instruments(settings, parts, gateway, tracing)
-    studio = Studio(create_app(settings, parts, authenticator, gateway, instruments), gateway, parts, workers)
+    sign_in = openid_routes(settings, parts, signing_secret, utc_now)
+    app = create_app(settings, parts, authenticator, gateway, instruments, sign_in)
+    studio = Studio(app, gateway, parts, workers)
     async with instruments.listening(), asyncio.TaskGroup() as group:
         essential = [
             group.create_task(bus.run(), name="bus"),
@@ -238,9 +242,14 @@ async def keep_running(service: Service, parts: Parts) -> None:
 
 
 def create_app(
-    settings: Settings, parts: Parts, authenticator: Authenticator, gateway: Gateway, instruments: Instruments
+    settings: Settings,
+    parts: Parts,
+    authenticator: Authenticator,
+    gateway: Gateway,
+    instruments: Instruments,
+    sign_in: Sequence[Route] = (),
 ) -> ASGIApp:
-    """The HTTP application: the operations' routes and the server's own pages."""
+    """The HTTP application: the operations' routes, those of a sign-in, and the server's own pages."""
 
     async def authenticate(headers: Mapping[str, str]) -> Principal | None:
         return await authenticator.authenticate_headers(headers)
@@ -262,6 +271,7 @@ def create_app(
         # These take push keys, which are nobody's, and the operation of the same address does not.
         *push_routes(parts, authenticator, gateway.requests, utc_now),
         *build_routes(OPERATIONS, parts, authenticate, requests=gateway.requests),
+        *sign_in,
         *pages,
         *websocket_routes(gateway),
     ]

@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from server import setting_values as read
+from server.openid import setting_values as read_openid
 from server.setting_values import BadValueError, setting
 
 PREFIX = "STUDIO_"
@@ -102,6 +103,35 @@ class Settings:
     # Empty: only a proxy that the operator named may say who the client is.
     trusted_proxies: tuple[str, ...] = setting(
         read.networks, (), "addresses or networks of proxies whose X-Forwarded-* headers are believed"
+    )
+
+    # None: people come with tokens that this server's operator gave them.
+    oidc_issuer: str | None = setting(
+        read_openid.issuer, None, "OpenID Connect provider that people sign in at, as it names itself (default: none)"
+    )
+    oidc_client_id: str | None = setting(read.text, None, "this server's name there; needed with oidc_issuer")
+    oidc_client_secret: str | None = setting(
+        read.text, None, "this server's secret there (default: none, a public client)", secret=True
+    )
+    # What most providers need to be asked for to tell a name and an address.
+    oidc_scopes: str = setting(read_openid.scopes, "openid email profile", "scopes that are asked for, between blanks")
+    oidc_groups_claim: str = setting(
+        read.text, "groups", "claim of ID tokens that lists groups; within others as realm_access.roles"
+    )
+    # Empty: at a public provider everybody has an account, so the operator says whose counts.
+    oidc_allowed_domains: tuple[str, ...] = setting(
+        read_openid.domains, (), "domains of verified e-mail addresses that may come in, comma-separated; * for all"
+    )
+    oidc_allowed_groups: tuple[str, ...] = setting(
+        read_openid.groups_or_all,
+        (),
+        "groups that may come in, comma-separated; * for all; with domains, both are asked for",
+    )
+    oidc_admin_groups: tuple[str, ...] = setting(
+        read_openid.groups, (), "groups whose members administer this server, comma-separated"
+    )
+    oidc_roles: tuple[tuple[str, str, str], ...] = setting(
+        read_openid.roles, (), "roles that groups give, comma-separated, each as group=workspace:role"
     )
 
     # The largest thing an editor sends at once is what it wrote while offline, and all its typing of a week is well
@@ -257,6 +287,8 @@ class Settings:
             return read.hide_password(value)
         if isinstance(value, float):
             return read.show_duration(value)
+        if name == "oidc_roles":
+            return ", ".join(f"{group}={workspace}:{role}" for group, workspace, role in value)
         return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
     def __repr__(self) -> str:
@@ -360,6 +392,7 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]
     problems = [*_workers_apart(settings, sources), *_metrics_ports_missing(settings, sources)]
     problems += _mail_without_sender(settings, sources)
     problems += _address_without_model(settings, sources)
+    problems += read_openid.contradictions(settings, sources)
     for name, other, holds, relation in rules:
         if not holds:
             source = sources[name] if sources[name] != "default" else sources[other]

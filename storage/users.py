@@ -40,6 +40,13 @@ async def ensure(
     return User(*(await connection.execute(query)).one())
 
 
+async def create(connection: AsyncConnection, user_id: str, *, at: datetime, display_name: str) -> bool:
+    """Whether the user was made: False if the name is taken, also if that was at this very moment."""
+    values = {"id": user_id, "display_name": display_name, "is_admin": False, "is_active": True, "created_at": at}
+    result = await connection.execute(insert(connection, users).values(values).on_conflict_do_nothing())
+    return result.rowcount > 0
+
+
 async def get(connection: AsyncConnection, user_id: str) -> User | None:
     """The user, None if it was never stored."""
     row = (await connection.execute(select(users).where(users.c.id == user_id))).first()
