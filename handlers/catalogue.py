@@ -42,6 +42,7 @@ from handlers.dashboard import lineage as dashboard_lineage
 from handlers.detections import alerts as security_alerts
 from handlers.detections import pushing as detection_events
 from handlers.detections import settings as detection_settings
+from handlers.detections.following import keep_following
 from handlers.detections.keeping import keep_detecting
 from handlers.event_exports import operations as event_exports
 from handlers.event_exports.exporting import keep_exporting
@@ -193,4 +194,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_collecting,
         keep_detecting,
         keep_exporting,
+        keep_following,
     )

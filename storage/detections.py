@@ -23,20 +23,43 @@ class Stream:
 
     scope: str
     workspace_id: str
-    source_id: int
+    source_id: int | None
     settings: str
     state: bytes | None
     due_at: datetime | None
     updated_at: datetime
 
 
+# What the audit trail tells of no workspace alone.
+SERVER = "server"
+
+
 def scope_of(source_id: int) -> str:
     return f"source:{source_id}"
 
 
-async def ensure(connection: AsyncConnection, scope: str, *, workspace_id: str, source_id: int, at: datetime) -> Stream:
-    """The stream, made if there is none, locked until the transaction ends."""
-    values = {"scope": scope, "workspace_id": workspace_id, "source_id": source_id, "settings": "{}", "updated_at": at}
+def workspace_scope(workspace_id: str) -> str:
+    """Of what the audit trail tells of a workspace."""
+    return f"workspace:{workspace_id}"
+
+
+async def ensure(
+    connection: AsyncConnection,
+    scope: str,
+    *,
+    workspace_id: str,
+    source_id: int | None = None,
+    settings: str = "{}",
+    at: datetime,
+) -> Stream:
+    """The stream, made if there is none, locked until the transaction ends. `settings` are those of a new one."""
+    values = {
+        "scope": scope,
+        "workspace_id": workspace_id,
+        "source_id": source_id,
+        "settings": settings,
+        "updated_at": at,
+    }
     made = insert(connection, detection_streams).values(values)
     await connection.execute(made.on_conflict_do_nothing(index_elements=["scope"]))
     stream = await locked(connection, scope)

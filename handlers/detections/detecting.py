@@ -37,6 +37,13 @@ async def take(
     return await _go_on(connection, outbox, stream, lambda engine: engine.take(events), at=at)
 
 
+async def take_in_order(
+    connection: AsyncConnection, outbox: Outbox, stream: Stream, events: Sequence[Event], *, at: datetime
+) -> None:
+    """Events of a log that numbers its rows come to a stream, which the caller has locked; none of them waits."""
+    await _go_on(connection, outbox, stream, lambda engine: engine.take_in_order(events), at=at)
+
+
 async def rest(connection: AsyncConnection, outbox: Outbox, stream: Stream, *, at: datetime) -> None:
     """A stream that the caller has locked has rested."""
     await _go_on(connection, outbox, stream, Engine.rest, at=at)

@@ -10,44 +10,13 @@ from typing import Any
 
 import pytest
 from alerting import Stepped, above, events, make_lab, make_rule, open_alerts, push, told
+from gallows import Gallows, Killed
 from http_node import START, Node, play, serving
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.alert_rules.evaluation import LEASE_TIME, LeaseLost
 from storage.data_sources import DataSource
 
 Steps = list[tuple[float, dict[str, float]]]
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Gallows:
-    """Kills whoever executes its `last`-th statement or commit, before or after it is done."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.left: int | None = None
-        self.kills = 0
-        for name in ("execute", "scalar", "commit"):
-            monkeypatch.setattr(AsyncConnection, name, self._watched(getattr(AsyncConnection, name)))
-
-    def _watched(self, real: Any) -> Any:
-        async def watched(connection: AsyncConnection, *arguments: Any, **named: Any) -> Any:
-            self._count()
-            answer = await real(connection, *arguments, **named)
-            self._count()
-            return answer
-
-        return watched
-
-    def _count(self) -> None:
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                self.left = None
-                self.kills += 1
-                raise Killed
 
 
 def steps(seed: int) -> Steps:

@@ -1,0 +1,125 @@
+"""What a row of the audit trail tells detections, in the words of the OWASP logging vocabulary, and of which place.
+
+Most rows tell nothing: somebody did what they may. Where a row names the workspace that it is about, its event is of
+that workspace; credentials, sign-ins and refusals are of the whole server.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from analysis.detections.events import Event, Kind
+from handlers.access import ROLES, Role
+from handlers.audit_pacing import ANONYMOUS
+from handlers.audit_trail import REFUSED, SIGN_IN
+from storage.audit import Entry
+from storage.tables import to_microseconds
+
+# The whole server, where events stand by their workspace.
+WHOLE_SERVER: Final = ""
+# Reasons of refusals that are no failed sign-in: nothing was sent that could have been guessed.
+_NO_CREDENTIAL = frozenset({"not_authenticated"})
+_FAILED = frozenset({"invalid_token", "unknown_user", "deactivated"})
+_HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
+_DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
+_MOST_COUNT = 1_000_000
+_LONGEST = 400
+
+# What the trail can tell of a workspace, and of the server.
+KINDS_OF_A_WORKSPACE: Final = frozenset[Kind](
+    {"privilege_permissions_changed", "sensitive_delete", "sys_monitor_disabled"}
+)
+KINDS_OF_THE_SERVER: Final = KINDS_OF_A_WORKSPACE | frozenset[Kind](
+    {"authn_login_fail", "authn_login_success", "authz_fail"}
+)
+
+Told = tuple[str, Event]
+
+
+def told_by(entry: Entry) -> Told | None:
+    """The workspace's id, or WHOLE_SERVER, and the event; None for what tells nothing about security."""
+    if entry.outcome == REFUSED:
+        return _refusal(entry)
+    if entry.action == SIGN_IN:
+        return WHOLE_SERVER, _event(entry, "authn_login_success", application=_text(entry, "reason"))
+    for tells in (_role, _key_of_another, _deletion, _watch_turned_off):
+        if (found := tells(entry)) is not None:
+            return workspace_of(entry), found
+    return None
+
+
+def workspace_of(entry: Entry) -> str:
+    """The workspace that the row names."""
+    if named := _text(entry, "workspace_id"):
+        return named
+    return entry.target.partition("/")[0] if entry.action.startswith("collaboration.") else WHOLE_SERVER
+
+
+def _refusal(entry: Entry) -> Told | None:
+    reason = _text(entry, "reason")
+    if reason in _NO_CREDENTIAL:
+        return None
+    kind: Kind = "authn_login_fail" if reason in _FAILED else "authz_fail"
+    return WHOLE_SERVER, _event(entry, kind, about=f"{entry.action} {entry.target}".strip(), error=reason)
+
+
+def _role(entry: Entry) -> Event | None:
+    """Somebody may do all in a workspace. At the console nobody is given more than whoever sits there has."""
+    is_change = entry.action in ("collaboration.members.add", "collaboration.members.put")
+    if not is_change or _text(entry, "via") == "cli":
+        return None
+    role, before = _text(entry, "role"), _text(entry, "before")
+    if role not in _HIGH_ROLES or (before and ROLES.index(Role(before)) >= ROLES.index(Role(role))):
+        return None
+    workspace_id, _, user_id = entry.target.partition("/")
+    return _event(entry, "privilege_permissions_changed", target=user_id, about=f"{role} of {workspace_id}")
+
+
+def _key_of_another(entry: Entry) -> Event | None:
+    """Whoever makes a key of another's can act as that one."""
+    user_id = _text(entry, "user")
+    if entry.action != "api_keys.create" or not user_id or user_id == entry.actor:
+        return None
+    return _event(entry, "privilege_permissions_changed", target=user_id, about=f"an API key of {user_id}")
+
+
+def _deletion(entry: Entry) -> Event | None:
+    is_purge = entry.action == "collaboration.documents.delete" and entry.details.get("permanent") is True
+    if not is_purge and entry.action not in _DESTRUCTIVE:
+        return None
+    return _event(entry, "sensitive_delete", about=f"{entry.action} {entry.target}")
+
+
+def _watch_turned_off(entry: Entry) -> Event | None:
+    if entry.action == "detections.put_settings" and (disabled := entry.details.get("disabled")):
+        return _event(entry, "sys_monitor_disabled", about=f"detections {', '.join(map(str, disabled))}")
+    if entry.action == "alerts.routes.delete":
+        return _event(entry, "sys_monitor_disabled", about=f"alert route {entry.target}")
+    return None
+
+
+def _event(
+    entry: Entry, kind: Kind, *, about: str = "", target: str = "", application: str = "", error: str = ""
+) -> Event:
+    return Event(
+        id=f"audit:{entry.id}",
+        at=max(0, to_microseconds(entry.at)),
+        kind=kind,
+        actor="" if entry.actor == ANONYMOUS else entry.actor,
+        address=_text(entry, "address")[:64],
+        application=application,
+        object=about[:_LONGEST],
+        target=target[:_LONGEST],
+        error=error[:64],
+        count=_count(entry),
+    )
+
+
+def _count(entry: Entry) -> int:
+    count = entry.details.get("count")
+    return min(max(count, 1), _MOST_COUNT) if isinstance(count, int) else 1
+
+
+def _text(entry: Entry, name: str) -> str:
+    value = entry.details.get(name)
+    return value if isinstance(value, str) else ""

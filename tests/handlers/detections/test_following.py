@@ -1,0 +1,260 @@
+"""The server's own audit trail is followed: by real requests to alerts, once each, whoever does it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gallows import Gallows, Killed
+from http_node import Node, play, serving
+from opened_alerts import told
+from sqlalchemy import text
+
+from handlers.access import Role
+from handlers.detections import own_place
+from handlers.detections.detecting import state_of
+from handlers.detections.following import FIRST_ROWS, POSITION, follow
+from storage import audit, detections, trail_positions
+
+ADMINISTRATORS = own_place.NAME
+
+
+async def look(node: Node) -> int:
+    await node.parts.audit.flush()
+    return await follow(node.parts, node.now)
+
+
+async def alerts_of(node: Node, workspace_id: str = ADMINISTRATORS, user: str = "admin") -> list[dict[str, Any]]:
+    answer = await node.client(user).get(f"/security/alerts?workspace_id={workspace_id}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return sorted(found, key=lambda each: str(each["name"]))
+
+
+def names(alerts: list[dict[str, Any]]) -> list[str]:
+    return [str(each["name"])[:5] for each in alerts]
+
+
+async def guess(node: Node, times: int = 25) -> None:
+    for number in range(times):
+        answer = await node.client(None, credential=f"csk_guess{number}").get("/me")
+        assert answer.status_code == 401
+
+
+async def append(node: Node, action: str, target: str, *, actor: str = "ada", **details: Any) -> None:
+    async with node.parts.database.write() as connection:
+        await audit.append(
+            connection, at=node.now(), actor=actor, action=action, target=target, outcome="done", details=details
+        )
+
+
+def test_guessing_is_told_to_those_who_administer_the_server(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await look(node)
+        await guess(node)
+        assert await look(node) > 0
+        (alert,) = await alerts_of(node)
+        assert names([alert]) == ["TD-02"]
+        assert "127.0.0.1" not in json.dumps(alert)
+        ((kind, data),) = await told(node.parts, f"{ADMINISTRATORS}/alerts.security")
+        assert (kind, data["alert"]["id"]) == ("alert.fired", alert["id"])
+        shown = (await node.client("admin").get(f"/security/alerts/{alert['id']}")).json()
+        assert shown["entity"] == "127.0.0.1"
+        assert "25 sign-ins from 127.0.0.1 failed" in shown["explanation"]
+        behind = sum(each["count"] for each in shown["events"])
+        assert behind == 25
+        assert {each["id"].partition(":")[0] for each in shown["events"]} == {"audit"}
+        # Nobody else knows of it.
+        assert (await node.client("ada").get(f"/security/alerts/{alert['id']}")).status_code == 404
+        assert (await node.client("ada").get(f"/security/alerts?workspace_id={ADMINISTRATORS}")).status_code == 404
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_about_a_workspace_is_told_there(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.OWNER, bob=Role.VIEWER)
+        await look(node)
+        ada = node.client("ada")
+        where = "/collaboration/workspaces/lab/members/bob"
+        assert (await ada.put(where, json={"role": "editor"})).status_code == 200
+        await look(node)
+        assert await alerts_of(node, "lab", "ada") == []
+        assert (await ada.put(where, json={"role": "admin"})).status_code == 200
+        await look(node)
+        (alert,) = await alerts_of(node, "lab", "ada")
+        assert names([alert]) == ["TD-10"]
+        shown = (await ada.get(f"/security/alerts/{alert['id']}")).json()
+        assert shown["explanation"] == "ada gave bob more rights."
+        assert shown["events"][0]["about"] == "admin of lab"
+
+    play(tmp_path, scenario)
+
+
+def test_names_that_strangers_make_up_hold_nothing_up(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await append(node, "data_sources.delete", "7", workspace_id="nowhere")
+        await append(node, "collaboration.workspaces.delete", "\ufffd no name")
+        await append(node, "backups.delete", "1/2", workspace_id=[1])
+        assert await look(node) == 3
+        assert names(await alerts_of(node)) == ["TD-19"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_workspace_of_that_name_that_somebody_made_is_not_taken(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace(ADMINISTRATORS, eve=Role.OWNER)
+        await guess(node)
+        await look(node)
+        assert await alerts_of(node, ADMINISTRATORS, "eve") == []
+        assert names(await alerts_of(node, f"{ADMINISTRATORS}-2")) == ["TD-02"]
+
+    play(tmp_path, scenario)
+
+
+def test_who_hides_the_place_sees_it_again_with_the_next_event(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await guess(node)
+        await look(node)
+        where = f"/collaboration/workspaces/{ADMINISTRATORS}"
+        assert (await node.client("admin").delete(where)).status_code == 204
+        node.ticks += 10
+        await guess(node, 1)
+        await look(node)
+        node.ticks += 10
+        assert names(await alerts_of(node)) == ["TD-02"]
+
+    play(tmp_path, scenario)
+
+
+def test_an_old_installation_is_followed_from_its_newest_rows_on(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        async with node.parts.database.write() as connection:
+            await connection.execute(text(_MANY_ROWS), {"last": FIRST_ROWS + 500})
+        assert await look(node) == FIRST_ROWS
+        assert await look(node) == 0
+
+    play(tmp_path, scenario)
+
+
+_MANY_ROWS = """
+    WITH RECURSIVE numbers(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM numbers WHERE id < :last)
+    INSERT INTO audit (id, at, actor, action, target, outcome, details, previous_hash, hash)
+    SELECT id, 1, 'ada', 'things.make', '', 'done', '{}', '', id FROM numbers
+"""
+
+
+def test_a_trail_that_was_cut_is_told_of(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await append(node, "things.make", "one")
+        await look(node)
+        async with node.parts.database.write() as connection:
+            await connection.execute(text("DROP TRIGGER audit_no_update"))
+            await connection.execute(text("UPDATE audit SET hash = 'another'"))
+        await append(node, "things.make", "two")
+        await look(node)
+        (alert,) = await alerts_of(node)
+        assert names([alert]) == ["TD-18"]
+        shown = (await node.client("admin").get(f"/security/alerts/{alert['id']}")).json()
+        assert "the audit trail, whose row 1 is gone or changed" in shown["explanation"]
+        # It is followed from there on.
+        await guess(node)
+        await look(node)
+        assert names(await alerts_of(node)) == ["TD-02", "TD-18"]
+
+    play(tmp_path, scenario)
+
+
+async def live(node: Node, step: Callable[[], Awaitable[None]]) -> None:
+    """A day in which some attack, with a look at the trail after each thing that happens."""
+    for number in range(3):
+        await append(node, "api_keys.create", str(number), actor="eve", user=f"victim{number}")
+        await step()
+        for each in range(4):
+            await append(node, "data_sources.delete", str(each), actor="mallory", workspace_id="lab")
+        await step()
+        await append(node, "collaboration.members.put", "lab/eve", actor="ada", role="owner", before="editor")
+        await append(node, "sign_in", "bob", actor="bob", reason="token", address="203.0.113.7")
+        await step()
+        node.clock += timedelta(minutes=50)
+
+
+async def outcome(node: Node) -> list[Any]:
+    """The alerts with what is behind them, what was told of them, and what is remembered."""
+    found: list[Any] = []
+    for workspace_id in ("lab", ADMINISTRATORS):
+        for alert in await alerts_of(node, workspace_id):
+            one = (await node.client("admin").get(f"/security/alerts/{alert['id']}")).json()
+            found.append((one, workspace_id))
+        found += await told(node.parts, f"{workspace_id}/alerts.security")
+    async with node.parts.database.read() as connection:
+        streams = await detections.get_many(connection, ["workspace:lab", detections.SERVER])
+    return found + sorted((each.scope, each.state) for each in streams.values())
+
+
+def test_killed_between_any_two_statements_it_leaves_what_it_would_have_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lived(folder: Path, gallows: Gallows | None) -> list[Any]:
+        async with serving(folder) as node:
+            await node.make_workspace("lab", ada=Role.OWNER)
+
+            async def step() -> None:
+                for last in range(1000) if gallows else ():
+                    assert gallows is not None
+                    gallows.left = last
+                    try:
+                        await follow(node.parts, node.now)
+                        break
+                    except Killed:
+                        continue
+                    finally:
+                        gallows.left = None
+                await follow(node.parts, node.now)
+
+            await live(node, step)
+            return await outcome(node)
+
+    folders = tmp_path / "unkilled", tmp_path / "killed"
+    for folder in folders:
+        folder.mkdir()
+    unkilled = asyncio.run(lived(folders[0], None))
+    gallows = Gallows(monkeypatch)
+    killed = asyncio.run(lived(folders[1], gallows))
+    assert gallows.kills > 200
+    # Three alerts, that each of them fired, and two streams.
+    assert len(unkilled) == 8
+    assert killed == unkilled
+
+
+def test_several_nodes_at_once_look_at_each_row_once(tmp_path: Path, database_url: str) -> None:
+    """Rows are written all the while, by all of them."""
+
+    async def scenario() -> None:
+        async with serving(database_url, folder=tmp_path) as one, serving(database_url, folder=tmp_path) as other:
+            nodes = (one, other)
+
+            async def work(node: Node) -> int:
+                total = 0
+                for _ in range(20):
+                    await append(node, "sign_in", "bob", actor="bob", reason="token")
+                    total += await follow(node.parts, node.now)
+                return total
+
+            looked_at = sum(await asyncio.gather(*map(work, nodes)))
+            looked_at += await follow(one.parts, one.now)
+            async with one.parts.database.read() as connection:
+                newest = await audit.head(connection)
+                position = await trail_positions.get(connection, POSITION)
+                stream = (await detections.get_many(connection, [detections.SERVER]))[detections.SERVER]
+            assert newest is not None
+            assert (position, looked_at) == (newest, newest.id)
+            assert state_of(stream).kinds == {"authn_login_success": 40}
+
+    asyncio.run(scenario())
