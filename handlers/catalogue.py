@@ -75,6 +75,7 @@ from handlers.security import history as security_history
 from handlers.security import job as security_job
 from handlers.security import posture as security_posture
 from handlers.security import scans as security_scans
+from handlers.security import sensitive_data
 from handlers.security.ending import keep_audits
 from handlers.sources import registration
 from handlers.sources import testing as source_testing
@@ -160,6 +161,7 @@ OPERATIONS = (
     *security_exceptions.OPERATIONS,
     *security_checks.OPERATIONS,
     *security_export.OPERATIONS,
+    *sensitive_data.OPERATIONS,
     *event_exports.OPERATIONS,
 )
 

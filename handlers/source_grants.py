@@ -130,8 +130,8 @@ class GetAccessControl(msgspec.Struct, frozen=True, kw_only=True):
 
 async def get_access_control(context: Context, request: GetAccessControl) -> AccessControl:
     source = await require_source(context, request.source_id, Permission.MANAGE)
-    ours = await _members(context, source.workspace_id)
-    asked = await _asked(context, source)
+    ours = await members_of(context, source.workspace_id)
+    asked = await ask_source(context, source)
     return AccessControl(
         workspace_id=source.workspace_id,
         members=ours,
@@ -144,7 +144,8 @@ async def get_access_control(context: Context, request: GetAccessControl) -> Acc
     )
 
 
-async def _members(context: Context, workspace_id: str) -> list[OurGrant]:
+async def members_of(context: Context, workspace_id: str) -> list[OurGrant]:
+    """All members of the workspace, by their ids."""
     found: list[OurGrant] = []
     after = None
     async with context.parts.database.read() as connection:
@@ -157,7 +158,8 @@ async def _members(context: Context, workspace_id: str) -> list[OurGrant]:
     return found
 
 
-async def _asked(context: Context, source: DataSource) -> Asked:
+async def ask_source(context: Context, source: DataSource) -> Asked:
+    """What the source itself grants, by questions that only read; `error` says why it could not be asked."""
     try:
         if "path" in source.settings:
             with answering_for_source():

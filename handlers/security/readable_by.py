@@ -10,13 +10,14 @@ from typing import Literal
 import msgspec
 
 from analysis.access_policies.deciding import Viewer, view_of
-from analysis.access_policies.policies import Policy
+from analysis.access_policies.policies import Policy, Rights
 from connectors.connector import Connector
 from connectors.datasets import Kind
 from handlers.registry import Context, OperationError
 from handlers.security.sensitive_columns import SensitiveDataset
 from handlers.source_access import use_source
 from handlers.source_grants import Asked, OurGrant, SourceGrant, ask_source
+from storage.access_policies import AccessPolicy
 from storage.data_sources import DataSource
 
 Column = tuple[str, str, str]
@@ -140,6 +141,13 @@ def _of_file(asked: Asked, columns: Iterable[Column]) -> Readers:
         readers.append(EVERYBODY)
     reason = "The mode of the path was looked at; lists of access rights, shares and copies of it were not."
     return Readers(SourceAccess(state="partly", reason=reason), dict.fromkeys(columns, readers))
+
+
+def policies_of(rows: Iterable[AccessPolicy]) -> list[Policy]:
+    return [
+        Policy(id=row.id, name=row.name, dataset=row.dataset, rights=msgspec.json.decode(row.body, type=Rights))
+        for row in rows
+    ]
 
 
 def seen_here(

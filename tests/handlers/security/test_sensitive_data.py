@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from postgres_server import PostgresServer
 from scanning import CARDS, Scanner, scanning, write_sqlite
 
 from handlers.access import Role
-from storage import catalog, catalog_labels
+from storage import access_policies, catalog, catalog_labels
 
 PEOPLE = (
     "CREATE TABLE people (id int PRIMARY KEY, email text, card_number text, city text)",
@@ -111,7 +112,7 @@ def test_what_was_never_looked_at_is_told_and_what_people_say_counts(engine_url:
         )
         source = await scanner.source("shop", "sqlite", path=str(path))
         run = await done(scanner.node.client("admin").post(f"/data-sources/{source}/discover"), 202)
-        await scanner.run_when_over(run["id"])
+        await scanner.run_when_over(run["run_id"])
         found = await look(scanner, source)
         assert found["evidence"]["never_looked_at"] == ["=cmd", "notes"]
         assert (found["figures"]["looked_at"], found["figures"]["never_looked_at"]) == (0, 2)
@@ -146,8 +147,16 @@ def test_access_policies_say_who_sees_what_here(engine_url: str, tmp_path: Path)
         source = await scanner.source("shop", "sqlite", path=str(path))
         await scanner.scan(source)
         rights = {"applies_to": {"roles": ["viewer"]}, "columns": {"classifications": ["email"]}, "effect": "hide"}
-        body = {"workspace_id": "lab", "name": "no mail", "rights": rights}
-        await done(scanner.node.client("admin").post("/security/policies", json=body), 201)
+        values = {
+            "name": "no mail",
+            "source_id": None,
+            "dataset": None,
+            "priority": 0,
+            "enabled": True,
+            "body": json.dumps(rights),
+        }
+        async with scanner.node.parts.database.write() as connection:
+            await access_policies.create(connection, "lab", values, by="admin", at=scanner.node.now())
         [email] = (await look(scanner, source))["evidence"]["columns"]
         assert email["seen_here"] == [
             {"sees": "values", "user_ids": ["ada", "admin"]},
