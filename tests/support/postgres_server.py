@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +189,27 @@ def running_postgres(
         server.thaw()
         server.kill()
         shutil.rmtree(folder)
+
+
+@asynccontextmanager
+async def held_up(server: PostgresServer, table: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Whoever reads the table waits, for as long as the block or a limit of theirs lasts; what it gives returns once
+    somebody does."""
+    # Not by execute_soon: what waits is looked for on another connection, as catalogs may be what is held up.
+    holder, watcher = await asyncpg.connect(server.url), await asyncpg.connect(server.url)
+
+    async def waiting() -> None:
+        async with asyncio.timeout(START_SECONDS):
+            while not await watcher.fetch("SELECT pid FROM pg_catalog.pg_locks WHERE NOT granted"):
+                pass
+
+    try:
+        await holder.execute("BEGIN")
+        await holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield waiting
+    finally:
+        holder.terminate()
+        watcher.terminate()
 
 
 def _programs_and_user() -> tuple[Path, str | None]:

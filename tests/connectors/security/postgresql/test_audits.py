@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import asyncpg  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
@@ -12,10 +13,11 @@ import pytest
 from audited_postgres import BAD_OBJECTS, run_script, settings_of
 from postgres_server import PostgresServer, running_postgres
 
-from connectors.errors import NotReadOnly, Unreachable
+from connectors.errors import NotReadOnly, SourceLost, Unreachable
 from connectors.security.auditing import audit
 from connectors.security.catalogue import catalogue, grant_script, open_audit
 from connectors.security.check import Check, CheckResult, Outcome
+from connectors.settings import SourceLimits
 
 CHECKS = {check.id: check for check in catalogue("postgresql")}
 # The whole must stay under 5 s; so much is left to slower machines.
@@ -77,6 +79,27 @@ def test_a_server_that_is_lost_ends_the_audit(hardened: PostgresServer) -> None:
     with pytest.raises(Unreachable):
         asyncio.run(go())
     assert [result.check.id for result in told] == list(CHECKS)[:3]
+
+
+def test_a_server_that_hangs_ends_the_audit(hardened: PostgresServer) -> None:
+    told = []
+
+    async def freeze(result: CheckResult) -> None:
+        told.append(result)
+        if len(told) == 3:
+            hardened.freeze()
+
+    async def go() -> None:
+        settings = replace(settings_of(hardened, "monitor"), limits=SourceLimits(statement_seconds=0.5))
+        async with open_audit("postgresql", settings) as session:
+            await audit(session, tuple(CHECKS.values()), on_progress=freeze)
+
+    try:
+        with pytest.raises(SourceLost, match="did not answer within 1 s"):
+            asyncio.run(go())
+    finally:
+        hardened.thaw()
+    assert len(told) == 3
 
 
 def test_a_thousand_tables(hardened: PostgresServer) -> None:
