@@ -86,11 +86,12 @@ def _read(entry: dict[str, Any]) -> PublishedKey | None:
     algorithm = entry.get("alg")
     if algorithm is not None and KINDS.get(str(algorithm)) != kind:
         return None
+    # Each letter is six bits of the modulus, and a weak one is not even imported.
+    if kind[0] == "RSA" and len(str(entry.get("n", ""))) * 6 < SMALLEST_RSA_BITS:
+        return None
     try:
         # Without what else stands there: a private part, or certificates that nobody looks at.
         key = _CLASSES[str(kind[0])].import_key({name: entry[name] for name in _PUBLIC if name in entry})
-        if isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA_BITS:
-            return None
     except (errors.JoseError, ValueError, TypeError):
         return None
     return PublishedKey(kid, (str(kind[0]), kind[1]), algorithm, key)
