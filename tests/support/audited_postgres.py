@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import ssl
 import struct
+import subprocess
 import time
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
@@ -18,10 +23,11 @@ from connectors.settings import SourceSettings
 
 LOGINS = ("plain", "monitor", "granted", "postgres")
 
+# As the newest initdb has it by itself.
+CHECKSUMS = ("--data-checksums",)
 BAD_SETTINGS = (
     "listen_addresses=*",
     "password_encryption=md5",
-    "md5_password_warnings=off",
     "authentication_timeout=120",
     "ssl_min_protocol_version=TLSv1",
     "ssl_ciphers=RC4:HIGH",
@@ -118,9 +124,15 @@ GRANT CONNECT ON DATABASE postgres TO plain, monitor, granted;
 """
 
 
+# Of versions before it there is no such setting: a server does not start with one that it does not know.
+_SINCE_18 = "md5_password_warnings=off"
+
+
 @contextlib.contextmanager
-def bad_postgres() -> Iterator[PostgresServer]:
-    with running_postgres(BAD_SETTINGS) as server:
+def bad_postgres(programs: Path | None = None) -> Iterator[PostgresServer]:
+    """`programs` are those of an older version than the wheel's."""
+    settings = BAD_SETTINGS if programs else (*BAD_SETTINGS, _SINCE_18)
+    with running_postgres(settings, init=CHECKSUMS, programs=programs) as server:
         _make_logins(server)
         run_script(server, BAD_OBJECTS)
         server.execute("CREATE DATABASE pattern IS_TEMPLATE true")
@@ -135,12 +147,31 @@ def bad_postgres() -> Iterator[PostgresServer]:
 
 
 @contextlib.contextmanager
-def hardened_postgres() -> Iterator[PostgresServer]:
-    with running_postgres(HARDENED_SETTINGS) as server:
+def hardened_postgres(programs: Path | None = None) -> Iterator[PostgresServer]:
+    with running_postgres(HARDENED_SETTINGS, init=CHECKSUMS, programs=programs) as server:
         _make_logins(server, " VALID UNTIL '2100-01-01' CONNECTION LIMIT 5")
         run_script(server, _HARDENED)
+        if programs:
+            # The wheel's was built without TLS.
+            encrypt(server)
         _write(server, "pg_hba.conf", HARDENED_RULES)
         yield server
+
+
+def encrypt(server: PostgresServer) -> None:
+    """Has a server that was built with TLS offer it."""
+    owner = server.data.stat().st_uid
+    certificate, key = server.data / "server.crt", server.data / "server.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for path in (certificate, key):
+        path.chmod(0o600)
+        os.chown(path, owner, -1)
+    server.execute("ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()")
+    _wait_until(server, "SELECT 1 FROM pg_settings WHERE name = 'ssl' AND setting = 'on'")
 
 
 def settings_of(server: PostgresServer, login: str, database: str = "postgres") -> SourceSettings:
@@ -181,11 +212,15 @@ def _write(server: PostgresServer, name: str, text: str, mode: str = "w") -> Non
 
 def _change_for_a_restart(server: PostgresServer) -> None:
     """A setting that waits for one. The server takes note of it a little later."""
-    server.execute("ALTER SYSTEM SET max_connections = 90")
+    server.execute("ALTER SYSTEM SET max_connections = 90", "SELECT pg_reload_conf()")
+    _wait_until(server, "SELECT name FROM pg_settings WHERE pending_restart")
+
+
+def _wait_until(server: PostgresServer, question: str) -> None:
+    """Until it has an answer."""
     deadline = time.monotonic() + 10
-    while not server.execute("SELECT name FROM pg_settings WHERE pending_restart"):
-        assert time.monotonic() < deadline
-        server.execute("SELECT pg_reload_conf()")
+    while not server.execute(question):
+        assert time.monotonic() < deadline, question
 
 
 def _damage(server: PostgresServer) -> None:
@@ -207,6 +242,28 @@ def _damage(server: PostgresServer) -> None:
 def _remote_session(server: PostgresServer) -> socket.socket:
     """A superuser who came by another address than the loopback's, and stays."""
     connection = socket.create_connection((other_address() or "127.0.0.1", server.port), timeout=10)
+    _sign_in(connection)
+    return connection
+
+
+def encrypted_session(server: PostgresServer, version: ssl.TLSVersion) -> ssl.SSLSocket:
+    """A superuser who came by this version of TLS, and stays."""
+    with warnings.catch_warnings():
+        # That a version is old is why it is asked for.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    plain.sendall(struct.pack("!II", 8, 80877103))
+    assert plain.recv(1) == b"S"
+    connection = context.wrap_socket(plain)
+    _sign_in(connection)
+    return connection
+
+
+def _sign_in(connection: socket.socket) -> None:
     body = struct.pack("!I", 196608) + b"user\0postgres\0database\0postgres\0\0"
     connection.sendall(struct.pack("!I", len(body) + 4) + body)
     answer = b""
@@ -215,4 +272,3 @@ def _remote_session(server: PostgresServer) -> socket.socket:
         more = connection.recv(4096)
         assert more, answer
         answer += more
-    return connection

@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
+import pytest
 from server_process import free_port
 
 START_SECONDS = 30.0
@@ -27,6 +28,7 @@ class PostgresServer:
     """One cluster under one port, which stays the same over restarts. `url` is that of the newest database in it.
 
     `settings` are those of the server beside the usual, `init` options of initdb; one with a `primary` follows that.
+    `programs` is the folder of another version's programs than the wheel's.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class PostgresServer:
         settings: Sequence[str] = (),
         primary: "PostgresServer | None" = None,
         init: Sequence[str] = (),
+        programs: Path | None = None,
     ) -> None:
         self._settings = (*SETTINGS, *settings)
         self._data = folder / "data"
         self._log = folder / "log"
         self.port = free_port()
-        self._programs, self._user = _programs_and_user()
+        of_wheel, self._user = _programs_and_user()
+        self._programs = programs or of_wheel
         self._server: subprocess.Popen[bytes] | None = None
         self._is_standby = False
         self._databases = 0
@@ -174,14 +178,17 @@ class PostgresServer:
 
 @contextmanager
 def running_postgres(
-    settings: Sequence[str] = (), primary: PostgresServer | None = None, init: Sequence[str] = ()
+    settings: Sequence[str] = (),
+    primary: PostgresServer | None = None,
+    init: Sequence[str] = (),
+    programs: Path | None = None,
 ) -> Iterator[PostgresServer]:
     """A server that runs, with an empty database `postgres`, or as standby of a primary with all that is there; all of
     it is gone when the block ends."""
     # Not in pytest's own folder: it is closed to others, and root's server runs as another user.
     folder = Path(tempfile.mkdtemp(prefix="studio-postgres-"))
     folder.chmod(0o755)
-    server = PostgresServer(folder, settings, primary, init)
+    server = PostgresServer(folder, settings, primary, init, programs)
     try:
         server.start(standby=primary is not None)
         yield server
@@ -210,6 +217,17 @@ async def held_up(server: PostgresServer, table: str) -> AsyncIterator[Callable[
     finally:
         holder.terminate()
         watcher.terminate()
+
+
+def debian_programs() -> Path:
+    """The folder of the programs of Debian's package, of an older version than the wheel's and built with TLS. Where it
+    is missing the test is skipped, or fails if it must be complete."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        if os.environ.get("CI"):
+            pytest.fail("there is no second version of PostgreSQL; install Debian's postgresql")
+        pytest.skip("there is no second version of PostgreSQL; install Debian's postgresql")
+    return found[-1].parent
 
 
 def _programs_and_user() -> tuple[Path, str | None]:
