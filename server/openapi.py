@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib import metadata
@@ -70,9 +72,11 @@ def build_openapi(operations: Sequence[Operation]) -> Json:
 
 def openapi_route(operations: Sequence[Operation]) -> Route:
     """`GET /openapi.json`, for everybody: it says what can be asked, not what is there."""
-    body = msgspec.json.encode(build_openapi(operations))
+    # Not before somebody asks: it takes a quarter of a second, and few ever do.
+    write = functools.cache(lambda: msgspec.json.encode(build_openapi(operations)))
 
     async def openapi(request: Request) -> Response:
+        body = await asyncio.to_thread(write)
         return Response(body, headers={REQUEST_ID_HEADER: request_id_of(request)}, media_type=JSON)
 
     return Route("/openapi.json", openapi, include_in_schema=False)

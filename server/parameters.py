@@ -21,7 +21,8 @@ BODY = "body"
 CONTENT_TYPE = "content_type"
 
 
-def field_types(request: type[msgspec.Struct]) -> dict[str, Any]:
+@functools.cache
+def field_types(request: type[msgspec.Struct]) -> Mapping[str, Any]:
     """The type of each request field by its name on the wire."""
     return {field.encode_name: field.type for field in structs.fields(request)}
 
@@ -32,6 +33,11 @@ def has_list(annotation: Any) -> bool:
     members = shape.types if isinstance(shape, inspect.UnionType) else (shape,)
     lists = (inspect.ListType, inspect.VarTupleType, inspect.SetType)
     return any(isinstance(_bare(member), lists) for member in members)
+
+
+@functools.cache
+def _lists(request: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(name for name, annotation in field_types(request).items() if has_list(annotation))
 
 
 def _bare(shape: inspect.Type) -> inspect.Type:
@@ -64,7 +70,7 @@ class RequestShape:
         self._types = field_types(operation.request)
         # In an address a parameter is there or not: the text "null" is no absence of it.
         self._types_in_address = {name: without(type_, type(None)) for name, type_ in self._types.items()}
-        self._lists = frozenset(name for name, annotation in self._types.items() if has_list(annotation))
+        self._lists = _lists(operation.request)
         self._raw_body = BODY in self._types and takes_bytes(self._types[BODY])
         self._whole_body = BODY in self._types and not self._raw_body
         self.takes_body = operation.method not in ("GET", "DELETE")

@@ -1,10 +1,12 @@
 """Runs the Alembic migrations from code, inside a transaction of the caller's."""
 
+import functools
 import logging
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
@@ -57,7 +59,14 @@ async def _take_turn(connection: AsyncConnection, patience: float) -> None:
     await connection.execute(text("SET LOCAL lock_timeout = 0"))
 
 
+@functools.cache
+def _newest() -> str | None:
+    return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
 def _upgrade(connection: Connection) -> None:
+    if MigrationContext.configure(connection).get_current_revision() == _newest():
+        return
     config = configuration()
     config.attributes["connection"] = connection
     try:
@@ -65,8 +74,7 @@ def _upgrade(connection: Connection) -> None:
     except CommandError as error:
         if not isinstance(error.__cause__, ResolutionError):
             raise
-        newest = ScriptDirectory.from_config(config).get_current_head()
         raise SchemaTooNew(
-            f"the database was migrated by a newer version of the program; this one knows schema {newest}: start that "
-            "version, or restore a backup from before"
+            "the database was migrated by a newer version of the program; this one knows schema "
+            f"{_newest()}: start that version, or restore a backup from before"
         ) from error

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from migrated import migrate, migrated_sqlite
 from redis_server import RedisServer
-
-from storage.database import Database
 
 _names = itertools.count(1)
 
@@ -47,7 +46,7 @@ def empty_postgres_url(postgres_server: str) -> Iterator[str]:
 def migrated_postgres(postgres_server: str) -> str:
     """The name of a PostgreSQL database to copy, with tables."""
     asyncio.run(_execute(postgres_server, "CREATE DATABASE migrated"))
-    asyncio.run(_migrate(postgres_server.format(name="migrated")))
+    migrate(postgres_server.format(name="migrated"))
     return "migrated"
 
 
@@ -57,19 +56,11 @@ def postgres_url(postgres_server: str, migrated_postgres: str) -> Iterator[str]:
     yield from _postgres_database(postgres_server, migrated_postgres)
 
 
-@pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file to copy, with tables."""
-    path = tmp_path_factory.mktemp("sqlite") / "migrated.sqlite3"
-    asyncio.run(_migrate(f"sqlite:///{path}"))
-    return path
-
-
 @pytest.fixture
-def sqlite_url(tmp_path: Path, migrated_sqlite: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """A SQLite database of the test's own, with tables."""
     path = tmp_path / "studio.sqlite3"
-    shutil.copy(migrated_sqlite, path)
+    shutil.copy(migrated_sqlite(), path)
     return f"sqlite:///{path}"
 
 
@@ -107,11 +98,3 @@ async def _execute(server: str, *statements: str) -> None:
             await connection.execute(statement)
     finally:
         await connection.close()
-
-
-async def _migrate(url: str) -> None:
-    database = await Database.open(url)
-    try:
-        await database.migrate()
-    finally:
-        await database.close()

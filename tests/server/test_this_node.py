@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from migrated import migrated_sqlite
 
 from server.app import Studio, running
 from server.bootstrap import installation_name, prepare_first_use, signing_secret
@@ -77,12 +78,10 @@ def test_nodes_on_one_database_find_each_other_and_part(postgres_url: str, redis
     asyncio.run(asyncio.wait_for(scenario(), DEADLINE))
 
 
-def test_nodes_on_two_databases_share_a_redis_and_nothing_else(
-    migrated_sqlite: Path, redis_url: str, tmp_path: Path
-) -> None:
+def test_nodes_on_two_databases_share_a_redis_and_nothing_else(redis_url: str, tmp_path: Path) -> None:
     def settings_of(name: str) -> Settings:
         file = tmp_path / f"{name}.sqlite3"
-        shutil.copy(migrated_sqlite, file)
+        shutil.copy(migrated_sqlite(), file)
         return Settings(database_url=f"sqlite:///{file}", redis_url=redis_url)
 
     async def scenario() -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+from migrated import lay_tables
 from starlette.applications import Starlette
 
 from handlers.access import Access, Role
@@ -109,6 +110,7 @@ async def serving(
     its runs until a test does; their files go into `folder`.
     """
     url = place if isinstance(place, str) else f"sqlite:///{place / 'studio.sqlite3'}"
+    await lay_tables(url)
     database = await Database.open(url)
     workers = Workers()
     node = None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
+from migrated import lay_tables
 from uvicorn.config import HTTPProtocolType, WSProtocolType
 
 from handlers.rooms import Rooms
@@ -79,6 +80,7 @@ class Node:
 async def running_node(folder: Path, *, tracing: Any = None, **settings: Any) -> AsyncIterator[Node]:
     """A node over a new database in the folder; its spans go to `tracing`."""
     chosen = Settings(data=folder, **settings)
+    await lay_tables(chosen.database_url)
     database = await Database.open(chosen.database_url)
     try:
         await database.migrate()
