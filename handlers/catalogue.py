@@ -42,6 +42,7 @@ from handlers.dashboard import lineage as dashboard_lineage
 from handlers.detections import alerts as security_alerts
 from handlers.detections import pushing as detection_events
 from handlers.detections import settings as detection_settings
+from handlers.detections import trail as trail_detections
 from handlers.detections.following import keep_following
 from handlers.detections.keeping import keep_detecting
 from handlers.event_exports import operations as event_exports
@@ -152,6 +153,7 @@ OPERATIONS = (
     *alert_routes.OPERATIONS,
     *detection_events.OPERATIONS,
     *detection_settings.OPERATIONS,
+    *trail_detections.OPERATIONS,
     *security_alerts.OPERATIONS,
     *advisory_bundle.OPERATIONS,
     *security_scans.OPERATIONS,

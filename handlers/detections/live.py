@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from analysis.detections.engine import RULES
 from analysis.detections.events import DAY
 from analysis.detections.hits import Rule
@@ -14,8 +16,20 @@ from storage.tables import from_microseconds
 _LEARNING = frozenset({"TD-07", "TD-08", "TD-17"})
 
 
-def stream_shown(source_id: int, name: str, state: State, settings: Settings) -> StreamShown:
-    shown = [_detection(rule, state, settings) for rule in RULES]
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """What tells of a stream's events, as far as it is known what it can never tell of."""
+
+    name: str
+    kinds: frozenset[str]
+    # Where those that it does not tell of are looked for.
+    elsewhere: str
+
+
+def stream_shown(
+    source_id: int | None, name: str, state: State, settings: Settings, teller: Teller | None = None
+) -> StreamShown:
+    shown = [_detection(rule, state, settings, teller) for rule in RULES]
     return StreamShown(
         data_source_id=source_id,
         name=name,
@@ -28,8 +42,8 @@ def stream_shown(source_id: int, name: str, state: State, settings: Settings) ->
     )
 
 
-def _detection(rule: Rule, state: State, settings: Settings) -> DetectionShown:
-    what, reason = _standing(rule, state, settings)
+def _detection(rule: Rule, state: State, settings: Settings, teller: Teller | None) -> DetectionShown:
+    what, reason = (teller and _never(rule, settings, teller)) or _standing(rule, state, settings)
     return DetectionShown(
         id=rule.id,
         title=rule.title,
@@ -39,6 +53,17 @@ def _detection(rule: Rule, state: State, settings: Settings) -> DetectionShown:
         state=what,
         reason=reason,
     )
+
+
+def _never(rule: Rule, settings: Settings, teller: Teller) -> tuple[DetectionState, str] | None:
+    """Why the detection can find nothing whatever comes, if that is so."""
+    if rule.id in settings.disabled:
+        return None
+    if not rule.kinds & teller.kinds:
+        return "no_events", f"{teller.name} tells of nothing that it looks at{teller.elsewhere}."
+    if rule.needs_place:
+        return "no_events", f"{teller.name} has addresses, and does not say where on earth they are."
+    return None
 
 
 def _standing(rule: Rule, state: State, settings: Settings) -> tuple[DetectionState, str | None]:

@@ -63,11 +63,12 @@ async def put_settings(context: Context, request: PutDetectionSettings) -> Setti
     check_settings(request.settings)
     scope = detections.scope_of(source.id)
     async with context.parts.database.write() as connection:
-        await detections.ensure(
+        before = await detections.ensure(
             connection, scope, workspace_id=source.workspace_id, source_id=source.id, at=context.now()
         )
+        disabled = sorted(set(request.settings.disabled) - set(settings_of(before).disabled))
         await detections.change(connection, scope, {"settings": msgspec.json.encode(request.settings).decode()})
-        details = {"workspace_id": source.workspace_id, "disabled": request.settings.disabled}
+        details = {"workspace_id": source.workspace_id, "disabled": disabled}
         await record(connection, context, "detections.put_settings", str(source.id), details)
     return request.settings
 

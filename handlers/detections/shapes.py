@@ -86,9 +86,9 @@ class DetectionShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The events of a data source, and what looks at them."""
+    """The events of a data source, or null for those of the server's own audit trail, and what looks at them."""
 
-    data_source_id: int
+    data_source_id: int | None
     name: str
     looked_at: int
     waiting: int

@@ -22,6 +22,7 @@ _NO_CREDENTIAL = frozenset({"not_authenticated"})
 _FAILED = frozenset({"invalid_token", "unknown_user", "deactivated"})
 _HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
 _DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
+_SETTINGS = frozenset({"detections.put_settings", "detections.put_trail_settings"})
 _MOST_COUNT = 1_000_000
 _LONGEST = 400
 
@@ -91,7 +92,7 @@ def _deletion(entry: Entry) -> Event | None:
 
 
 def _watch_turned_off(entry: Entry) -> Event | None:
-    if entry.action == "detections.put_settings" and (disabled := entry.details.get("disabled")):
+    if entry.action in _SETTINGS and (disabled := entry.details.get("disabled")):
         return _event(entry, "sys_monitor_disabled", about=f"detections {', '.join(map(str, disabled))}")
     if entry.action == "alerts.routes.delete":
         return _event(entry, "sys_monitor_disabled", about=f"alert route {entry.target}")

@@ -258,3 +258,57 @@ def test_several_nodes_at_once_look_at_each_row_once(tmp_path: Path, database_ur
             assert state_of(stream).kinds == {"authn_login_success": 40}
 
     asyncio.run(scenario())
+
+
+def test_what_is_at_work_over_the_trail_and_why_the_rest_is_not(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.ADMIN, bob=Role.EDITOR)
+        await guess(node, 3)
+        await append(node, "backups.delete", "1/2", workspace_id="lab")
+        await look(node)
+        trail = "/security/detections/trail?workspace_id="
+        shown = (await node.client("admin").get(f"{trail}{ADMINISTRATORS}")).json()
+        states = {each["id"]: (each["state"], each["reason"]) for each in shown["detections"]}
+        assert (shown["data_source_id"], shown["looked_at"], shown["late"]) == (None, 1, 0)
+        assert states["TD-02"] == ("live", None)
+        assert states["TD-06"][1] == "The audit trail has addresses, and does not say where on earth they are."
+        assert states["TD-16"] == ("no_events", "The audit trail tells of nothing that it looks at.")
+        assert all(reason for state, reason in states.values() if state != "live")
+        of_lab = (await node.client("bob").get(f"{trail}lab")).json()
+        states = {each["id"]: (each["state"], each["reason"]) for each in of_lab["detections"]}
+        assert states["TD-19"] == ("live", None)
+        assert "those who administer the server are told" in states["TD-02"][1]
+
+    play(tmp_path, scenario)
+
+
+def test_who_manages_the_place_sets_thresholds_and_turning_off_is_told_of(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.ADMIN, bob=Role.EDITOR)
+        await guess(node, 3)
+        await look(node)
+        admin, where = node.client("admin"), "/security/detections/trail/settings"
+        assert (await node.client("bob").get(f"{where}?workspace_id=lab")).status_code == 403
+        settings = (await admin.get(f"{where}?workspace_id={ADMINISTRATORS}")).json()
+        assert settings["export_rows"] == 10_000
+        body = {"workspace_id": ADMINISTRATORS, "settings": {"brute_force_of_one_origin": 5}}
+        assert (await node.client("ada").put(where, json=body)).status_code == 404
+        assert (await admin.put(where, json=body)).status_code == 200
+        await guess(node, 2)
+        await look(node)
+        assert names(await alerts_of(node)) == ["TD-02"]
+        ada = node.client("ada")
+        refused = await ada.put(where, json={"workspace_id": "lab", "settings": {"disabled": ["TD-18"]}})
+        assert refused.status_code == 400
+        assert "is always at work" in refused.text
+        for disabled in (["TD-10"], ["TD-10", "TD-19"], ["TD-10", "TD-19"]):
+            body = {"workspace_id": "lab", "settings": {"disabled": disabled}}
+            assert (await ada.put(where, json=body)).status_code == 200
+        await look(node)
+        (alert,) = await alerts_of(node, "lab", "ada")
+        shown = (await ada.get(f"/security/alerts/{alert['id']}")).json()
+        assert alert["value"] == 1
+        assert shown["explanation"] == "ada turned off or loosened what watches: detections TD-19."
+        assert shown["alert"]["evidence"]["hits"] == 2
+
+    play(tmp_path, scenario)
