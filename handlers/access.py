@@ -8,6 +8,7 @@ import enum
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Final
 
 from handlers.names import is_workspace_id
@@ -21,7 +22,7 @@ from handlers.registry import (
 )
 from handlers.shared_cache import SharedCache
 from handlers.standing import AuditFollower, Change, change_of
-from storage import members, users, workspaces
+from storage import api_keys, members, sessions, users, workspaces
 from storage.bus.channels import Bus
 from storage.database import Database
 from storage.errors import StorageError
@@ -64,6 +65,20 @@ def allows(role: Role | None, permission: Permission) -> bool:
     return role is not None and ROLES.index(role) >= ROLES.index(NEEDED[permission])
 
 
+# What may be taken back while it is in use: a session, an API key.
+Credential = tuple[str | None, bytes | None]
+
+
+def _credential(principal: Principal) -> Credential | None:
+    """What has to stand for the principal to go on; None for what only ends by itself."""
+    credential = (principal.sid, principal.key_hash)
+    return None if credential == (None, None) else credential
+
+
+def session_ended() -> NotAuthenticated:
+    return NotAuthenticated("This session has been ended, or its key revoked; sign in again.", code="session_ended")
+
+
 class _Hints:
     """Wakes whoever follows the audit trail when another node says that there is something new in it."""
 
@@ -94,12 +109,15 @@ class Access:
         *,
         max_age: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._bus = bus
+        self._now = now
         self._roles = SharedCache(self._read_role, max_age=max_age, clock=clock)
         self._active = SharedCache(self._read_active, max_age=max_age, clock=clock)
         self._workspaces = SharedCache(self._read_exists, max_age=max_age, clock=clock)
+        self._credentials = SharedCache(self._read_stands, max_age=max_age, clock=clock)
         self._listeners: list[Callable[[Change], None]] = []
         self._trail = AuditFollower(database)
         self._look = asyncio.Event()
@@ -122,6 +140,9 @@ class Access:
         """What `role_for` would answer, if all of it is in memory and fresh; else None, as for no role."""
         if not self._active.peek(principal.user_id):
             return None
+        credential = _credential(principal)
+        if credential is not None and not self._credentials.peek(credential):
+            return None
         if principal.is_admin:
             return Role.OWNER if self._workspaces.peek(workspace_id) else None
         return self._roles.peek((principal.user_id, workspace_id))
@@ -143,6 +164,9 @@ class Access:
             raise NotAuthenticated("Sign in first: send a bearer token.")
         if not await self.is_active(principal.user_id):
             raise NotAuthenticated("This user is deactivated.", code="deactivated")
+        credential = _credential(principal)
+        if credential is not None and not await self._credentials.get(credential):
+            raise session_ended()
         if permission is Permission.SERVER_ADMIN and not principal.is_admin:
             raise Forbidden("Only a server administrator may do this.")
         if permission in WORKSPACE_PERMISSIONS:
@@ -171,6 +195,8 @@ class Access:
         self._roles.drop(lambda key: change.concerns(*key))
         self._active.drop(lambda key: change.user_id in (None, key))
         self._workspaces.drop(lambda key: change.workspace_id in (None, key))
+        if change.workspace_id is None:
+            self._credentials.drop(lambda _: True)
         for listener in tuple(self._listeners):
             listener(change)
 
@@ -228,6 +254,13 @@ class Access:
         async with self._database.read() as connection:
             user = await users.get(connection, user_id)
         return user is None or user.is_active
+
+    async def _read_stands(self, credential: Credential) -> bool:
+        sid, key_hash = credential
+        async with self._database.read() as connection:
+            if sid is not None and not await sessions.stands(connection, sid):
+                return False
+            return key_hash is None or await api_keys.stands(connection, key_hash, at=self._now())
 
     async def _read_exists(self, workspace_id: str) -> bool:
         async with self._database.read() as connection:

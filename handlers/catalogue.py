@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from handlers import audit, identity, nodes, source_grants, source_integrations, source_tasks
+from handlers import audit, identity, nodes, sessions, source_grants, source_integrations, source_tasks
 from handlers.advisories import bundle as advisory_bundle
 from handlers.alert_rules import previewing as alert_rule_previews
 from handlers.alert_rules import rules as alert_rules
@@ -83,6 +83,7 @@ from handlers.sources import testing as source_testing
 
 OPERATIONS = (
     *identity.OPERATIONS,
+    *sessions.OPERATIONS,
     *audit.OPERATIONS,
     *nodes.OPERATIONS,
     *workspaces.OPERATIONS,

@@ -29,6 +29,11 @@ def new_ticket() -> str:
     return TICKET_PREFIX + secrets.token_urlsafe(32)
 
 
+def new_sid() -> str:
+    """What tokens of a new session carry. No secret: it is believed of who signed it."""
+    return secrets.token_urlsafe(16)
+
+
 def shown_part(key: str) -> str:
     """The beginning of a key, for lists."""
     return key[:_SHOWN]

@@ -232,7 +232,14 @@ async def create_ticket(context: Context, _: CreateTicket) -> Ticket:
     async with context.parts.database.write() as connection:
         await users.ensure(connection, user.user_id, at=now)
         await tickets.purge_expired(connection, at=now)
-        await tickets.create(connection, fingerprint(ticket), user.user_id, expires_at=expires_at)
+        await tickets.create(
+            connection,
+            fingerprint(ticket),
+            user.user_id,
+            expires_at=expires_at,
+            sid=user.sid,
+            key_hash=user.key_hash,
+        )
     return Ticket(ticket=ticket, expires_at=expires_at)
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Protocol, TypeVar, Union, get_args, get_origin
@@ -120,12 +120,18 @@ class Unavailable(OperationError):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `via` is "token", "api_key", "ticket" or "cli"; `expires_at` is when the credential ends."""
+    """Who asks. `via` is "token", "api_key", "ticket" or "cli"; `expires_at` is when the credential ends.
+
+    `sid` is the session that the credential is of, `key_hash` the fingerprint of the API key that it is or comes from:
+    when either ends, so does what was begun with it.
+    """
 
     user_id: str
     is_admin: bool
     via: str
     expires_at: datetime | None = None
+    sid: str | None = None
+    key_hash: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

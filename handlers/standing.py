@@ -12,7 +12,8 @@ from storage.database import Database
 MOST_ROWS = 2000
 
 _KINDS = ("members", "workspaces", "users")
-_KEY_REVOKED = "api_keys.revoke"
+# How actions begin that take back credentials of the one user whom the row names.
+_CREDENTIALS = ("api_keys.revoke", "api_keys.rotate", "sessions.end")
 _PUSH_KEY_REVOKED = "push_keys.revoke"
 # Stands for those who push with a key, who are no users: no user has such a name.
 PUSH_KEYS = "push/keys"
@@ -33,10 +34,10 @@ EVERYTHING = Change(None, None)
 
 
 def change_of(entry: audit.Entry) -> Change | None:
-    """Whose standing an audited action changed: members of a workspace, a workspace, a user, API keys, push keys."""
+    """Whose standing an audited action changed: members, workspaces, users, and the credentials of users."""
     if entry.outcome != DONE:
         return None
-    if entry.action == _KEY_REVOKED:
+    if entry.action.startswith(_CREDENTIALS):
         return Change(None, entry.details.get("user"))
     if entry.action == _PUSH_KEY_REVOKED:
         return Change(None, PUSH_KEYS)

@@ -16,6 +16,7 @@ from handlers.collaboration.naming import ensure_document
 from handlers.parts import Parts
 from handlers.registry import Forbidden, NotAuthenticated, NotFound, OperationError, Permission, Principal, Unavailable
 from server.auth import Authenticator
+from server.visitors import Visitor
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,16 @@ class Admitted(NamedTuple):
     room: Room
 
 
+class Newcomer(NamedTuple):
+    """Who wants into which document: with a credential of its own or as somebody `known`, from where, and still?"""
+
+    credential: str | None
+    known: Principal | None
+    name: str
+    visitor: Visitor
+    is_there: Callable[[], bool]
+
+
 class Denied(NamedTuple):
     """Why not, for people, and the code to close a connection with."""
 
@@ -52,10 +63,11 @@ class Admission:
         self._authenticator = authenticator
         self._turns = asyncio.Semaphore(OPENED_AT_ONCE)
 
-    def at_once(self, credential: str | None, known: Principal | None, name: str) -> Admitted | None:
+    def at_once(self, newcomer: Newcomer) -> Admitted | None:
         """The answer if it is yes and needs no reading."""
-        principal = known if credential is None else self._authenticator.peek(credential)
-        workspace_id, _, document_name = name.partition("/")
+        credential = newcomer.credential
+        principal = newcomer.known if credential is None else self._authenticator.peek(credential)
+        workspace_id, _, document_name = newcomer.name.partition("/")
         if principal is None:
             return None
         room = self._parts.rooms.live_named(workspace_id, document_name)
@@ -65,25 +77,19 @@ class Admission:
         return Admitted(principal, workspace_id, role, room)
 
     async def decide(
-        self,
-        credential: str | None,
-        known: Principal | None,
-        name: str,
-        is_there: Callable[[], bool],
-        admitted: Callable[[Admitted], None],
-        denied: Callable[[Denied], None],
+        self, newcomer: Newcomer, admitted: Callable[[Admitted], None], denied: Callable[[Denied], None]
     ) -> None:
         """Calls one of the two, and the first right after the room was opened; neither for one that left meanwhile."""
         for pause in (*PAUSES_SECONDS, None):
             try:
-                answer = await self._answer(credential, known, name, is_there)
+                answer = await self._answer(newcomer)
             except (StorageError, Unavailable) as error:
                 if pause is None:
-                    logger.warning("nobody can be let into %r at the moment: %s", name, error)
+                    logger.warning("nobody can be let into %r at the moment: %s", newcomer.name, error)
                     denied(Denied("the server cannot open this document at the moment; connect again", TRY_AGAIN))
                     return
                 await asyncio.sleep(pause)
-                if not is_there():
+                if not newcomer.is_there():
                     return
             except OperationError as error:
                 denied(Denied(error.message, _close_code(error)))
@@ -93,29 +99,27 @@ class Admission:
                     admitted(answer)
                 return
 
-    async def authenticate(self, credential: str | None, known: Principal | None) -> Principal:
+    async def authenticate(self, credential: str | None, known: Principal | None, visitor: Visitor) -> Principal:
         """Raises NotAuthenticated."""
         if credential is None and known is not None:
             return known
         if credential is None:
             raise NotAuthenticated("Sign in first: send a token.")
-        return await self._authenticator.authenticate(credential)
+        return await self._authenticator.authenticate(credential, visitor)
 
-    async def _answer(
-        self, credential: str | None, known: Principal | None, name: str, is_there: Callable[[], bool]
-    ) -> Admitted | None:
+    async def _answer(self, newcomer: Newcomer) -> Admitted | None:
         """The place; None if nobody is there any more when it is their turn."""
-        principal = await self.authenticate(credential, known)
-        workspace_id, slash, document_name = name.partition("/")
+        principal = await self.authenticate(newcomer.credential, newcomer.known, newcomer.visitor)
+        workspace_id, slash, document_name = newcomer.name.partition("/")
         if not slash:
-            raise NotFound(f"A document's address is workspace/document, not {name!r}.")
+            raise NotFound(f"A document's address is workspace/document, not {newcomer.name!r}.")
         access = self._parts.access
         await access.require(principal, Permission.READ, workspace_id)
         while True:
             room = self._parts.rooms.live_named(workspace_id, document_name)
             if room is None:
                 async with self._turns:
-                    if not is_there():
+                    if not newcomer.is_there():
                         return None
                     room = await self._open(principal, workspace_id, document_name)
             # Not awaited: between the room and the answer nothing may happen to either of them.

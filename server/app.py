@@ -7,13 +7,14 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -49,6 +50,7 @@ from server.settings import Settings
 from server.stream_routes import stream_routes
 from server.this_node import Load, ThisNode, open_node_bus
 from server.tracing import open_tracing
+from server.visitors import visitor_of
 from storage.bus.channels import Bus
 from storage.bus.directory import NodeDirectory
 from storage.database import Database
@@ -251,8 +253,8 @@ def create_app(
 ) -> ASGIApp:
     """The HTTP application: the operations' routes, those of a sign-in, and the server's own pages."""
 
-    async def authenticate(headers: Mapping[str, str]) -> Principal | None:
-        return await authenticator.authenticate_headers(headers)
+    async def authenticate(request: Request) -> Principal | None:
+        return await authenticator.authenticate_headers(request.headers, visitor_of(request))
 
     middleware = []
     if settings.allowed_origins:

@@ -19,6 +19,7 @@ from server.framing import BINARY, CLOSE, FIN
 from server.handshake import BEARER_PROTOCOL, Refusal, Upgrade
 from server.limits import ConnectionLimit
 from server.transport import Dialect, Transport
+from server.visitors import NOBODY
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -57,6 +58,7 @@ class AsgiSocket:
         # Why the connection ends, for the counts. ASGI does not tell who left without a goodbye.
         self._ending = CLIENT
         self.share: set[Transport] | None = None
+        self.visitor = NOBODY
 
     async def run(self) -> None:
         """Serve the connection until it ends."""
@@ -235,7 +237,7 @@ def upgrade_of(websocket: WebSocket) -> Upgrade:
     for name, value in websocket.query_params.multi_items():
         query.setdefault(name, []).append(value)
     path = websocket.scope.get("raw_path", websocket.scope["path"].encode()).decode("latin-1")
-    return Upgrade(path, query, dict(websocket.headers))
+    return Upgrade(path, query, dict(websocket.headers), websocket.client.host if websocket.client else None)
 
 
 def unframed(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -12,14 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from handlers.access import Access, Change
+from handlers.access import Access, Change, session_ended
 from handlers.credentials import API_KEY_PREFIX, TICKET_PREFIX, fingerprint
 from handlers.registry import NotAuthenticated, Principal
 from handlers.shared_cache import SharedCache
+from server.session_uses import SessionUses
 from server.tokens import Issuer, Issuers, ServerIssuer
-from storage import api_keys, tickets, users
+from server.visitors import NOBODY, Visitor
+from storage import api_keys, sessions, tickets, users
 from storage.api_keys import ApiKey
 from storage.database import Database
+from storage.sessions import Session
 from storage.users import User
 
 # What another process or node changed takes effect within this, as promised for memberships.
@@ -34,12 +37,21 @@ USE_NOTED_EVERY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
-class _Verified:
-    """A credential that held: whose it is, and when its user's standing was last looked at."""
+class _Claim:
+    """What a credential that held says: whose it is, of what kind, until when, and what has to stand for it to hold."""
 
     user_id: str
     via: str
     expires_at: datetime | None
+    sid: str | None = None
+    key_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A credential that held, and when its user's standing was last looked at."""
+
+    claim: _Claim
     principal: Principal
     looked_at: datetime
 
@@ -63,6 +75,8 @@ class Authenticator:
         # These keep nothing: they make callers who ask at the same moment share one reading.
         self._users = SharedCache(self._read_user, max_age=0, max_entries=1)
         self._keys = SharedCache(self._read_key, max_age=0, max_entries=1)
+        self._sessions = SharedCache(self._read_session, max_age=0, max_entries=1)
+        self._session_uses = SessionUses(database)
         self._changes = 0
         access.on_change(self._changed)
 
@@ -71,25 +85,25 @@ class Authenticator:
         known = self._verified.get(fingerprint(credential))
         if known is None or not known.looked_at <= self._now() < known.looked_at + STANDING_HOLDS:
             return None
-        if self._ended(known.expires_at):
+        if self._ended(known.claim.expires_at):
             return None
         return known.principal
 
-    async def authenticate(self, credential: str) -> Principal:
+    async def authenticate(self, credential: str, visitor: Visitor = NOBODY) -> Principal:
         """The principal of a token, API key or ticket (which is used up). Raises NotAuthenticated with the reason."""
         if (principal := self.peek(credential)) is not None:
             return principal
         if credential.startswith(TICKET_PREFIX):
-            return await self._redeem(credential)
+            return await self._redeem(credential, visitor)
         while True:
             changes, looked_at = self._changes, self._now()
-            verified = await self._verify(credential, looked_at)
+            verified = await self._verify(credential, looked_at, visitor)
             # Whoever was deactivated while we read is read again.
             if changes == self._changes:
                 self._remember(fingerprint(credential), verified)
                 return verified.principal
 
-    async def authenticate_headers(self, headers: Mapping[str, str]) -> Principal | None:
+    async def authenticate_headers(self, headers: Mapping[str, str], visitor: Visitor = NOBODY) -> Principal | None:
         """The principal of an `Authorization: Bearer` header (names in lower case), None where there is none."""
         value = headers.get("authorization")
         if value is None:
@@ -97,28 +111,36 @@ class Authenticator:
         scheme, _, credential = value.partition(" ")
         if scheme.lower() != "bearer" or not credential.strip():
             raise NotAuthenticated("Send the header as 'Authorization: Bearer TOKEN'.", code="invalid_token")
-        return await self.authenticate(credential.strip())
+        return await self.authenticate(credential.strip(), visitor)
 
-    async def _verify(self, credential: str, looked_at: datetime) -> _Verified:
+    async def _verify(self, credential: str, looked_at: datetime, visitor: Visitor) -> _Verified:
         mark = fingerprint(credential)
         if credential.startswith(API_KEY_PREFIX):
             key = await self._live_key(mark)
-            return await self._admit(key.user_id, "api_key", key.expires_at, looked_at)
+            return await self._admit(_Claim(key.user_id, "api_key", key.expires_at, key_hash=mark), looked_at, visitor)
         known = self._verified.get(mark)
-        if known is not None and not self._ended(known.expires_at):
-            return await self._admit(known.user_id, known.via, known.expires_at, looked_at)
+        if known is not None and not self._ended(known.claim.expires_at):
+            return await self._admit(known.claim, looked_at, visitor)
         self._verified.pop(mark, None)
         identity = await self._issuers.verify(credential)
-        return await self._admit(identity.user_id, "token", identity.expires_at, looked_at)
+        claim = _Claim(identity.user_id, "token", identity.expires_at, identity.sid)
+        return await self._admit(claim, looked_at, visitor)
 
-    async def _admit(self, user_id: str, via: str, expires_at: datetime | None, looked_at: datetime) -> _Verified:
-        user = await self._users.get(user_id)
+    async def _admit(self, claim: _Claim, looked_at: datetime, visitor: Visitor) -> _Verified:
+        user = await self._users.get(claim.user_id)
         if user is None:
-            raise NotAuthenticated(f"There is no user {user_id!r} here.", code="unknown_user")
+            raise NotAuthenticated(f"There is no user {claim.user_id!r} here.", code="unknown_user")
         if not user.is_active:
             raise NotAuthenticated("This user is deactivated.", code="deactivated")
-        principal = Principal(user_id, user.is_admin, via, expires_at)
-        return _Verified(user_id, via, expires_at, principal, looked_at)
+        if claim.sid is not None:
+            session = await self._sessions.get(claim.sid)
+            if session is None or session.user_id != claim.user_id:
+                raise session_ended()
+            await self._session_uses.note(session, visitor, looked_at)
+        principal = Principal(
+            claim.user_id, user.is_admin, claim.via, claim.expires_at, sid=claim.sid, key_hash=claim.key_hash
+        )
+        return _Verified(claim, principal, looked_at)
 
     async def _live_key(self, mark: bytes) -> ApiKey:
         key = await self._keys.get(mark)
@@ -130,13 +152,18 @@ class Authenticator:
                 await api_keys.note_use(connection, key.id, at=now)
         return key
 
-    async def _redeem(self, ticket: str) -> Principal:
+    async def _redeem(self, ticket: str, visitor: Visitor) -> Principal:
         now = self._now()
         async with self._database.write() as connection:
             bearer = await tickets.consume(connection, fingerprint(ticket), at=now)
         if bearer is None:
             raise NotAuthenticated("The ticket is refused: it is unknown, used or expired.", code="invalid_token")
-        return (await self._admit(bearer.user_id, "ticket", now + TICKET_SESSION, now)).principal
+        ends = now + TICKET_SESSION
+        if bearer.key_hash is not None:
+            key = await self._live_key(bearer.key_hash)
+            ends = min(ends, key.expires_at or ends)
+        claim = _Claim(bearer.user_id, "ticket", ends, bearer.sid, bearer.key_hash)
+        return (await self._admit(claim, now, visitor)).principal
 
     def _remember(self, mark: bytes, verified: _Verified) -> None:
         self._verified[mark] = verified
@@ -151,8 +178,9 @@ class Authenticator:
         self._changes += 1
         self._users.drop(lambda user_id: change.user_id in (None, user_id))
         self._keys.drop(lambda _: True)
+        self._sessions.drop(lambda _: True)
         for mark, known in list(self._verified.items()):
-            if change.user_id in (None, known.user_id):
+            if change.user_id in (None, known.claim.user_id):
                 del self._verified[mark]
 
     def _ended(self, expires_at: datetime | None) -> bool:
@@ -161,6 +189,10 @@ class Authenticator:
     async def _read_user(self, user_id: str) -> User | None:
         async with self._database.read() as connection:
             return await users.get(connection, user_id)
+
+    async def _read_session(self, sid: str) -> Session | None:
+        async with self._database.read() as connection:
+            return await sessions.find(connection, sid, at=self._now())
 
     async def _read_key(self, mark: bytes) -> ApiKey | None:
         async with self._database.read() as connection:

@@ -15,7 +15,7 @@ from handlers.large_states import LargeStates
 from handlers.live_answers import LiveAnswers
 from handlers.parts import Parts, Workers
 from handlers.registry import Operation, OperationError, Permission, Principal
-from server.admission import Admission, Admitted, Denied
+from server.admission import Admission, Admitted, Denied, Newcomer
 from server.attachment import Attachment
 from server.auth import Authenticator
 from server.connection_counts import ConnectionCounts
@@ -32,6 +32,7 @@ from server.settings import Settings
 from server.socket_observation import SocketObservation
 from server.strangers import Strangers
 from server.transport import Dialect, Transport
+from server.visitors import NOBODY, Forwarding, Visitor
 from server.websocket import WebSocketProtocol
 from server.y_websocket import YWebSocketDialect
 from storage.errors import StorageError
@@ -70,6 +71,7 @@ class Gateway:
         self._settings = settings
         self._admission = Admission(parts, authenticator)
         self._origins = OriginPolicy(settings)
+        self._forwarding = Forwarding(settings.trusted_proxies)
         self._connections = ConnectionLimit(settings.max_connections_per_user)
         self.requests = requests or RequestLimit(settings.request_rate, settings.request_burst)
         # A process of their own, which starts with the first large document.
@@ -123,6 +125,7 @@ class Gateway:
         self._opened += 1
         socket.share = self._shares[self._opened % len(self._shares)]
         socket.share.add(socket)
+        socket.visitor = self._forwarding.visitor_of(upgrade)
         dialect = self._greet(socket, upgrade)
         if not dialect.is_known:
             self.strangers.add(socket, dialect, self.time())
@@ -145,7 +148,7 @@ class Gateway:
     async def _sign_in(self, dialect: HocuspocusDialect, socket: Transport, credential: str) -> None:
         """A credential that came with the handshake speaks for the whole connection."""
         try:
-            dialect.signed_in(await self.authenticate(credential))
+            dialect.signed_in(await self.authenticate(credential, socket.visitor))
         except OperationError as error:
             socket.close(4401, error.message)
 
@@ -172,17 +175,16 @@ class Gateway:
             else:
                 admitted(answer)
 
-        answer = self._admission.at_once(credential, known, name)
+        newcomer = Newcomer(credential, known, name, socket.visitor, lambda: not socket.closing)
+        answer = self._admission.at_once(newcomer)
         if answer is not None:
             count_and_admit(answer)
         else:
-            self.spawn(
-                self._admission.decide(credential, known, name, lambda: not socket.closing, count_and_admit, denied)
-            )
+            self.spawn(self._admission.decide(newcomer, count_and_admit, denied))
 
-    async def authenticate(self, credential: str) -> Principal:
+    async def authenticate(self, credential: str, visitor: Visitor = NOBODY) -> Principal:
         """Raises NotAuthenticated."""
-        return await self._admission.authenticate(credential, None)
+        return await self._admission.authenticate(credential, None, visitor)
 
     async def refresh(self, attachment: Attachment, token: str, known: Principal | None = None) -> None:
         """A new token on an open document: it must be the same user's, or the document is closed.
@@ -190,7 +192,8 @@ class Gateway:
         An empty one stands for the connection's own credential, as `known`.
         """
         try:
-            principal = await self._admission.authenticate(token or None, known)
+            visitor = attachment.connection.visitor
+            principal = await self._admission.authenticate(token or None, known, visitor)
             await self.parts.access.require(principal, Permission.READ, attachment.workspace_id)
         except OperationError as error:
             attachment.unauthorised(error.message)

@@ -14,6 +14,8 @@ from handlers.names import UserId
 from handlers.outbox import Outbox
 from server.bootstrap import CONSOLE, note, prepare_first_use, signing_secret
 from server.settings import Settings
+from server.signing_in import CONSOLE as CONSOLE_SESSION
+from server.signing_in import open_session
 from server.startup import open_database
 from server.tokens import ServerIssuer
 from storage import members, users, workspaces
@@ -46,10 +48,12 @@ async def issue_token(settings: Settings, grant: Grant, now: Callable[[], dateti
         await prepare_first_use(database, now())
         secret = await signing_secret(database, settings.secret_key)
         async with database.write() as connection:
-            await _grant(connection, grant, now())
+            at = now()
+            await _grant(connection, grant, at)
+            issuer = ServerIssuer(secret, now)
+            return await open_session(connection, issuer, grant.user_id, grant.lifetime, at, opened_by=CONSOLE_SESSION)
     finally:
         await database.close()
-    return ServerIssuer(secret, now).issue(grant.user_id, grant.lifetime)
 
 
 async def _grant(connection: AsyncConnection, grant: Grant, at: datetime) -> None:

@@ -16,6 +16,8 @@ class Upgrade(NamedTuple):
     path: str
     query: dict[str, list[str]]
     headers: dict[str, str]
+    # The address at the other end of the connection, which may be a proxy's.
+    peer: str | None = None
 
     @property
     def is_websocket(self) -> bool:

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 # Answers are somebody's own, and bytes of documents must not be taken for pages.
 _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept", "X-Content-Type-Options": "nosniff"}
 
-Authenticate = Callable[[Mapping[str, str]], Awaitable[Principal | None]]
+Authenticate = Callable[[Request], Awaitable[Principal | None]]
 
 
 def utc_now() -> datetime:
@@ -60,9 +60,8 @@ def build_routes(
 ) -> list[Route]:
     """The routes of the operations, of `POST /batch` over them, of `/openapi.json` and of `/docs`.
 
-    `requests` counts those of each user, where they are limited. `authenticate` takes the request's headers (names in
-    lower case) and answers with the principal, None where no credential was sent, or raises NotAuthenticated for one
-    that does not hold.
+    `requests` counts those of each user, where they are limited. `authenticate` takes the request and answers with the
+    principal, None where no credential was sent, or raises NotAuthenticated for one that does not hold.
     """
     table = (*operations, batch_operation(operations))
     by_path: dict[str, list[Operation]] = {}
@@ -144,7 +143,7 @@ class _Endpoint:
 
     async def _principal(self, request: Request, operation: Operation, request_id: str) -> Principal | None:
         try:
-            return await self._authenticate(request.headers)
+            return await self._authenticate(request)
         except NotAuthenticated as error:
             target = "/".join(request.path_params.values())
             self._parts.audit.refused(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +19,7 @@ from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-Authenticate = Callable[[Mapping[str, str]], Awaitable[Principal | None]]
+Authenticate = Callable[[Request], Awaitable[Principal | None]]
 
 # A proxy leaves at least one of these, if it is set up as it should be.
 FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -40,7 +40,7 @@ class MetricsGuard:
         """
         if self._is_public or self._is_from_this_machine(request):
             return
-        principal = await self._authenticate(request.headers)
+        principal = await self._authenticate(request)
         if principal is None:
             raise NotAuthenticated("Send an API key, or the token of a server administrator.")
         if not (principal.is_admin or principal.via == "api_key"):

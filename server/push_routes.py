@@ -54,6 +54,7 @@ from server.push_formats import Format, otlp_format, remote_write_format
 from server.push_samples import PLAIN_ENCODINGS, samples_of
 from server.representation import media_type_of, read_body, respond, wanted
 from server.request_limit import RequestLimit, TooManyRequests
+from server.visitors import visitor_of
 from storage.data_sources import DataSource
 from storage.errors import Unavailable as StorageUnavailable
 
@@ -168,7 +169,7 @@ class _Pushing:
                 account = f"push key {key.id}"
                 _refuse_parameters(request, operation)
             else:
-                principal = await self._authenticator.authenticate(credential)
+                principal = await self._authenticator.authenticate(credential, visitor_of(request))
                 _refuse_parameters(request, operation)
                 actor = account = principal.user_id
                 context = Context(principal, self._parts, request_id, self._now)

@@ -22,6 +22,7 @@ from server.bootstrap import FIRST_USER, FIRST_WORKSPACE, prepare_first_use, sig
 from server.http import utc_now
 from server.listening import Server
 from server.settings import Settings
+from server.signing_in import CONSOLE, open_session
 from server.supervisor import READY, Supervisor
 from server.tokens import ServerIssuer
 from storage.database import Database
@@ -77,8 +78,8 @@ async def _serve(settings: Settings, listener: socket.socket, announce: Callable
     async with contextlib.AsyncExitStack() as stack:
         database = await startup.open_database(settings)
         stack.push_async_callback(database.close)
-        secret, is_first = await _prepare(settings, database)
-        greeting = _greeting(settings, listener, secret if is_first else None)
+        secret, first_token = await _prepare(settings, database)
+        greeting = _greeting(settings, listener, first_token)
         return await _serve_over(settings, database, secret, listener, lambda _: announce(greeting))
 
 
@@ -103,17 +104,22 @@ async def _serve_beside_others(settings: Settings, listener: socket.socket, life
 async def _supervise(settings: Settings, listeners: list[socket.socket], announce: Callable[[str], None]) -> int:
     database = await startup.open_database(settings)
     try:
-        secret, is_first = await _prepare(settings, database)
+        _, first_token = await _prepare(settings, database)
     finally:
         await database.close()
-    greeting = _greeting(settings, listeners[0], secret if is_first else None)
+    greeting = _greeting(settings, listeners[0], first_token)
     return await Supervisor(serve_as_worker, settings, listeners, lambda: announce(greeting)).run()
 
 
-async def _prepare(settings: Settings, database: Database) -> tuple[str, bool]:
-    """The secret that signs tokens, and whether nobody has used this database before."""
+async def _prepare(settings: Settings, database: Database) -> tuple[str, str | None]:
+    """The secret that signs tokens, and a first token where nobody has used this database before."""
     is_first = await prepare_first_use(database, utc_now())
-    return await signing_secret(database, settings.secret_key), is_first
+    secret = await signing_secret(database, settings.secret_key)
+    if not is_first:
+        return secret, None
+    issuer, lifetime = ServerIssuer(secret, utc_now), timedelta(seconds=settings.token_lifetime)
+    async with database.write() as connection:
+        return secret, await open_session(connection, issuer, FIRST_USER, lifetime, utc_now(), opened_by=CONSOLE)
 
 
 async def _serve_over(
@@ -149,13 +155,13 @@ def _configuration(settings: Settings, studio: Studio) -> uvicorn.Config:
     )
 
 
-def _greeting(settings: Settings, listener: socket.socket, first_secret: str | None) -> str:
+def _greeting(settings: Settings, listener: socket.socket, first_token: str | None) -> str:
     lines = [f"Collaboration Studio at {startup.address_of(settings, listener)}"]
-    if first_secret is not None:
+    if first_token is not None:
         lines += [
             f"First start: made the workspace {FIRST_WORKSPACE!r} and the user {FIRST_USER!r}, a server administrator.",
             f"A sign-in token for {FIRST_USER}, good for {settings.shown('token_lifetime')}; "
             f"`collab-studio token --user {FIRST_USER}` prints another:",
-            ServerIssuer(first_secret, utc_now).issue(FIRST_USER, timedelta(seconds=settings.token_lifetime)),
+            first_token,
         ]
     return "\n".join(lines)

@@ -34,6 +34,7 @@ from server.limits import ConnectionLimit
 from server.parameters import RequestShape
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.request_limit import RequestLimit
+from server.visitors import visitor_of
 from storage.errors import Unavailable
 
 # An EventSource sends no header of its own, so what it is to say stands in the address.
@@ -172,13 +173,13 @@ class Streams:
 
     async def principal(self, request: Request) -> Principal:
         """Whoever the header, or else the address, speaks for. Raises NotAuthenticated."""
-        principal = await self._authenticator.authenticate_headers(request.headers)
+        principal = await self._authenticator.authenticate_headers(request.headers, visitor_of(request))
         if principal is not None:
             return principal
         credential = request.query_params.get("token") or request.query_params.get("ticket")
         if not credential:
             raise NotAuthenticated("Sign in first: send a bearer token, or `?ticket=` where headers cannot be sent.")
-        return await self._authenticator.authenticate(credential)
+        return await self._authenticator.authenticate(credential, visitor_of(request))
 
     @property
     def departure(self) -> Departure:

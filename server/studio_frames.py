@@ -136,7 +136,7 @@ class StudioChannel:
 
     async def _sign_in(self, token: str) -> None:
         try:
-            principal = await self._gateway.authenticate(token)
+            principal = await self._gateway.authenticate(token, self._socket.visitor)
             self._dialect.signed_in(principal)
         except OperationError as error:
             self._fail(None, error)

@@ -25,6 +25,8 @@ from handlers.registry import NotAuthenticated
 
 ALGORITHM = "HS256"
 SERVER_ISSUER = "collab-studio"
+# Whom our tokens are for. Other things that are signed with the same key say something else, and are no tokens.
+AUDIENCE = "collab-studio"
 # Ours are below 400 bytes; a provider's with groups reach some KiB. More is not worth a hash.
 LONGEST_TOKEN = 16 * 1024
 # Clocks of nodes drift by less than this; a token is never taken after its end because of it.
@@ -33,11 +35,12 @@ CLOCK_SKEW = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a verified token says: who (a user's id), until when, and the token's own id."""
+    """What a verified token says: who (a user's id), until when, the token's own id, and of which session it is."""
 
     user_id: str
     expires_at: datetime
     token_id: str
+    sid: str | None = None
 
 
 class Issuer(Protocol):
@@ -61,15 +64,17 @@ class ServerIssuer:
         self._key = OctKey.import_key(material, {"kid": self._kid, "use": "sig", "alg": ALGORITHM})
         self._now = now
 
-    def issue(self, user_id: str, lifetime: timedelta) -> str:
-        """A token for the user from now on for that long, in whole seconds."""
+    def issue(self, user_id: str, lifetime: timedelta, sid: str | None = None) -> str:
+        """A token for the user from now on for that long, in whole seconds; one of a session ends with it."""
         now = int(self._now().timestamp())
         claims = {
             "iss": self.name,
+            "aud": AUDIENCE,
             "sub": user_id,
             "iat": now,
             "exp": now + math.ceil(lifetime.total_seconds()),
             "jti": secrets.token_urlsafe(12),
+            **({} if sid is None else {"sid": sid}),
         }
         return jwt.encode({"alg": ALGORITHM, "kid": self._kid}, claims, self._key, algorithms=[ALGORITHM])
 
@@ -89,6 +94,8 @@ class ServerIssuer:
         return _Claims(
             now=int(self._now().timestamp()),
             iss={"essential": True, "value": self.name},
+            # Not essential: tokens of earlier releases name no audience, and hold until they end.
+            aud={"value": AUDIENCE},
             sub={"essential": True},
             iat={"essential": True},
             exp={"essential": True},
@@ -146,7 +153,10 @@ def _identity(claims: dict[str, Any]) -> Identity:
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     except (OverflowError, ValueError, OSError):
         raise _refused("it never expires") from None
-    return Identity(claims["sub"], expires_at, claims["jti"])
+    sid = claims.get("sid")
+    if not isinstance(sid, str | None):
+        raise _refused("its claim sid is wrong")
+    return Identity(claims["sub"], expires_at, claims["jti"], sid)
 
 
 def _earlier(value: object) -> object:

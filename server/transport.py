@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from server.limits import ConnectionLimit
+from server.visitors import Visitor
 
 
 class Dialect(Protocol):
@@ -34,6 +35,8 @@ class Transport(Protocol):
     closing: bool
     # The connections that the gateway looks at together with this one.
     share: "set[Transport] | None"
+    # Where it comes from.
+    visitor: Visitor
 
     def write(self, data: bytes) -> None:
         """Finished frames."""

@@ -20,6 +20,7 @@ from server.framing import FrameReader, FramingError
 from server.handshake import Refusal, Upgrade
 from server.limits import ConnectionLimit, TokenBucket
 from server.transport import Dialect, Transport
+from server.visitors import NOBODY
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -57,6 +58,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "dialect",
         "share",
         "transport",
+        "visitor",
     )
 
     def __init__(self, gateway: "Gateway", server_state: ServerState) -> None:
@@ -77,6 +79,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._backlog: Backlog | None = None
         # The connections that the gateway looks at together with this one.
         self.share: set[Transport] | None = None
+        self.visitor = NOBODY
         self._socket: socket.socket | None = None
         self._send: Callable[[bytes], int] | None = None
 
@@ -236,6 +239,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def open(self, upgrade: Upgrade) -> None:
         """Answer the handshake; what the connection speaks is decided by its path."""
+        peer = self.transport.get_extra_info("peername")
+        upgrade = upgrade._replace(peer=peer[0] if isinstance(peer, tuple) else None)
         refused = self._gateway.refuse(upgrade)
         if refused is not None:
             self._refuse(refused)

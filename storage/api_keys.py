@@ -1,9 +1,9 @@
 """API keys. The keys themselves are never here, only their SHA-256 hashes and the few letters shown in lists."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import api_keys
@@ -57,15 +57,31 @@ async def create(
 
 
 async def find(connection: AsyncConnection, fingerprint: bytes, *, at: datetime) -> ApiKey | None:
-    """The key with that hash, if it is neither revoked nor expired; or had it, if that one holds on for a while."""
-    had_it = (api_keys.c.previous_hash == fingerprint) & (api_keys.c.previous_until > at)
-    query = select(*_COLUMNS).where(
-        (api_keys.c.hash == fingerprint) | had_it,
-        api_keys.c.revoked_at.is_(None),
-        api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > at),
+    """The key with that hash, if it is neither revoked nor expired.
+
+    So is the one that had it before it was rotated, for as long as that holds on: `expires_at` is then the end of that.
+    """
+    query = select(*_COLUMNS, api_keys.c.hash == fingerprint).where(
+        _holds(fingerprint, at), api_keys.c.expires_at.is_(None) | (api_keys.c.expires_at > at)
     )
     row = (await connection.execute(query)).first()
-    return ApiKey(*row) if row else None
+    if row is None:
+        return None
+    *values, is_current = row
+    key = ApiKey(*values)
+    ends = [end for end in (key.expires_at, None if is_current else key.previous_until) if end is not None]
+    return replace(key, expires_at=min(ends, default=None))
+
+
+async def stands(connection: AsyncConnection, fingerprint: bytes, *, at: datetime) -> bool:
+    """Whether a key of that hash is not revoked, nor rotated for too long; whether it has expired is not looked at."""
+    query = select(api_keys.c.id).where(_holds(fingerprint, at))
+    return (await connection.execute(query)).first() is not None
+
+
+def _holds(fingerprint: bytes, at: datetime) -> ColumnElement[bool]:
+    had_it = (api_keys.c.previous_hash == fingerprint) & (api_keys.c.previous_until > at)
+    return ((api_keys.c.hash == fingerprint) | had_it) & api_keys.c.revoked_at.is_(None)
 
 
 async def get(connection: AsyncConnection, key_id: int) -> ApiKey | None:

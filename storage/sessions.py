@@ -63,6 +63,12 @@ async def find(connection: AsyncConnection, sid: str, *, at: datetime) -> Sessio
     return Session(*row) if row else None
 
 
+async def stands(connection: AsyncConnection, sid: str) -> bool:
+    """Whether nobody has ended the session; whether its time is over is not looked at."""
+    query = select(sessions.c.id).where(sessions.c.sid == sid, sessions.c.ended_at.is_(None))
+    return (await connection.execute(query)).first() is not None
+
+
 async def list_of(
     connection: AsyncConnection, user_id: str, *, at: datetime, before: int | None = None, limit: int
 ) -> list[Session]:

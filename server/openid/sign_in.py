@@ -14,6 +14,7 @@ from starlette.requests import Request
 from handlers.credentials import fingerprint
 from handlers.parts import Parts
 from handlers.registry import Instant, InvalidRequest
+from server import signing_in
 from server.caller import address_of
 from server.openid.admitting import admit
 from server.openid.attempt import LIFETIME, Attempt, Attempts, challenge_of
@@ -24,6 +25,7 @@ from server.openid.person import Person, person_of, require_admitted
 from server.openid.provider import Metadata, Provider
 from server.problems import request_id_of
 from server.tokens import ServerIssuer, peek
+from server.visitors import visitor_of
 from storage import external_identities, sign_in_codes, spent_marks, users
 from storage.external_identities import ExternalIdentity
 from storage.sign_in_codes import SignInCode
@@ -139,7 +141,10 @@ class SignIn:
                 "The code is refused: it is unknown, used, expired or another's.", code="invalid_grant"
             )
         lifetime = timedelta(seconds=self.options.token_lifetime)
-        token = self._issuer.issue(user.id, lifetime)
+        async with self._parts.database.write() as connection:
+            token = await signing_in.open_session(
+                connection, self._issuer, user.id, lifetime, now, opened_by="openid", visitor=visitor_of(request)
+            )
         self._parts.audit.signed_in(
             user_id=user.id, via="openid", request_id=request_id_of(request), address=address_of(request)
         )

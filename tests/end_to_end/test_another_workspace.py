@@ -39,6 +39,9 @@ _NOT_ASKED_BY_MEMBERS = {
 # About the caller or the whole server, whatever workspaces there are.
 _OF_NO_WORKSPACE = {
     "users.me",
+    "sessions.list",
+    "sessions.end",
+    "sessions.end_others",
     "api_keys.create",
     "api_keys.list",
     "api_keys.revoke",

@@ -17,6 +17,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from crdt.lib0 import write_var_string
+from server.grants import Grant, issue_token
+from server.settings import Settings
 from server.tokens import ServerIssuer
 
 SECRET = "a secret for tests, long enough to sign with"
@@ -32,6 +34,11 @@ def token(user: str) -> str:
     return ServerIssuer(SECRET, lambda: datetime.now(UTC)).issue(user, timedelta(hours=1))
 
 
+async def session_token(database_url: str, user: str) -> str:
+    settings = Settings(database_url=database_url, secret_key=SECRET)
+    return await issue_token(settings, Grant(user, None, None, timedelta(hours=1)), lambda: datetime.now(UTC))
+
+
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
     with RedisServer() as server:
@@ -39,7 +46,7 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def nodes(tmp_path: Path, redis: RedisServer) -> Iterator[list[ServerProcess]]:
+def nodes(tmp_path: Path, redis: RedisServer) -> Iterator[tuple[str, list[ServerProcess]]]:
     with running_postgres() as postgres, contextlib.ExitStack() as stack:
         shared = ("--database-url", postgres.url, "--redis-url", f"{redis.url}/0", "--secret-key", SECRET)
         started = []
@@ -50,7 +57,7 @@ def nodes(tmp_path: Path, redis: RedisServer) -> Iterator[list[ServerProcess]]:
             stack.callback(node.kill)
             node.start()
             started.append(node)
-        yield started
+        yield postgres.url, started
 
 
 class Editor:
@@ -102,19 +109,21 @@ class Administrator:
         return key["key"]["id"], key["secret"]
 
     async def shut_out(self, users: dict[str, int]) -> None:
-        removed, downgraded, deactivated, keyed = users
+        removed, downgraded, deactivated, keyed, signed_out = users
         await self.ask("DELETE", f"{MEMBERS}/{removed}")
         await self.ask("PUT", f"{MEMBERS}/{downgraded}", role="viewer")
         await self.ask("POST", f"/users/{deactivated}/deactivate")
         await self.ask("DELETE", f"/api-keys/{users[keyed]}")
+        assert await self.ask("DELETE", f"/users/{signed_out}/sessions") == {"ended": 1}
 
 
-async def see_them_leave(administrator: Administrator, url: str, mark: str) -> float:
-    """Four users in both dialects are shut out, each in a way of their own: after how long the last was out."""
+async def see_them_leave(administrator: Administrator, database_url: str, url: str, mark: str) -> float:
+    """Five users in both dialects are shut out, each in a way of their own: after how long the last was out."""
     users, editors = {}, []
-    for user in (f"{mark}-removed", f"{mark}-downgraded", f"{mark}-deactivated", f"{mark}-keyed"):
+    for end in ("removed", "downgraded", "deactivated", "keyed", "signed-out"):
+        user = f"{mark}-{end}"
         users[user], secret = await administrator.enlist(user)
-        credential = secret if user.endswith("keyed") else token(user)
+        credential = {"keyed": secret, "signed-out": await session_token(database_url, user)}.get(end, token(user))
         editors += [Editor(user, credential, is_hocuspocus) for is_hocuspocus in (False, True)]
     async with asyncio.TaskGroup() as group:
         for editor in editors:
@@ -128,14 +137,18 @@ async def see_them_leave(administrator: Administrator, url: str, mark: str) -> f
 
 
 @pytest.mark.timeout(180)
-def test_a5_who_is_shut_out_at_one_node_is_out_at_the_other(nodes: list[ServerProcess], redis: RedisServer) -> None:
+def test_a5_who_is_shut_out_at_one_node_is_out_at_the_other(
+    nodes: tuple[str, list[ServerProcess]], redis: RedisServer
+) -> None:
+    database_url, (one, other) = nodes
+
     async def scenario() -> None:
-        administrator = Administrator(nodes[0].url)
+        administrator = Administrator(one.url)
         try:
             async with asyncio.timeout(60):
-                with_redis = await see_them_leave(administrator, nodes[1].socket_url, "first")
+                with_redis = await see_them_leave(administrator, database_url, other.socket_url, "first")
                 await asyncio.to_thread(redis.kill)
-                without = await see_them_leave(administrator, nodes[1].socket_url, "second")
+                without = await see_them_leave(administrator, database_url, other.socket_url, "second")
         finally:
             await administrator.close()
         assert max(with_redis, without) < REACHED_SECONDS + SLACK_SECONDS

@@ -14,9 +14,12 @@ from handlers.credentials import fingerprint, new_api_key, new_ticket, shown_par
 from handlers.registry import NotAuthenticated, Principal
 from server import auth
 from server.auth import STANDING_HOLDS, Authenticator
+from server.signing_in import open_session
 from server.tokens import Identity, ServerIssuer
-from storage import api_keys, tickets, users
+from server.visitors import Visitor
+from storage import api_keys, sessions, tickets, users
 from storage.database import Database
+from storage.errors import Unavailable
 
 SECRET = "a secret for tests, long enough to sign with"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -242,7 +245,7 @@ def test_a_clock_that_goes_back_makes_nothing_hold_longer(sqlite_url: str) -> No
 def test_an_api_key_acts_as_its_user_and_its_use_is_noted(sqlite_url: str) -> None:
     async def scenario(door: Door) -> None:
         number, secret = await door.make_key()
-        assert await door(secret) == Principal("ada", False, "api_key", None)
+        assert await door(secret) == Principal("ada", False, "api_key", None, key_hash=fingerprint(secret))
         async with door.database.read() as connection:
             key = await api_keys.get(connection, number)
         assert key is not None
@@ -363,5 +366,98 @@ def test_a_header_that_is_no_bearer_token_is_refused_not_taken_for_nobody(sqlite
 def test_no_header_is_nobody(sqlite_url: str) -> None:
     async def scenario(door: Door) -> None:
         assert await door.authenticator.authenticate_headers({"accept": "*/*"}) is None
+
+    play(sqlite_url, scenario)
+
+
+async def open_a_session(door: Door, user: str = "ada") -> tuple[str, int]:
+    """A token of a session, and the session's id."""
+    issuer = ServerIssuer(SECRET, lambda: door.at)
+    async with door.database.write() as connection:
+        token = await open_session(connection, issuer, user, HOUR, door.at, opened_by="test")
+        [session] = await sessions.list_of(connection, user, at=door.at, limit=1)
+    return token, session.id
+
+
+def test_a_token_ends_with_its_session(sqlite_url: str) -> None:
+    async def scenario(door: Door) -> None:
+        token, number = await open_a_session(door)
+        other, _ = await open_a_session(door)
+        assert (await door(token)).sid != (await door(other)).sid
+        async with door.database.write() as connection:
+            await sessions.end(connection, "ada", number, at=door.at)
+        # As another node did it, which nobody here was told: for as long as standing holds.
+        assert (await door(token)).user_id == "ada"
+        door.at += STANDING_HOLDS
+        assert (await door.refusal(token)).code == "session_ended"
+        assert (await door(other)).user_id == "ada"
+
+    play(sqlite_url, scenario)
+
+
+def test_a_token_names_no_session_of_somebody_else(sqlite_url: str) -> None:
+    async def scenario(door: Door) -> None:
+        token, _ = await open_a_session(door, "root")
+        sid = (await door(token)).sid
+        for claimed in (sid, "none that there is"):
+            stranger = ServerIssuer(SECRET, lambda: door.at).issue("ada", HOUR, claimed)
+            assert (await door.refusal(stranger)).code == "session_ended"
+
+    play(sqlite_url, scenario)
+
+
+def test_a_ticket_is_of_the_session_or_the_key_that_made_it(sqlite_url: str) -> None:
+    async def scenario(door: Door) -> None:
+        token, number = await open_a_session(door)
+        sid = (await door(token)).sid
+        key_id, key = await door.make_key()
+        made = [new_ticket() for _ in range(4)]
+        async with door.database.write() as connection:
+            for ticket, bearer in zip(made, [{"sid": sid}, {"key_hash": fingerprint(key)}] * 2, strict=True):
+                soon = door.at + timedelta(seconds=30)
+                await tickets.create(connection, fingerprint(ticket), "ada", expires_at=soon, **bearer)  # type: ignore[arg-type]
+        assert (await door(made[0])).sid == sid
+        assert (await door(made[1])).key_hash == fingerprint(key)
+        async with door.database.write() as connection:
+            await sessions.end(connection, "ada", number, at=door.at)
+            await api_keys.revoke(connection, key_id, at=door.at)
+        assert (await door.refusal(made[2])).code == "session_ended"
+        assert (await door.refusal(made[3])).code == "invalid_token"
+
+    play(sqlite_url, scenario)
+
+
+def test_the_use_of_a_session_is_noted_now_and_then(sqlite_url: str) -> None:
+    async def scenario(door: Door) -> None:
+        token, _ = await open_a_session(door)
+        home, away = Visitor("192.0.2.7", "Mosaic"), Visitor("198.51.100.1", "Lynx")
+
+        async def used(visitor: Visitor, after: timedelta) -> tuple[datetime | None, str | None]:
+            door.at += after
+            await door.authenticator.authenticate(token, visitor)
+            async with door.database.read() as connection:
+                [session] = await sessions.list_of(connection, "ada", at=door.at, limit=2)
+            return session.last_seen_at, session.address
+
+        assert await used(home, timedelta()) == (START, home.address)
+        assert await used(home, timedelta(minutes=9)) == (START, home.address)
+        moved = await used(away, timedelta(seconds=3))
+        assert moved == (door.at, away.address)
+        # Two places at once make no more than a note a minute.
+        assert await used(home, timedelta(seconds=3)) == moved
+        assert await used(home, timedelta(minutes=1)) == (door.at, home.address)
+
+    play(sqlite_url, scenario)
+
+
+def test_a_database_that_cannot_be_written_to_lets_tokens_in(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(door: Door) -> None:
+        token, _ = await open_a_session(door)
+
+        def write() -> None:
+            raise Unavailable("it is read-only")
+
+        monkeypatch.setattr(door.database, "write", write)
+        assert (await door(token)).user_id == "ada"
 
     play(sqlite_url, scenario)

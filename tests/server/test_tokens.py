@@ -15,7 +15,7 @@ from joserfc import jws, jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from handlers.registry import NotAuthenticated
-from server.tokens import LONGEST_TOKEN, SERVER_ISSUER, Identity, Issuers, ServerIssuer, peek
+from server.tokens import AUDIENCE, LONGEST_TOKEN, SERVER_ISSUER, Identity, Issuers, ServerIssuer, peek
 
 SECRET = "a secret for tests, long enough to sign with"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -62,7 +62,7 @@ def test_a_token_names_its_user_its_end_and_itself() -> None:
     assert (identity.user_id, identity.expires_at) == ("ada", NOW + timedelta(hours=1))
     assert len(identity.token_id) >= 16
     assert peek(token, 0)["alg"] == "HS256"
-    assert set(peek(token, 1)) == {"iss", "sub", "iat", "exp", "jti"}
+    assert set(peek(token, 1)) == {"iss", "aud", "sub", "iat", "exp", "jti"}
 
 
 def test_two_tokens_of_one_moment_differ() -> None:
@@ -206,3 +206,16 @@ def test_another_issuer_is_another_class_with_two_members() -> None:
     token = unsigned({"alg": "none"}, {"iss": "https://login.example", "sub": "ada"})
     assert asyncio.run(both.verify(token)).user_id == "ada@example"
     assert asyncio.run(both.verify(signed(CLAIMS))).user_id == "ada"
+
+
+def test_what_is_signed_for_somebody_else_is_no_token() -> None:
+    """Tokens of earlier releases name no audience; what names another one is something else, signed with our key."""
+    verify(signed(CLAIMS))
+    verify(signed({**CLAIMS, "aud": AUDIENCE}))
+    for audience in ("collab-studio/state", "", ["somebody"], 7):
+        assert reason(signed({**CLAIMS, "aud": audience})) == "its claim aud is wrong"
+
+
+def test_a_session_is_named_by_a_text() -> None:
+    assert verify(signed({**CLAIMS, "sid": "x"})).sid == "x"
+    assert reason(signed({**CLAIMS, "sid": 7})) == "its claim sid is wrong"

@@ -104,7 +104,11 @@ def test_after_a_rotation_both_secrets_hold_for_a_while(database_url: str) -> No
             )
             assert rotated is not None
             assert (rotated.prefix, rotated.scope, rotated.rotated_at) == ("csk_cd", "{}", NOW)
-            assert await api_keys.find(connection, MINE, at=NOW) == rotated
+            before = await api_keys.find(connection, MINE, at=NOW)
+            assert before is not None
+            assert (before.id, before.expires_at) == (key.id, NOW + SECOND)
+            assert await api_keys.stands(connection, MINE, at=NOW)
+            assert not await api_keys.stands(connection, MINE, at=NOW + SECOND)
             assert await api_keys.find(connection, MINE, at=NOW + SECOND) is None
             assert await api_keys.find(connection, newer, at=NOW + SECOND) == rotated
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from server.visitors import NOBODY
+
 
 class HandTransport:
     """Notes what the server sends and with which codes it closes."""
@@ -9,6 +11,7 @@ class HandTransport:
     def __init__(self) -> None:
         self.closing = self.is_congested = False
         self.share: Any = None
+        self.visitor = NOBODY
         self.codes: list[int] = []
         self.sent: list[bytes] = []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 from migrated import lay_tables
 from starlette.applications import Starlette
+from starlette.requests import Request
 
 from handlers.access import Access, Role
 from handlers.audit_trail import AuditTrail
@@ -29,6 +30,7 @@ from server.push_routes import push_routes
 from server.settings import Settings
 from server.this_node import Load, ThisNode
 from server.tokens import ServerIssuer
+from server.visitors import visitor_of
 from storage import audit, members, users, workspaces
 from storage.bus.directory import NodeDirectory
 from storage.bus.memory_bus import MemoryBus
@@ -174,7 +176,7 @@ def _compose(
     def now() -> datetime:
         return node.clock
 
-    access = Access(database, clock=lambda: node.ticks)
+    access = Access(database, clock=lambda: node.ticks, now=now)
     rooms = Rooms(database, open_update_log(database), workers)
     feeds = LiveFeeds(database, bus, access, now)
     this_node = ThisNode(bus.node_id, Settings(), None, START, lambda: Load(0, rooms.open_count, draining=False))
@@ -187,7 +189,11 @@ def _compose(
     )
     authenticator = Authenticator(database, access, SECRET, now)
     pushing = push_routes(parts, authenticator, None, now)
-    routes = [*pushing, *build_routes(operations, parts, authenticator.authenticate_headers, now=now)]
+
+    async def authenticate(request: Request) -> Principal | None:
+        return await authenticator.authenticate_headers(request.headers, visitor_of(request))
+
+    routes = [*pushing, *build_routes(operations, parts, authenticate, now=now)]
     node = Node(parts, Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
     return node
 
