@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from handlers import audit, identity, nodes, sessions, source_grants, source_integrations, source_tasks
+from handlers.access_policies import effective as effective_policies
+from handlers.access_policies import policies as access_policies
 from handlers.advisories import bundle as advisory_bundle
 from handlers.alert_rules import previewing as alert_rule_previews
 from handlers.alert_rules import rules as alert_rules
@@ -157,6 +159,8 @@ OPERATIONS = (
     *trail_detections.OPERATIONS,
     *security_alerts.OPERATIONS,
     *advisory_bundle.OPERATIONS,
+    *access_policies.OPERATIONS,
+    *effective_policies.OPERATIONS,
     *security_scans.OPERATIONS,
     *security_posture.OPERATIONS,
     *security_findings.OPERATIONS,

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from analysis.access_policies.views import OPEN
 from analysis.frames import Frame, Role, role_of
 from connectors.connector import Connector
 from connectors.datasets import Column, DatasetRef
@@ -18,6 +19,7 @@ from handlers.analytics.hiding import hidden, sensitive_columns
 from handlers.analytics.loading import LOADING_SHARE, Loaded, load
 from handlers.analytics.stopping import Course, OutOfTime, Refused, Stopped
 from handlers.analytics.tasks import ColumnRead, Ran, RowsRead, Task
+from handlers.analytics.visible_rows import masked_columns, visible_description
 from handlers.analytics.ways import Way, way_of
 from handlers.column_kinds import KIND_OF
 from handlers.source_readers import Tell
@@ -46,9 +48,11 @@ async def _analysed(connector: Connector, course: Course, task: Task) -> Compute
     way = way_of(task.kind)
     course.tell(0.0, f"describing {task.dataset}")
     description = await connector.describe(DatasetRef(task.schema_name, task.name))
+    task = msgspec.structs.replace(task, hidden=masked_columns(description, task.view) | task.hidden)
     notes: list[str] = []
-    if way.at_source is not None:
-        found = await way.at_source(connector, description, task, course)
+    # A source sums up all rows, those too that are kept back.
+    if way.at_source is not None and not task.view.rows:
+        found = await way.at_source(connector, visible_description(description, task.view), task, course)
         if isinstance(found, Computed):
             return found
         notes += found
@@ -70,7 +74,8 @@ async def _related(
     course.tell(None, f"reading {label}")
     rows = min(task.rows or MOST_RELATED_ROWS, MOST_RELATED_ROWS)
     share = (course.left - (1 - LOADING_SHARE) * task.seconds) / LOADING_SHARE
-    one = msgspec.structs.replace(task, dataset=label, columns=None, rows=rows, seconds=max(share, 0.1))
+    # Others take part only if all of their rows and columns may be seen.
+    one = msgspec.structs.replace(task, dataset=label, columns=None, rows=rows, seconds=max(share, 0.1), view=OPEN)
     try:
         found = await load(connector, one, await connector.describe(ref), tell=_rows_told(course, one))
     except ConnectorError as error:

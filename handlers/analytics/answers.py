@@ -47,7 +47,8 @@ class Analysis(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     the same parameters. `version` is the content that the answer is about; where that has changed since and the new
     answer is not there yet, `is_outdated`. `cached`: it was computed before, at `computed_at`, within `seconds`.
     `rows`, `columns`, `ran` and `notes` say on what, where and how. `result_id` finds it among the stored results.
-    `may_tell_values`: values of columns may be in it, those of `hidden` columns never. `rephrased` has sentences of
+    `may_tell_values`: values of columns may be in it, those of `hidden` columns never. `row_view` names the rows that
+    it is about, where access policies keep some back from whoever asked; null for all. `rephrased` has sentences of
     insights in other words, by their ids; `verdicts` are what people said of findings.
     """
 
@@ -69,6 +70,7 @@ class Analysis(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     ran: list[Ran] = []
     notes: list[str] = []
     may_tell_values: bool = False
+    row_view: str | None = None
     rephrased: dict[str, str] = {}
     verdicts: list[Verdict] = []
     error: Failure | None = None

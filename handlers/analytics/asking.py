@@ -74,6 +74,11 @@ class Asked:
     stamp: str
 
     @property
+    def last_key(self) -> tuple[object, ...]:
+        """Of the newest answer to whoever sees the same of the dataset."""
+        return ("last", self.key, self.ground.view.digest, *sorted(self.ground.hidden))
+
+    @property
     def passing_key(self) -> tuple[object, ...]:
         """Of an answer that is not the last word; more time may make another of it."""
         return ("passing", self.key, self.stamp, self.question.seconds)
@@ -92,6 +97,7 @@ class Asked:
             is_outdated=False,
             version=self.version,
             feed=events.feed_name(dataset.id),
+            row_view=self.ground.view.row_digest,
         )
 
 
@@ -152,6 +158,7 @@ def _asked(kind: AnalysisKind, question: Question, ground: Ground, version: Vers
         ground.source.updated_at.isoformat(),
         ground.dataset.changed_at.isoformat(),
         sorted(ground.hidden.items()),
+        ground.view.digest,
         [dataset.id for dataset in aside.related],
         aside.more,
         hashlib.sha256(aside.reference or b"").hexdigest(),
@@ -179,7 +186,7 @@ async def _found(parts: Parts, it: Asked) -> Analysis[Any] | None:
 def _keep(parts: Parts, it: Asked, found: Analysis[Any], size: int) -> Analysis[Any]:
     parts.computations.kept.put((it.key, it.stamp), found, _IN_MEMORY * size)
     # What a watcher is shown while the next one is computed.
-    parts.computations.kept.put(("last", it.key), found, 200)
+    parts.computations.kept.put(it.last_key, found, 200)
     return found
 
 
@@ -215,7 +222,7 @@ async def _computed(context: Context, it: Asked) -> Analysis[Any]:
         return await parts.computations.get((it.key, it.stamp), start, wait=wait)
     except Underway as going:
         progress = Progress(share=going.progress.share, note=going.progress.note, seconds=round(going.seconds, 1))
-        last = parts.computations.kept.get(("last", it.key)) if context.is_watched else None
+        last = parts.computations.kept.get(it.last_key) if context.is_watched else None
         if isinstance(last, Analysis):
             return msgspec.structs.replace(last, cached=True, is_outdated=True, progress=progress)
         return msgspec.structs.replace(it.empty, progress=progress)
@@ -316,4 +323,5 @@ def _task(it: Asked) -> Task:
         options={**options_of(question), **it.aside.more},
         related=tuple((each.schema or None, each.name) for each in it.aside.related),
         reference=it.aside.reference,
+        view=it.ground.view,
     )

@@ -14,6 +14,7 @@ from handlers.computations import Progress
 from handlers.feed_names import feed_of
 from handlers.outbox import Outbox
 from handlers.parts import Parts
+from handlers.policy_views import TOPIC as POLICIES
 from handlers.registry import Watched
 from storage.catalog import Dataset
 from storage.errors import StorageError
@@ -27,7 +28,7 @@ TOPIC = "analytics"
 
 
 # What makes an answer stale; besides, the source is asked now and then while somebody watches.
-_TOPICS = frozenset({TOPIC, "catalog", "scans", "data_sources"})
+_TOPICS = frozenset({TOPIC, "catalog", "scans", "data_sources", POLICIES})
 WATCH_SECONDS = 10.0
 # What is another each time though the answer is the same.
 _PASSING = frozenset({"computed_at", "seconds", "cached", "result_id", "progress"})

@@ -56,5 +56,10 @@ def _reference(task: Task) -> TableProfile | None:
         return None
     profile = msgspec.json.decode(zlib.decompress(task.reference), type=TableProfile)
     return msgspec.structs.replace(
-        profile, columns=[column for column in profile.columns if column.name not in task.hidden]
+        profile,
+        columns=[
+            column
+            for column in profile.columns
+            if column.name not in task.hidden and task.view.effect_on(column.name) is None
+        ],
     )

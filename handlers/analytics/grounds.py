@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analysis.access_policies.policies import Effect
+from analysis.access_policies.views import View
 from connectors.datasets import Kind
 from handlers.analytics.answers import Verdict, shown_verdict
 from handlers.dataset_access import require_dataset
+from handlers.policy_views import views_of
 from handlers.registry import Conflict, Context, InvalidRequest, NotFound, Permission
 from storage import analytics, catalog, data_sources, scan_results, scans
 from storage.catalog import Column, Dataset
@@ -24,13 +27,17 @@ _MOST_FINDINGS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """A dataset, its source and columns, why values of some are hidden, and what was said of findings."""
+    """A dataset, its source and columns, why values of some are hidden, and what was said of findings.
+
+    `view` is what whoever asks sees; `columns` are those of which something may be told.
+    """
 
     dataset: Dataset
     source: DataSource
     columns: Sequence[Column]
     hidden: dict[str, str]
     verdicts: Sequence[Verdict]
+    view: View
 
     @property
     def kind(self) -> Kind:
@@ -49,12 +56,16 @@ async def ground_of(
             raise NotFound(f"There is no dataset {dataset_id}, or you are not a member of its workspace.")
         known = (await catalog.columns_of(connection, [dataset.id])).get(dataset.id, [])
         hidden = await _hidden(connection, dataset, known)
+        views = await views_of(context, connection, dataset.workspace_id, dataset.source_id)
+        view = await views.of(connection, dataset.schema or None, dataset.name)
+        hidden = {column.name: view.why(column.name) for column in known if view.effect_on(column.name)} | hidden
+        known = [column for column in known if view.effect_on(column.name) is not Effect.HIDE]
         verdicts = await analytics.verdicts_of(connection, dataset.id)
     if dataset.missing_since is not None and not is_missing_allowed:
         since = f"{dataset.missing_since:%Y-%m-%d %H:%M} UTC"
         raise Conflict(f"{dataset.full_name!r} is gone from its source since {since}.", code="dataset_missing")
     require_columns("columns", columns or (), known, dataset)
-    return Ground(dataset, source, known, hidden, [shown_verdict(row) for row in verdicts])
+    return Ground(dataset, source, known, hidden, [shown_verdict(row) for row in verdicts], view)
 
 
 def require_columns(parameter: str, names: Sequence[str], known: Sequence[Column], dataset: Dataset) -> None:

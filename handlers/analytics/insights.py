@@ -25,6 +25,7 @@ from storage import scan_results, scans
 _MOST_RESULTS = 50_000
 # What is said to a reader must fit between two processes at once.
 _MOST_REFERENCE_BYTES = 48 * 1024
+_ALL_ROWS = "No earlier profile was compared with: it is of all rows, and access policies keep some back."
 
 
 class GetInsights(Question, frozen=True, kw_only=True):
@@ -54,6 +55,8 @@ async def get_insights(context: Context, request: GetInsights) -> Analysis[Insig
     ground = await ground_of(context, request.dataset_id, request.columns)
     _check(request, ground)
     reference, notes = await _reference(context, request, ground)
+    if reference is not None and ground.view.rows:
+        reference, notes = None, [_ALL_ROWS]
     more: dict[str, Any] = {
         "dialect": DIALECTS[ground.kind],
         "reference_label": f"scan {reference.scan_id}" if reference else "the earlier profile",

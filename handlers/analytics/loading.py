@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,10 @@ from connectors.connector import Connector, chosen_columns
 from connectors.datasets import Column, ColumnBatch, Description, LogicalType, Sample
 from connectors.datasets import Kind as SourceKind
 from connectors.errors import ConnectorError, OutOfMemory, StatementTimeout
+from handlers.analytics.sample_bounds import bound_of
 from handlers.analytics.stopping import OutOfTime
-from handlers.analytics.tasks import Ran, RowsRead, SampleBound, Task
+from handlers.analytics.tasks import Ran, RowsRead, Task
+from handlers.analytics.visible_rows import ROWS_KEPT_BACK, VisibleRows, visible_description
 from handlers.column_kinds import KIND_OF, is_aware
 
 # 8 bytes a cell: 400 MB of numbers at the most. Analyses hold up to as much again while they compute.
@@ -36,7 +37,6 @@ LOADING_SHARE = 0.6
 COUNTING_SHARE = 0.2
 # PostgreSQL takes whole pages of larger tables: rows that lie together come together.
 _BY_PAGES = 1_000_000
-_CONFIDENCE = 0.99
 
 _WIDTHS = {LogicalType.TEXT, LogicalType.JSON, LogicalType.BINARY, LogicalType.OTHER}
 
@@ -69,18 +69,19 @@ async def load(
     check: Check = lambda: None,
     tell: TellRows = lambda _, __: None,
 ) -> Loaded:
-    """The dataset's rows: all, or a seeded sample of as many as the task and the bound of cells allow.
+    """The dataset's rows that may be seen: all, or a seeded sample of as many as the task and the bound of cells allow.
 
     What breaks in the middle leaves what was read, and a note that says so. Where nothing was read, raises
     ConnectorError, OutOfTime.
     """
-    asked = chosen = chosen_columns(description, task.columns)
+    visible = VisibleRows(task.view, description, TEXT_LIMIT)
+    asked = chosen = chosen_columns(visible_description(description, task.view), task.columns)
     deadline = time.monotonic() + LOADING_SHARE * task.seconds
     total, is_estimate = await rows_of(connector, description, COUNTING_SHARE * task.seconds)
     while True:
         most = most_rows(task.rows, len(chosen), connector.kind)
         sampled = total is not None and total > most
-        reading = _Reading(chosen, deadline)
+        reading = _Reading(chosen, deadline, visible)
         try:
             await reading.read(
                 connector,
@@ -99,6 +100,8 @@ async def load(
             chosen = chosen[: max(FEWEST_COLUMNS, len(chosen) // 4)]
     loaded = reading.loaded(description, task, connector.kind, total, is_estimate=is_estimate, sampled=sampled)
     loaded.left_out = asked[len(chosen) :]
+    if task.view.rows:
+        loaded.notes.append(ROWS_KEPT_BACK)
     if loaded.left_out:
         loaded.notes.append(
             f"Only the first {len(chosen)} of {len(asked)} columns were read, as more of them need more memory than a "
@@ -125,8 +128,9 @@ async def rows_of(connector: Connector, description: Description, seconds: float
 class _Reading:
     """A frame that grows batch by batch."""
 
-    def __init__(self, columns: Sequence[Column], deadline: float) -> None:
+    def __init__(self, columns: Sequence[Column], deadline: float, visible: VisibleRows) -> None:
         self._columns = columns
+        self._visible = visible
         self._deadline = deadline
         self._began = time.monotonic()
         self._builder: FrameBuilder | None = None
@@ -149,7 +153,7 @@ class _Reading:
             return
         batches = connector.fetch(
             description.dataset.ref,
-            [column.name for column in self._columns],
+            self._visible.needed(self._columns),
             batch_rows=_batch_rows(self._columns),
             row_cap=cap,
             sample=sample,
@@ -186,6 +190,9 @@ class _Reading:
         if not sampled and not is_partial:
             # Counted again by reading: what was counted before may have changed since.
             total, is_estimate = self._rows, False
+        elif task.view.rows:
+            # How many rows are kept back is nothing to tell, nor to reckon with.
+            total, is_estimate = None, False
         frame = builder.build(None if total is None else max(total, self._rows))
         rows = RowsRead(
             read=self._rows,
@@ -211,6 +218,7 @@ class _Reading:
 
     def _take(self, batch: ColumnBatch) -> None:
         """On a thread."""
+        batch = self._visible.cut(batch)
         stretches = [batch.columns[column.name] for column in self._columns]
         if self._builder is None:
             specs = [_spec(*each) for each in zip(self._columns, (one.logical_type for one in stretches), strict=True)]
@@ -237,13 +245,3 @@ def _method(kind: SourceKind, total: int | None, *, sampled: bool, is_partial: b
     if kind is SourceKind.POSTGRESQL and (total or 0) > _BY_PAGES:
         return "pages by chance"
     return "rows by chance"
-
-
-def bound_of(rows: int) -> SampleBound | None:
-    """What a sample of so many rows can be off by; None for none."""
-    if rows < 1:
-        return None
-    rank = math.sqrt(math.log(2 / (1 - _CONFIDENCE)) / (2 * rows))
-    return SampleBound(
-        correlation=round(min(1.0, 3 / math.sqrt(rows)), 6), rank=round(min(1.0, rank), 6), confidence=_CONFIDENCE
-    )

@@ -13,6 +13,7 @@ from handlers.analytics.events import watched
 from handlers.analytics.grounds import ground_of
 from handlers.analytics.questions import Question
 from handlers.analytics.tasks import AnalysisKind
+from handlers.policy_views import views_of
 from handlers.registry import Conflict, Context, Forbidden, Operation, Permission
 from storage import catalog
 from storage.catalog import Dataset
@@ -23,9 +24,9 @@ _Share = Annotated[float, Meta(ge=0, le=1)]
 class GetRelationships(Question, frozen=True, kw_only=True):
     """Keys, dependencies, formulas and duplicates within the dataset; foreign keys and joins with `others` more.
 
-    The others are datasets of the same source, the first by name. `min_inclusion` is the share of rows that need a
-    partner for a foreign key, `max_error` the share of rows that may break a dependency, `min_share` the share of rows
-    for which a formula must hold.
+    The others are datasets of the same source, the first by name of which access policies keep nothing back.
+    `min_inclusion` is the share of rows that need a partner for a foreign key, `max_error` the share of rows that may
+    break a dependency, `min_share` the share of rows for which a formula must hold.
     """
 
     others: Annotated[int, Meta(ge=0, le=50, description="How many other datasets of the source take part.")] = 8
@@ -45,8 +46,16 @@ async def get_relationships(context: Context, request: GetRelationships) -> Anal
 async def _others(context: Context, dataset: Dataset, most: int) -> tuple[Dataset, ...]:
     async with context.parts.database.read() as connection:
         rows = await catalog.list_of_source(connection, dataset.source_id)
-    there = [row for row in rows if row.missing_since is None and row.error_code is None and row.id != dataset.id]
-    return tuple(there[:most])
+        views = await views_of(context, connection, dataset.workspace_id, dataset.source_id)
+        there: list[Dataset] = []
+        for row in rows:
+            is_there = row.missing_since is None and row.error_code is None and row.id != dataset.id
+            # One of which some is kept back would have to be read in another way.
+            if is_there and (await views.of(connection, row.schema or None, row.name)).is_open:
+                there.append(row)
+            if len(there) >= most:
+                break
+    return tuple(there)
 
 
 OPERATIONS = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from analysis.access_policies.policies import Effect
 from handlers.analytics.answers import Analysis, Verdict
 from handlers.analytics.asking import decode
 from handlers.analytics.events import watched_list
@@ -188,14 +189,26 @@ async def _stored(context: Context, result_id: int) -> tuple[Result, Analysis[An
     except NotFound:
         raise gone from None
     answer = await asyncio.to_thread(decode, AnalysisKind(row.kind), body)
-    told = {column.original for column in answer.columns if column.status != "hidden"}
-    if answer.may_tell_values and (secret := sorted(told & ground.hidden.keys())):
+    if secret := _kept_back(answer, ground):
         raise Conflict(
             f"It tells values of {secret[0]!r}, which are hidden by now; ask anew.",
             code="now_hidden",
             details={"columns": secret[:100]},
         )
+    if ground.view.rows and answer.row_view != ground.view.row_digest:
+        raise Conflict("It is about rows that access policies keep back from you; ask anew.", code="now_hidden")
     return row, answer, ground
+
+
+def _kept_back(answer: Analysis[Any], ground: Ground) -> list[str]:
+    """The columns of which an answer tells what whoever asks may not know."""
+    there = [column.original for column in answer.columns if column.status != "left_out"]
+    gone = {name for name in there if ground.view.effect_on(name) is Effect.HIDE}
+    if not answer.may_tell_values:
+        return sorted(gone)
+    told = {column.original for column in answer.columns if column.status != "hidden"}
+    masked = {name for name in told if name in ground.hidden or ground.view.effect_on(name) is not None}
+    return sorted(gone | masked)
 
 
 def _judged(findings: Any, ground: Ground) -> list[JudgedFinding]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from analysis.access_policies.views import OPEN, View
+
 # Bumped when the same question of the same content may be answered otherwise.
 ANSWERS_VERSION = 1
 
@@ -24,9 +26,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One dataset and one question.
 
     `columns` None takes all. `rows` is how many are read at most, None for what suits the source. `hidden` says by
-    column why its values must not be told. `options` are what the analysis takes, by its own names. `related` are
-    other datasets of the source that take part, `reference` an earlier profile (JSON, compressed by zlib). `seconds` is
-    all the time there is.
+    column why its values must not be told, `view` what whoever asks sees. `options` are what the analysis takes, by its
+    own names. `related` are other datasets of the source that take part, `reference` an earlier profile (JSON,
+    compressed by zlib). `seconds` is all the time there is.
     """
 
     kind: AnalysisKind
@@ -41,6 +43,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
     related: tuple[tuple[str | None, str], ...] = ()
     reference: bytes | None = None
+    view: View = OPEN
 
 
 class SampleBound(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connectors.datasets import DatasetKind
 from handlers.audit_trail import record
+from handlers.catalog.policy_labels import require_policies_kept
 from handlers.catalog.showing import CatalogDataset, DatasetSummary, Sensitivity, Tag, shown_in_list, shown_whole
 from handlers.dataset_access import require_dataset
 from handlers.names import RowId, UserId, WorkspaceId
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
+from handlers.policy_views import views_of
 from handlers.registry import (
     Context,
     Forbidden,
@@ -152,6 +154,7 @@ async def update_dataset(context: Context, request: UpdateDataset) -> CatalogDat
     columns = {} if request.columns is UNSET else request.columns
     async with context.parts.database.write() as connection:
         await _require_columns(connection, row, columns)
+        await require_policies_kept(context, connection, row, {"": request, **columns})
         changed = await _change(connection, row, "", request)
         for name, change in columns.items():
             changed |= await _change(connection, row, name, change)
@@ -166,6 +169,7 @@ async def update_column(context: Context, request: UpdateColumn) -> CatalogDatas
     row = await require_dataset(context, request.dataset_id, Permission.WRITE)
     async with context.parts.database.write() as connection:
         await _require_columns(connection, row, [request.column])
+        await require_policies_kept(context, connection, row, {request.column: request})
         changed = await _change(connection, row, request.column, request)
         if changed:
             await catalog_search.reindex(connection, [row.id])
@@ -221,7 +225,8 @@ async def _shown(context: Context, dataset_id: int) -> CatalogDataset:
         source = await data_sources.get(connection, row.source_id) if row else None
         if row is None or source is None:
             raise NotFound(f"There is no dataset {dataset_id}, or you are not a member of its workspace.")
-        return await shown_whole(context.parts, connection, row, source.name)
+        views = await views_of(context, connection, row.workspace_id, row.source_id)
+        return await shown_whole(context.parts, connection, row, source.name, views)
 
 
 _REFUSALS: tuple[type[OperationError], ...] = (Forbidden, NotFound)

@@ -14,7 +14,9 @@ from connectors.datasets import DatasetKind, LogicalType
 from crdt.content import infer_shape, read_text
 from handlers.names import RowId, WorkspaceId
 from handlers.parts import Parts
+from handlers.policy_views import PolicyViews
 from handlers.registry import Instant
+from handlers.withheld_results import shown_bodies
 from storage import catalog, catalog_labels, catalog_search, scan_results, scans
 from storage.catalog import Dataset as Row
 from storage.catalog_labels import NOTHING, Labels
@@ -90,7 +92,10 @@ class DatasetSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CatalogColumn(msgspec.Struct, frozen=True, kw_only=True):
-    """A column. `profile` and `classification` are what the last scan saw in it, null and empty where none looked."""
+    """A column. `profile` and `classification` are what the last scan saw in it, null and empty where none looked.
+
+    Where an access policy keeps something of these back, their `withheld` says why.
+    """
 
     name: str
     ordinal: int
@@ -221,11 +226,14 @@ def _summary(row: Row, source: str, said: Labels, description: str) -> DatasetSu
     )
 
 
-async def shown_whole(parts: Parts, connection: AsyncConnection, row: Row, source: str) -> CatalogDataset:
+async def shown_whole(
+    parts: Parts, connection: AsyncConnection, row: Row, source: str, views: PolicyViews
+) -> CatalogDataset:
+    """As whoever the `views` are of sees it."""
     labels = (await catalog_labels.of_datasets(connection, [row.id])).get(row.id, {})
     columns = (await catalog.columns_of(connection, [row.id])).get(row.id, [])
     said = labels.get("", NOTHING)
-    seen = await _seen(connection, row)
+    seen = await _seen(connection, row, views)
     primary_key = list(row.keys.get("primary_key", ()))
     return CatalogDataset(
         id=row.id,
@@ -323,16 +331,17 @@ class _Seen(msgspec.Struct):
     findings: dict[str, list[dict[str, Any]]] = {}
 
 
-async def _seen(connection: AsyncConnection, row: Row) -> _Seen:
-    """The results of the last scan that read the dataset."""
+async def _seen(connection: AsyncConnection, row: Row, views: PolicyViews) -> _Seen:
+    """The results of the last scan that read the dataset, as they may be seen."""
     seen = _Seen(profiles={}, findings={})
     mark = await scans.mark_of(connection, row.source_id, scans.digest_of(row.schema or None, row.name))
     if mark is None:
         return seen
     results = await scan_results.list_of(connection, mark.scan_id, dataset=row.full_name, limit=_MOST_RESULTS)
     outcome = None
+    bodies = await shown_bodies(connection, views, results)
     for result in results:
-        body = msgspec.json.decode(result.body)
+        body = bodies[result.ordinal, result.place]
         if result.kind == "dataset":
             outcome = body
         elif result.kind == "profile" and result.column_name is not None:

@@ -10,10 +10,11 @@ _COLOUR = "#2f6f9f"
 
 
 class Chart(msgspec.Struct, frozen=True, kw_only=True):
-    """A plot as Vega-Lite has it."""
+    """A plot as Vega-Lite has it. `tells_values`: values of a dataset are in it."""
 
     title: str
     spec: dict[str, Any]
+    tells_values: bool = False
 
 
 def bars(title: str, rows: list[list[Any]]) -> Chart:
@@ -45,4 +46,4 @@ def histogram_of(title: str, histogram: dict[str, Any]) -> Chart:
         "width": 260,
         "height": 130,
     }
-    return Chart(title=title, spec=spec)
+    return Chart(title=title, spec=spec, tells_values=True)

@@ -15,13 +15,17 @@ from storage import latest_results, scans
 from storage.data_sources import DataSource
 from storage.runs import SUCCEEDED
 
+_NOT_SHOWN = "not shown"
+_NO_VALUES = "Values are not shown: access policies keep some of this source back from you."
+
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a report: rows under headings."""
+    """A part of a report: rows under headings. Cells of the columns `tells_values` may hold values of a dataset."""
 
     title: str
     headings: list[str]
     rows: list[list[Any]]
+    tells_values: list[int] = []
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +90,8 @@ async def _scan(
         [name_of(row), row.column_name or "", body.get("verdict", ""), body.get("reason", "")]
         for row, body in await results_of(connection, source, "quality")
     ]
-    tables.append(Table(title="Quality rules", headings=["Dataset", "Column", "Verdict", "Why"], rows=quality))
+    headings = ["Dataset", "Column", "Verdict", "Why"]
+    tables.append(Table(title="Quality rules", headings=headings, rows=quality, tells_values=[3]))
     found = await sensitive_columns(connection, source)
     figures.append(("Sensitive columns", str(len({(row[0], row[1]) for row in found}))))
     headings = ["Dataset", "Column", "What", "Confidence"]
@@ -129,6 +134,26 @@ async def _profile(
     if not datasets:
         missing.append("No dataset was profiled: scan the source with the part profile.")
     return missing
+
+
+def without_values(facts: Facts) -> Facts:
+    """The report for those from whom access policies keep something of the source back."""
+    tables = [
+        msgspec.structs.replace(
+            table,
+            rows=[
+                [_NOT_SHOWN if at in table.tells_values else cell for at, cell in enumerate(row)] for row in table.rows
+            ],
+        )
+        for table in facts.tables
+    ]
+    missing = [*facts.missing, _NO_VALUES] if _tells_values(facts) else facts.missing
+    charts = [chart for chart in facts.charts if not chart.tells_values]
+    return msgspec.structs.replace(facts, tables=tables, charts=charts, missing=missing)
+
+
+def _tells_values(facts: Facts) -> bool:
+    return any(chart.tells_values for chart in facts.charts) or any(table.tells_values for table in facts.tables)
 
 
 def _count(checks: list[list[Any]], result: str) -> int:

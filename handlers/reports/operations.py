@@ -15,9 +15,10 @@ from handlers.child_work import run_in_child
 from handlers.jobs import Job, Run, State, StepFailed
 from handlers.names import RowId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
+from handlers.policy_views import views_of
 from handlers.registry import Binary, Conflict, Context, Forbidden, Instant, NotFound, Operation, Page, Permission
 from handlers.reports.facts import gather
-from handlers.reports.rendering import render
+from handlers.reports.rendering import CUT, render
 from handlers.source_access import require_source
 from storage import data_sources, reports
 
@@ -73,6 +74,8 @@ class GetReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GetReportContent(GetReport, frozen=True, kw_only=True):
+    """Without values for those from whom access policies keep something of the source back."""
+
     format: Literal["html", "csv"] = "html"
 
 
@@ -146,7 +149,11 @@ async def get_report(context: Context, request: GetReport) -> Report:
 async def get_content(context: Context, request: GetReportContent) -> Binary:
     row = await _row(context, request)
     async with context.parts.database.read() as connection:
-        data = await reports.content_of(connection, row.id, request.format)
+        views = await views_of(context, connection, row.workspace_id, row.source_id)
+        name = request.format if views.are_open else f"{request.format}{CUT}"
+        data = await reports.content_of(connection, row.id, name)
+    if data is None and row.state == State.SUCCEEDED:
+        raise Conflict("The report was made before it could be told without values; make it anew.", code="now_hidden")
     if data is None:
         raise Conflict(f"The report {row.id} is {row.state}; there is nothing to show.", code="report_unfinished")
     return Binary(media_type=_TYPES[request.format], data=await asyncio.to_thread(zlib.decompress, data))

@@ -25,6 +25,7 @@ from handlers.registry import (
     Unavailable,
 )
 from handlers.scans.options import Pattern, matches
+from handlers.scans.rule_rights import require_rights, shown_result
 from handlers.scans.source_reading import full_name, list_datasets, read_dataset, reading
 from handlers.scans.stored_rules import named_rule, rule_of
 from handlers.scans.tasks import Part, QualityResult, Task
@@ -120,6 +121,7 @@ async def create_rule(context: Context, request: CreateRule) -> ScanRule:
     source = await require_source(context, request.source_id, Permission.WRITE)
     _check_dataset(request.rule, request.dataset)
     _check_condition(request.rule)
+    await require_rights(context, source, request.dataset, request.rule)
     async with context.parts.database.write() as connection:
         if await scan_rules.count(connection, source.id) >= MOST_OF_A_SOURCE:
             raise Conflict(
@@ -151,6 +153,9 @@ async def update_rule(context: Context, request: UpdateRule) -> ScanRule:
     if request.rule is not UNSET:
         # One that was stored when less was refused can still be disabled.
         _check_condition(rule)
+    if request.rule is not UNSET or request.dataset is not UNSET:
+        source = await require_source(context, seen.source_id, Permission.WRITE)
+        await require_rights(context, source, seen.dataset if request.dataset is UNSET else request.dataset, rule)
     given = {name: getattr(request, name) for name in ("dataset", "rule", "enabled")}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not UNSET}
     if "rule" in values:
@@ -194,7 +199,7 @@ async def test_rule(context: Context, request: TestRule) -> RuleTest:
     async with context.parts.database.write() as connection:
         await record(connection, context, "scan_rules.test", str(row.id), {"dataset": full_name(chosen)})
     [body] = answer.bodies
-    result = msgspec.json.decode(body.json, type=QualityResult)
+    result = await shown_result(context, source, chosen, body.json)
     return RuleTest(dataset=full_name(chosen), rows=answer.rows, result=result)
 
 

@@ -13,6 +13,7 @@ from handlers.audit_trail import record
 from handlers.feed_names import feed_of
 from handlers.names import RowId, WorkspaceId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
+from handlers.policy_views import views_of
 from handlers.registry import (
     Conflict,
     Context,
@@ -30,6 +31,7 @@ from handlers.scans.job import JOB, being_scanned
 from handlers.scans.options import Mode, ScanJob, ScanOptions
 from handlers.scans.outcomes import ScanError, ScanSummary
 from handlers.source_access import require_source
+from handlers.withheld_results import shown_bodies
 from storage import runs, scan_results, scan_rules, scans
 from storage.errors import AlreadyExists
 
@@ -79,7 +81,7 @@ class ScanResult(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a scan found. `column` is null where it is about the dataset as a whole.
 
     What `body` holds depends on the kind: the outcome of the dataset, its description, a profile, a finding with
-    masked examples, or what came of a rule.
+    masked examples, or what came of a rule. Where an access policy keeps something of it back, `withheld` says why.
     """
 
     dataset: str
@@ -219,7 +221,15 @@ async def list_results(context: Context, request: ListResults) -> Page[ScanResul
             after=after,
             limit=request.limit + 1,
         )
-    return page_of(rows, request.limit, "scans.results", key=lambda row: (row.ordinal, row.place), item=_shown_result)
+        views = await views_of(context, connection, scan.workspace_id, scan.source_id)
+        bodies = await shown_bodies(connection, views, rows)
+    return page_of(
+        rows,
+        request.limit,
+        "scans.results",
+        key=lambda row: (row.ordinal, row.place),
+        item=lambda row: _shown_result(row, bodies[row.ordinal, row.place]),
+    )
 
 
 Place = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -272,12 +282,12 @@ def _shown(row: scans.Scan, datasets: dict[str, int]) -> Scan:
     )
 
 
-def _shown_result(row: scan_results.Result) -> ScanResult:
+def _shown_result(row: scan_results.Result, body: dict[str, Any]) -> ScanResult:
     return ScanResult(
         dataset=f"{row.schema_name}.{row.name}" if row.schema_name else row.name,
         kind=ResultKind(row.kind),
         column=row.column_name,
-        body=msgspec.json.decode(row.body),
+        body=body,
     )
 
 

@@ -102,6 +102,8 @@ def fill(client: httpx.Client, receiver: str) -> None:
     rule = {"name": "priced", "condition": {"kind": "row_count", "min": 1}}
     make("/scan-rules", source_id=2, dataset="prices", rule=rule)
     make("/catalog/terms", workspace_id=WORKSPACE, name="Price")
+    kept_back = {"applies_to": {"users": ["a-trainee"]}, "columns": {"names": ["price"]}}
+    make("/security/policies", workspace_id=WORKSPACE, name="prices", rights=kept_back)
     excepted = {"checks": "SL-*", "objects": "file *.none", "why": "a demo", "seconds": 86400}
     make("/security/exceptions", workspace_id=WORKSPACE, **excepted)
     schedule = {"title": "nightly", "job": "source.backup", "arguments": {"source_id": 2}, "cron": "0 3 * * *"}
