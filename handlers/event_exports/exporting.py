@@ -196,7 +196,6 @@ class Exporter:
 
     async def _failed(self, lease: Lease, export: Export, error: str) -> None:
         now, tries = self._now(), export.tries + 1
-        self._parts.exports.failures[export.id] += 1
         values = {
             "tries": tries,
             "next_attempt_at": now + self._pause(tries),
@@ -206,6 +205,7 @@ class Exporter:
         async with self._parts.database.write() as connection:
             if await leases.keep(connection, lease, until=now + LEASE):
                 await event_exports.change(connection, export.id, **values)
+        self._parts.exports.failures[export.id] += 1
 
     def _pause(self, tries: int) -> timedelta:
         usual = min(FIRST_PAUSE * 2 ** min(tries - 1, 16), LONGEST_PAUSE)

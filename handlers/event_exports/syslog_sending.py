@@ -12,37 +12,33 @@ import asyncio
 import ipaddress
 import ssl
 
-import anyio
-from anyio.abc import SocketStream
-from anyio.streams.tls import TLSStream
-
 from handlers.event_exports.encryption import BadCertificate, context_for
 from handlers.event_exports.shapes import SyslogTarget
+from handlers.event_exports.tls_goodbye import Encrypted
 from handlers.outgoing import NotAllowed, OutgoingHttp, SendError
 
-TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 64 * 1024
 
 
 async def send(outgoing: OutgoingHttp, target: SyslogTarget, messages: bytes, *, seconds: float) -> None:
     """Returns once the receiver has read all of it. Raises NotAllowed, SendError."""
-    where = f"{target.host}:{target.port}"
+    where = f"The receiver {target.host}:{target.port}"
     check_target(outgoing, target)
     try:
         async with asyncio.timeout(seconds):
-            stream = await _connected(outgoing, target)
-            async with stream:
-                if target.transport == "tls":
-                    await _send_encrypted(stream, target, messages)
-                else:
-                    await _send_plain(stream, messages)
+            reader, writer = await _connected(outgoing, target)
+            try:
+                await _exchange(reader, writer, target, messages)
+            finally:
+                # Nothing waits here that is worth to be waited for.
+                writer.transport.abort()
     except TimeoutError:
         raise SendError(f"{where} did not take everything and close the connection within {seconds:g} s.") from None
     except BadCertificate as error:
         raise SendError(f"{error}.") from None
     except ssl.SSLCertVerificationError as error:
-        raise SendError(f"The certificate of {where} does not hold: {error.verify_message}.") from None
-    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError) as error:
+        raise SendError(f"{where} has a certificate that does not hold: {error.verify_message}.") from None
+    except OSError as error:
         raise SendError(f"{where} did not take everything: {_why(error)}.") from None
 
 
@@ -57,37 +53,35 @@ def check_target(outgoing: OutgoingHttp, target: SyslogTarget) -> None:
     outgoing.policy.check_address(target.host, address)
 
 
-async def _connected(outgoing: OutgoingHttp, target: SyslogTarget) -> SocketStream:
+async def _connected(outgoing: OutgoingHttp, target: SyslogTarget) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     failure: OSError = OSError(f"{target.host} has no address")
     for address in await outgoing.addresses(target.host, target.port):
         try:
-            return await anyio.connect_tcp(address, target.port)
+            return await asyncio.open_connection(address, target.port)
         except OSError as error:
             failure = error
     raise failure
 
 
-async def _send_plain(stream: SocketStream, messages: bytes) -> None:
-    await stream.send(messages)
-    await stream.send_eof()
-    try:
-        while True:
-            # What a receiver of syslog says means nothing; that it ends without an error does.
-            await stream.receive(_CHUNK_BYTES)
-    except anyio.EndOfStream:
-        return
+async def _exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: SyslogTarget, messages: bytes
+) -> None:
+    if target.transport == "tls":
+        context = await asyncio.to_thread(context_for, target)
+        encrypted = Encrypted(context, target.host, reader, writer)
+        await encrypted.greet()
+        for start in range(0, len(messages), _CHUNK_BYTES):
+            await encrypted.send(messages[start : start + _CHUNK_BYTES])
+        await encrypted.say_goodbye()
+    else:
+        writer.write(messages)
+        await writer.drain()
+        writer.write_eof()
+    # What a receiver of syslog says means nothing; that it ends without an error does.
+    while await reader.read(_CHUNK_BYTES):
+        continue
 
 
-async def _send_encrypted(stream: SocketStream, target: SyslogTarget, messages: bytes) -> None:
-    context = await asyncio.to_thread(context_for, target)
-    encrypted = await TLSStream.wrap(stream, server_side=False, hostname=target.host, ssl_context=context)
-    for start in range(0, len(messages), _CHUNK_BYTES):
-        await encrypted.send(messages[start : start + _CHUNK_BYTES])
-    # Returns with the other side's close_notify.
-    await encrypted.unwrap()
-
-
-def _why(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    text = " ".join(str(cause).split()).rstrip(".")
+def _why(error: OSError) -> str:
+    text = " ".join(str(error).split()).rstrip(".")
     return text[:300] or "the connection broke"
