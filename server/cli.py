@@ -211,10 +211,12 @@ def _check(reading: Reading) -> int:
         print(f"{name:{width}} = {reading.settings.shown(name)}  ({reading.sources[name]})")
     # As in `serve`: imported only where it is needed.
     from server import metrics_port  # noqa: PLC0415
+    from server.openid import checking  # noqa: PLC0415
 
     settings = reading.settings
     problems = [*reading.problems, *asyncio.run(startup.find_problems(settings))]
     problems += [*metrics_port.find_problems(settings), *tracing.find_problems(settings)]
+    problems += asyncio.run(checking.find_problems(settings))
     print()
     for problem in problems:
         print(f"problem: {problem}")

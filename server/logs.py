@@ -20,9 +20,9 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 # Browsers can only put a credential into the URL, and URLs are what servers like to log.
 _CREDENTIALS = (
-    (re.compile(r"((?:token|ticket)=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
+    (re.compile(r"((?:token|ticket|verifier|secret|[?&](?:code|state|nonce))=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(bearer[ .])[\w.~+/=-]+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"\bcsk_[\w-]+"), "csk_***"),
+    (re.compile(r"\b(cs[kopt]_)[\w-]+"), r"\1***"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "eyJ***"),
 )
 # These tell each statement with its values at `debug`, which are people's documents.

@@ -68,7 +68,8 @@ def _title(claims: Mapping[str, Any]) -> str:
 
 def _verified_email(claims: Mapping[str, Any]) -> str | None:
     """Some providers say it in words; all that is not plainly yes is no."""
-    return _text(claims, "email") if claims.get("email_verified") in (True, "true") else None
+    verified = claims.get("email_verified")
+    return _text(claims, "email") if verified is True or verified == "true" else None
 
 
 def _groups(claims: Mapping[str, Any], name: str) -> frozenset[str]:

@@ -60,6 +60,7 @@ def signed_with_the_public_key(form: str) -> Change:
 
     def change(provider: OpenIdProvider) -> None:
         described = json.dumps(provider.key.as_dict(private=False)).encode()
+        assert isinstance(provider.key, RSAKey)
         public = provider.key.as_pem(private=False) if form == "PEM" else described
 
         def make(header: dict[str, Any], claims: dict[str, Any]) -> str:
@@ -213,7 +214,8 @@ def test_a_code_is_worth_nothing_to_whoever_did_not_begin(sqlite_url: str, tmp_p
         assert (await thief.exchange(code)).status_code == 400
         # Nor is there a second try.
         assert (await browser.exchange(code)).status_code == 400
-        for wrong in ({}, {"code": code}, {"code": code, "code_verifier": "short"}, [], "x"):
+        bodies: list[Any] = [{}, {"code": code}, {"code": code, "code_verifier": "short"}, [], "x"]
+        for wrong in bodies:
             assert (await browser.client.post(f"{HERE}/auth/token", json=wrong)).status_code == 400
         form = await browser.client.post(f"{HERE}/auth/token", content="code=x", headers={"content-type": "text/plain"})
         assert form.status_code == 400
