@@ -2,12 +2,13 @@
 
 A state change writes its row in its own transaction with `record`: either both are there or neither. Refusals and
 sign-ins change nothing, so they are gathered for a second, repeats counted, and written in one transaction; how many
-rows refusals may become is bounded (see `audit_pacing`).
+rows refusals may become is bounded (see `audit_pacing`). What is read is counted, too (see `audit_tallies`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.audit_pacing import ANONYMOUS, Kind, Pacing
+from handlers.audit_tallies import MISSED, Tallies, Tally
 from handlers.registry import Context
 from storage import audit
 from storage.database import Database
@@ -31,6 +33,8 @@ SIGN_IN = "sign_in"
 _MAX_TARGET = 300
 # What goes beyond somebody's allowance of rows is written so long after the first of it came.
 _GATHERED_FOR = timedelta(minutes=1)
+# How often it is looked for what is to be written because its time is over.
+_LOOK_SECONDS = 60.0
 
 
 async def record(
@@ -69,6 +73,9 @@ class AuditTrail:
         self._now = now
         self._interval = interval
         self._pacing = Pacing(now)
+        self._tallies = Tallies(now)
+        # Those that could not be written.
+        self._left: list[Tally] = []
         self._waiting: dict[Kind, _Tally] = {}
         self._something_waits = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -84,10 +91,22 @@ class AuditTrail:
         """Somebody was let in by a credential of the kind `via`."""
         self._count(Kind(user_id, SIGN_IN, user_id, DONE, via, address or ""), request_id)
 
+    def read(self, *, user_id: str, workspace_id: str | None, operation: str, things: int) -> None:
+        """Somebody was given so many things of a workspace, where one is known."""
+        if self._tallies.read(user_id, workspace_id or "", operation, things):
+            self._something_waits.set()
+
+    def missed(self, *, user_id: str, operation: str, target: str) -> None:
+        """Somebody asked for what is not there, or not to be known."""
+        if self._tallies.missed(user_id, operation, _plain(target)):
+            self._something_waits.set()
+
     async def run(self) -> None:
         """Writes what is due, an interval after the first of it came; never ends by itself."""
         while True:
-            await self._something_waits.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._something_waits.wait()
             await asyncio.sleep(self._interval)
             try:
                 await self.write_due()
@@ -98,14 +117,20 @@ class AuditTrail:
     async def write_due(self) -> None:
         """Writes what waits, but for what is gathered until its minute is over."""
         ended = self._now() - _GATHERED_FOR
+        self._left += self._tallies.taken()
         await self._write_some(lambda kind, tally: not kind.is_gathered or tally.first_at <= ended)
 
     async def flush(self) -> None:
-        """Writes all that waits in one transaction; what could not be written goes on waiting."""
+        """Writes all that waits in one transaction, tallies that are no row yet aside.
+
+        What could not be written goes on waiting.
+        """
+        self._left += self._tallies.taken()
         await self._write_some(lambda *_: True)
 
     async def close(self) -> None:
-        """Writes what still waits; call once `run` is cancelled and no request is under way."""
+        """Writes what still waits, and all tallies; call once `run` is cancelled and no request is under way."""
+        self._left += self._tallies.taken(everything=True)
         await self.flush()
 
     async def _write_some(self, is_due: Callable[[Kind, _Tally], bool]) -> None:
@@ -113,19 +138,25 @@ class AuditTrail:
             taken = {kind: tally for kind, tally in self._waiting.items() if is_due(kind, tally)}
             for kind in taken:
                 del self._waiting[kind]
+            used, self._left = self._left, []
             if not self._waiting:
                 self._something_waits.clear()
             try:
-                await self._write(taken)
+                await self._write(taken, used)
             except BaseException:
                 for kind, tally in taken.items():
                     self._add(kind, tally)
+                self._left = used + self._left
+                self._something_waits.set()
                 raise
 
-    async def _write(self, tallies: dict[Kind, _Tally]) -> None:
-        if not tallies:
+    async def _write(self, tallies: dict[Kind, _Tally], used: list[Tally]) -> None:
+        if not tallies and not used:
             return
         async with self._database.write() as connection:
+            for row in used:
+                outcome = REFUSED if row.action == MISSED else DONE
+                await audit.append(connection, outcome=outcome, **row._asdict())
             for kind, tally in tallies.items():
                 details = {"reason": kind.reason, "count": tally.count, "request_id": tally.request_id}
                 await audit.append(

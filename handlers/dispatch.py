@@ -14,6 +14,7 @@ import msgspec
 from handlers.choices import choices_at, form_at
 from handlers.registry import (
     WORKSPACE_PERMISSIONS,
+    Binary,
     Context,
     Forbidden,
     InvalidRequest,
@@ -43,6 +44,13 @@ async def execute(operation: Operation, context: Context, parameters: Mapping[st
         dataset_id = parameters.get("dataset_id")
         subject = None if dataset_id is None else f"dataset:{dataset_id}"
         context.parts.changes.done(operation.name, workspace_of(operation, parameters), subject)
+    elif operation.method == "GET" and context.principal is not None and not context.is_watched:
+        context.parts.audit.read(
+            user_id=context.principal.user_id,
+            workspace_id=workspace_of(operation, parameters),
+            operation=operation.name,
+            things=things_in(value),
+        )
     return value
 
 
@@ -54,11 +62,16 @@ async def admit(operation: Operation, context: Context, parameters: Mapping[str,
 
 @contextlib.contextmanager
 def noting_refusals(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> Iterator[None]:
-    """Refusals go into the audit trail, and a database that cannot be used becomes Unavailable."""
+    """Refusals go into the audit trail, as do many misses, and a database that cannot be used becomes Unavailable."""
     try:
         yield
     except (NotAuthenticated, Forbidden) as refusal:
         _note_refusal(operation, context, parameters, refusal)
+        raise
+    except NotFound:
+        if context.principal is not None and not context.is_watched:
+            target = target_of(operation, parameters)
+            context.parts.audit.missed(user_id=context.principal.user_id, operation=operation.name, target=target)
         raise
     except StorageUnavailable:
         logger.warning("request %s: the database cannot be used now", context.request_id, exc_info=True)
@@ -172,6 +185,14 @@ def _note_refusal(
 def target_of(operation: Operation, parameters: Mapping[str, Any]) -> str:
     """What a call is about, for the audit trail: its path parameters joined, as in `default/notes`."""
     return "/".join(str(parameters.get(name, "")) for name in operation.path_parameters)
+
+
+def things_in(value: Any) -> int:
+    """How much an answer gives away: the items of a list, the KiB of a file, or one thing."""
+    if isinstance(value, Binary):
+        return len(value.data) // 1024 + 1
+    items = getattr(value, "items", None)
+    return len(items) if isinstance(items, list) else 1
 
 
 def find(operations: Mapping[str, Operation], name: str) -> Operation:

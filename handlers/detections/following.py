@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.detections.events import Event
 from handlers.detections import detecting
-from handlers.detections.own_place import ensure_place
+from handlers.detections.own_place import ensure_place, ensure_workspace
 from handlers.detections.trail_events import WHOLE_SERVER, told_by
 from handlers.outbox import Outbox
 from handlers.parts import Parts
-from storage import audit, detections, trail_positions, workspaces
+from storage import audit, trail_positions, workspaces
 from storage.audit import Entry, Head
 from storage.errors import StorageError
 
@@ -101,8 +101,7 @@ async def _take(
 ) -> None:
     """Strangers make up names: what is about a workspace that there is not is about the server."""
     if workspace_id != WHOLE_SERVER and await workspaces.get(connection, workspace_id, deleted=None) is not None:
-        scope = detections.workspace_scope(workspace_id)
-        stream = await detections.ensure(connection, scope, workspace_id=workspace_id, at=at)
+        stream = await ensure_workspace(connection, workspace_id, at)
     else:
         stream = await ensure_place(connection, at)
     await detecting.take_in_order(connection, outbox, stream, events, at=at)

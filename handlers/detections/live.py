@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analysis.detections.engine import RULES
@@ -24,6 +25,8 @@ class Teller:
     kinds: frozenset[str]
     # Where those that it does not tell of are looked for.
     elsewhere: str
+    # What the events lack that a detection compares, by its id.
+    lacks: Mapping[str, str]
 
 
 def stream_shown(
@@ -61,8 +64,8 @@ def _never(rule: Rule, settings: Settings, teller: Teller) -> tuple[DetectionSta
         return None
     if not rule.kinds & teller.kinds:
         return "no_events", f"{teller.name} tells of nothing that it looks at{teller.elsewhere}."
-    if rule.needs_place:
-        return "no_events", f"{teller.name} has addresses, and does not say where on earth they are."
+    if (lack := teller.lacks.get(rule.id)) is not None:
+        return "no_events", f"{teller.name} {lack}."
     return None
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from analysis.detections.settings import Settings
 from storage import detections, workspaces
 from storage.detections import SERVER, Stream
 
@@ -17,7 +19,14 @@ TITLE = "Administrators"
 # As the maker of what nobody made.
 MADE_BY = "server"
 # A list of documents is long at a thousand; of the tables of a database somebody reads a hundred thousand rows.
-SETTINGS = '{"export_rows": 10000}'
+FIRST_SETTINGS = Settings(export_rows=10_000)
+_STORED = msgspec.json.encode(FIRST_SETTINGS).decode()
+
+
+async def ensure_workspace(connection: AsyncConnection, workspace_id: str, at: datetime) -> Stream:
+    """The stream of what the audit trail tells of a workspace, locked."""
+    scope = detections.workspace_scope(workspace_id)
+    return await detections.ensure(connection, scope, workspace_id=workspace_id, settings=_STORED, at=at)
 
 
 async def ensure_place(connection: AsyncConnection, at: datetime) -> Stream:
@@ -27,7 +36,7 @@ async def ensure_place(connection: AsyncConnection, at: datetime) -> Stream:
         await workspaces.restore(connection, stream.workspace_id)
         return stream
     workspace_id = await _make(connection, at)
-    return await detections.ensure(connection, SERVER, workspace_id=workspace_id, settings=SETTINGS, at=at)
+    return await detections.ensure(connection, SERVER, workspace_id=workspace_id, settings=_STORED, at=at)
 
 
 async def _make(connection: AsyncConnection, at: datetime) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from analysis.detections.events import Event, Kind
 from handlers.access import ROLES, Role
 from handlers.audit_pacing import ANONYMOUS
+from handlers.audit_tallies import READ
 from handlers.audit_trail import REFUSED, SIGN_IN
 from storage.audit import Entry
 from storage.tables import to_microseconds
@@ -20,6 +21,7 @@ WHOLE_SERVER: Final = ""
 # Reasons of refusals that are no failed sign-in: nothing was sent that could have been guessed.
 _NO_CREDENTIAL = frozenset({"not_authenticated"})
 _FAILED = frozenset({"invalid_token", "unknown_user", "deactivated"})
+_ENDED = frozenset({"session_ended"})
 _HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
 _DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
 _SETTINGS = frozenset({"detections.put_settings", "detections.put_trail_settings"})
@@ -28,10 +30,10 @@ _LONGEST = 400
 
 # What the trail can tell of a workspace, and of the server.
 KINDS_OF_A_WORKSPACE: Final = frozenset[Kind](
-    {"privilege_permissions_changed", "sensitive_delete", "sys_monitor_disabled"}
+    {"privilege_permissions_changed", "sensitive_delete", "sensitive_read", "sys_monitor_disabled"}
 )
 KINDS_OF_THE_SERVER: Final = KINDS_OF_A_WORKSPACE | frozenset[Kind](
-    {"authn_login_fail", "authn_login_success", "authz_fail"}
+    {"authn_login_fail", "authn_login_success", "authz_fail", "session_use_after_expire"}
 )
 
 Told = tuple[str, Event]
@@ -43,6 +45,8 @@ def told_by(entry: Entry) -> Told | None:
         return _refusal(entry)
     if entry.action == SIGN_IN:
         return WHOLE_SERVER, _event(entry, "authn_login_success", application=_text(entry, "reason"))
+    if entry.action == READ:
+        return workspace_of(entry), _event(entry, "sensitive_read", about=_text(entry, "workspace_id") or "the server")
     for tells in (_role, _key_of_another, _deletion, _watch_turned_off):
         if (found := tells(entry)) is not None:
             return workspace_of(entry), found
@@ -60,7 +64,11 @@ def _refusal(entry: Entry) -> Told | None:
     reason = _text(entry, "reason")
     if reason in _NO_CREDENTIAL:
         return None
-    kind: Kind = "authn_login_fail" if reason in _FAILED else "authz_fail"
+    kind: Kind = "authz_fail"
+    if reason in _FAILED:
+        kind = "authn_login_fail"
+    elif reason in _ENDED:
+        kind = "session_use_after_expire"
     return WHOLE_SERVER, _event(entry, kind, about=f"{entry.action} {entry.target}".strip(), error=reason)
 
 
@@ -112,13 +120,14 @@ def _event(
         object=about[:_LONGEST],
         target=target[:_LONGEST],
         error=error[:64],
-        count=_count(entry),
+        count=_number(entry, "count"),
+        rows=_number(entry, "things") if kind == "sensitive_read" else 0,
     )
 
 
-def _count(entry: Entry) -> int:
-    count = entry.details.get("count")
-    return min(max(count, 1), _MOST_COUNT) if isinstance(count, int) else 1
+def _number(entry: Entry, name: str) -> int:
+    number = entry.details.get(name)
+    return min(max(number, 1), _MOST_COUNT) if isinstance(number, int) else 1
 
 
 def _text(entry: Entry, name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from gallows import Gallows, Killed
-from http_node import Node, play, serving
+from http_node import START, Node, play, serving
 from opened_alerts import told
 from sqlalchemy import text
 
@@ -19,7 +19,7 @@ from handlers.access import Role
 from handlers.detections import own_place
 from handlers.detections.detecting import state_of
 from handlers.detections.following import FIRST_ROWS, POSITION, follow
-from storage import audit, detections, trail_positions
+from storage import audit, detections, documents, trail_positions
 
 ADMINISTRATORS = own_place.NAME
 
@@ -272,7 +272,7 @@ def test_what_is_at_work_over_the_trail_and_why_the_rest_is_not(tmp_path: Path) 
         assert (shown["data_source_id"], shown["looked_at"], shown["late"]) == (None, 1, 0)
         assert states["TD-02"] == ("live", None)
         assert states["TD-06"][1] == "The audit trail has addresses, and does not say where on earth they are."
-        assert states["TD-16"] == ("no_events", "The audit trail tells of nothing that it looks at.")
+        assert states["TD-16"] == ("no_events", "The audit trail holds nothing that people enter.")
         assert all(reason for state, reason in states.values() if state != "live")
         of_lab = (await node.client("bob").get(f"{trail}lab")).json()
         states = {each["id"]: (each["state"], each["reason"]) for each in of_lab["detections"]}
@@ -310,5 +310,47 @@ def test_who_manages_the_place_sets_thresholds_and_turning_off_is_told_of(tmp_pa
         assert alert["value"] == 1
         assert shown["explanation"] == "ada turned off or loosened what watches: detections TD-19."
         assert shown["alert"]["evidence"]["hits"] == 2
+
+    play(tmp_path, scenario)
+
+
+def test_whoever_asks_for_what_is_not_there_is_told_of(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.OWNER)
+        await look(node)
+        for number in range(19):
+            await node.client("eve").get(f"/collaboration/documents/w{number}/plan")
+        await look(node)
+        assert await alerts_of(node) == []
+        for number in range(30):
+            await node.client("ada").get(f"/collaboration/documents/w{number}/plan")
+        await look(node)
+        (alert,) = await alerts_of(node)
+        shown = (await node.client("admin").get(f"/security/alerts/{alert['id']}")).json()
+        assert (names([alert]), shown["entity"]) == (["TD-13"], "ada")
+
+    play(tmp_path, scenario)
+
+
+def test_a_large_export_is_told_of_in_its_workspace(tmp_path: Path) -> None:
+    """Of somebody who ordinarily reads a few hundred things a day."""
+
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.OWNER, bob=Role.EDITOR)
+        for day in range(8):
+            node.clock = START + timedelta(days=day)
+            await append(node, "read", "lab", actor="bob", workspace_id="lab", things=200 + 10 * day)
+        await look(node)
+        async with node.parts.database.write() as connection:
+            for number in range(100):
+                await documents.create(connection, "lab", f"d{number}", created_by="ada", at=node.now())
+        bob = node.client("bob")
+        for _ in range(140):
+            assert (await bob.get("/collaboration/documents/lab")).status_code == 200
+        await look(node)
+        (alert,) = await alerts_of(node, "lab", "ada")
+        shown = (await node.client("ada").get(f"/security/alerts/{alert['id']}")).json()
+        assert (names([alert]), shown["entity"], alert["severity"]) == (["TD-11"], "bob", "high")
+        assert "are much for this account" in shown["explanation"]
 
     play(tmp_path, scenario)
