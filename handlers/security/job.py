@@ -18,10 +18,12 @@ from handlers.jobs import Job, Run, StepFailed
 from handlers.names import RowId
 from handlers.parts import Parts
 from handlers.registry import OperationError, Permission
+from handlers.security.encryption_audit import audit_encryption, encryption_checks
 from handlers.security.ending import end_abandoned, end_unfinished
 from handlers.security.events import Progress, add_ended, add_started
 from handlers.security.options import AuditJob, check_sources
 from handlers.security.recording import end_audit
+from handlers.security.sensitive_columns import Gathered, gathered
 from handlers.security.shapes import AuditError, shown_scan
 from handlers.security.sources import check_kind, sources_asked
 from handlers.source_access import code_of, no_source, sentence
@@ -33,6 +35,7 @@ JOB = "security.audit"
 # No source may hold an audit for longer, whatever its statements wait for.
 AUDIT_SECONDS = 600.0
 AT_ONCE = 4
+_NOTHING = Gathered([], is_cut=False)
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,12 +130,15 @@ async def _audited(parts: Parts, scan: security_scans.SecurityScan) -> tuple[Ser
     async with parts.database.read() as connection:
         source = await data_sources.get(connection, scan.source_id)
         advisories = await held(connection, parts.advisory_keys)
-    if source is None:
-        raise no_source(scan.source_id)
-    check_kind(source)
-    checks = [check for check in catalogue(source.kind) if options.chooses(check)]
-    versions = [check for check in version_checks(source.kind) if options.chooses(check)]
-    total = len(checks) + len(versions)
+        if source is None:
+            raise no_source(scan.source_id)
+        check_kind(source)
+        checks, versions, encryptions = (
+            [check for check in of_kind(source.kind) if options.chooses(check)]
+            for of_kind in (catalogue, version_checks, encryption_checks)
+        )
+        sensitive = await gathered(connection, source.workspace_id, source.id) if encryptions else _NOTHING
+    total = len(checks) + len(versions) + len(encryptions)
     async with open_audit(source.kind, parts.sources.settings_of(source)) as session:
         async with parts.feeds.writing() as (_, outbox):
             add_started(outbox, scan, total)
@@ -140,6 +146,7 @@ async def _audited(parts: Parts, scan: security_scans.SecurityScan) -> tuple[Ser
         results = await audit(session, checks, on_progress=progress.note)
         today = datetime.now(UTC).date()
         results += [await audit_version(session, check, advisories.read, today) for check in versions]
+        results += [await audit_encryption(session, check, sensitive) for check in encryptions]
         return session.server, results
 
 

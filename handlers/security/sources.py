@@ -10,6 +10,7 @@ from connectors.security.catalogue import catalogue, kinds
 from connectors.security.check import Check
 from handlers.advisory_audit import version_checks
 from handlers.registry import Conflict, InvalidRequest, NotFound
+from handlers.security.encryption_audit import encryption_checks
 from handlers.security.options import MOST_SOURCES, AuditJob
 from storage import catalog_labels, data_sources
 from storage.data_sources import DataSource
@@ -47,7 +48,7 @@ def check_kind(source: DataSource) -> None:
 
 def checks_for(kind: str) -> tuple[Check, ...]:
     """All checks that an audit of a source of this kind makes. Raises KeyError for one that cannot be audited."""
-    return (*catalogue(kind), *version_checks(kind))
+    return (*catalogue(kind), *version_checks(kind), *encryption_checks(kind))
 
 
 def check_checks(asked: AuditJob, kinds: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from connectors.file_listing import find_all
 from connectors.paths import resolve_folder
 from connectors.security.check import Server
-from connectors.security.files import contents, places, traps
+from connectors.security.files import contents, encryption, places, traps
 from connectors.security.files.places import File
 from connectors.security.files.session import LookedAt, nothing_to_grant
 from connectors.settings import SourceSettings
@@ -28,6 +28,7 @@ async def open_session(settings: SourceSettings) -> AsyncIterator[LookedAt]:
         contents.SAMPLES: lambda: contents.samples(entries),
         contents.SEES_TEXTS: lambda: contents.sees_texts(entries),
         contents.SEES_ALL: lambda: contents.sees_all(entries),
+        encryption.OPENNESS: lambda: encryption.of_parquet(entries),
         traps.TRAPS: lambda: traps.traps(folder, entries),
     }
     yield LookedAt(Server("files", ""), looks)

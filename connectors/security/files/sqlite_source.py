@@ -11,7 +11,7 @@ from connectors import sqlite_session
 from connectors.errors import WrongFormat
 from connectors.paths import resolve_file
 from connectors.security.check import Row, Server
-from connectors.security.files import leftovers, places, sqlite_checks
+from connectors.security.files import encryption, leftovers, places, sqlite_checks
 from connectors.security.files.places import File
 from connectors.security.files.session import LookedAt, nothing_to_grant
 from connectors.settings import SourceSettings
@@ -30,6 +30,7 @@ class AuditedSqlite(LookedAt):
         looks = {
             places.MODES: lambda: places.modes([file]),
             leftovers.JOURNALS: lambda: journals,
+            encryption.OPENNESS: lambda: encryption.of_sqlite(file),
             leftovers.FREED_PAGES: lambda: leftovers.freed_pages(file),
         }
         super().__init__(server, looks)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
+from audited_postgres import settings_of
 from auditing import Auditor, audit_with
-from postgres_server import PostgresServer
+from mariadb_server import running_mariadb
+from postgres_server import PostgresServer, running_postgres
+from scanning import write_sqlite
 
 from analysis.advisories import signing
 from analysis.advisories.bundles import Read
-from analysis.advisories.records import Bundle, Line, Part
+from analysis.advisories.records import Bundle, Line, Part, Product
 from connectors.datasets import Kind
+from connectors.security.catalogue import open_audit
 from connectors.security.check import CheckResult, Outcome, Server, Severity
-from handlers.advisory_audit import judge_version, version_checks
+from connectors.settings import SourceSettings
+from handlers.advisory_audit import audit_version, judge_version, version_checks
 from storage import advisories
 from tests.analysis.advisories.making import DATED, advisory, affected, bundle, event
 
@@ -102,3 +111,47 @@ def test_an_audit_finds_what_an_imported_bundle_says(
         assert found["evidence"]["advisories"] == "CVE-9 (8.8)"
 
     audit_with(engine_url, tmp_path, scenario)
+
+
+@contextlib.contextmanager
+def real_source(kind: Kind, folder: Path) -> Iterator[tuple[SourceSettings, Product, str]]:
+    """A source with a server or library of a real version: its settings, product and line of releases."""
+    match kind:
+        case Kind.SQLITE:
+            path = write_sqlite(folder / "shop.sqlite", "CREATE TABLE t AS SELECT 1 AS x")
+            yield SourceSettings(path=path), "sqlite", ".".join(sqlite3.sqlite_version.split(".")[:2])
+        case Kind.POSTGRESQL:
+            with running_postgres() as server:
+                [version] = server.execute("SHOW server_version")
+                yield settings_of(server, "postgres"), "postgresql", version.partition(".")[0]
+        case _:
+            with running_mariadb() as mariadb:
+                [(version,)] = mariadb.execute("SELECT VERSION()")
+                at = SourceSettings(host="127.0.0.1", port=mariadb.port, database="mysql", user="root")
+                yield at, "mariadb", ".".join(version.split(".")[:2])
+
+
+@pytest.mark.parametrize("kind", [Kind.POSTGRESQL, Kind.MYSQL, Kind.SQLITE])
+def test_the_version_of_a_real_source_fires_and_is_quiet(kind: Kind, tmp_path: Path) -> None:
+    [check] = version_checks(kind)
+    with real_source(kind, tmp_path) as (settings, product, line):
+        bad = advisory("CVE-1", affected(event("0"), product=product))
+        fixed = advisory("CVE-2", affected(event("0"), event(fixed="0.1"), product=product))
+        lines = {product: [Line(line=line, complete_since=f"{line}.0", end_of_life=date(2100, 1, 1))]}
+        ended = {product: [Line(line=line, complete_since=f"{line}.0", end_of_life=date(2020, 1, 1))]}
+
+        async def results(*bundles: Bundle) -> list[CheckResult]:
+            async with open_audit(kind, settings) as session:
+                return [await audit_version(session, check, Read(one, "key"), DATED) for one in bundles]
+
+        made = bundle()
+        fires, quiet, over = asyncio.run(
+            results(
+                msgspec.structs.replace(made, lines=lines, advisories=[bad, fixed]),
+                msgspec.structs.replace(made, lines=lines, advisories=[fixed]),
+                msgspec.structs.replace(made, lines=ended, advisories=[fixed]),
+            )
+        )
+    assert (fires.outcome, quiet.outcome, over.outcome) == (Outcome.FAIL, Outcome.PASS, Outcome.FAIL)
+    assert [one.evidence["advisories"] for one in fires.violations] == ["CVE-1 (8.8)"]
+    assert [one.object.part for one in over.violations] == ["end_of_life"]
