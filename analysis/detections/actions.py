@@ -6,6 +6,7 @@ from typing import get_args
 
 from analysis.detections.events import DAY, HOUR, MINUTE, Event, Kind
 from analysis.detections.hits import Ground, Hit, Rule, Severity, alone, behind
+from analysis.detections.state import Habit
 
 
 def escalation(event: Event, on: Ground) -> Hit | None:
@@ -27,6 +28,8 @@ def destructive_burst(event: Event, on: Ground) -> Hit | None:
     if event.object in on.lookup.restricted:
         text = f"{event.actor or 'Somebody'} deleted from {event.object}, which is restricted."
         return Hit(event.actor, "high", text, 1, 1, alone(event, event.object))
+    if _is_habit(event, on):
+        return None
     window = on.state.window("TD-19", event.actor)
     window.add(event, _about(event), 10 * MINUTE)
     threshold = on.lookup.settings.destructive
@@ -34,6 +37,22 @@ def destructive_burst(event: Event, on: Ground) -> Hit | None:
         return None
     text = f"{event.actor or 'Somebody'} deleted {window.total} times within 10 minutes."
     return Hit(event.actor, "high", text, window.total, threshold, behind(window.entries))
+
+
+def _is_habit(event: Event, on: Ground) -> bool:
+    """Whether the account emptied the same on some days before, as jobs do that fill a table anew each night.
+
+    This is learnt under a grave alert, too: its own alert would otherwise keep it from ever being learnt.
+    """
+    key = f"{event.actor}\n{event.object}"
+    habit = on.state.habits.get(key)
+    is_habit = habit is not None and habit.days - (habit.day == event.at // DAY) >= _DAYS_OF_A_HABIT
+    if event.object:
+        if habit is None:
+            on.state.habits[key] = Habit(event.at // DAY)
+        else:
+            habit.add(event.at // DAY)
+    return is_habit
 
 
 def canary(event: Event, on: Ground) -> Hit | None:
@@ -52,6 +71,7 @@ def _about(event: Event) -> str:
     return (event.object or event.target or event.statement)[:200]
 
 
+_DAYS_OF_A_HABIT = 3
 _CHANGE = frozenset({"privilege_permissions_changed"})
 _OFF = frozenset({"sys_monitor_disabled"})
 _DELETE = frozenset({"sensitive_delete"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from analysis.detections.events import DAY, MINUTE, Event
+from analysis.detections.events import DAY, HOUR, MINUTE, Event
 from analysis.detections.hits import Ground, Hit, Rule, Severity, alone, behind
 from analysis.detections.state import HOURS_A_WEEK, Days, State, Week
 
@@ -24,9 +24,11 @@ def off_hours(event: Event, on: Ground) -> Hit | None:
         return None
     week = on.state.weeks.get(event.actor)
     if week is None:
-        week = on.state.weeks[event.actor] = Week([0.0] * HOURS_A_WEEK)
+        week = on.state.weeks[event.actor] = Week([0.0] * HOURS_A_WEEK, since=event.at // DAY)
     matters = event.is_admin or event.kind in _ACTIONS or event.object in on.lookup.restricted
-    share = week.share(event.at) if matters and week.number >= _EVENTS_TO_LEARN else 1.0
+    # The first Saturday is unlike all that was before.
+    is_known = week.number >= _EVENTS_TO_LEARN and event.at // DAY - week.since >= on.lookup.settings.learning_days
+    share = week.share(event.at) if matters and is_known else 1.0
     if not on.frozen:
         week.add(event.at)
     if share >= OFF_HOURS_SHARE:
@@ -54,6 +56,9 @@ def mass_export(event: Event, on: Ground) -> Hit | None:
     if ordinary is None or today <= limits.export_factor * ordinary:
         return None
     days.taint()
+    if days.told[0] == days.day and today < 2 * days.told[1]:
+        return None
+    days.told = (days.day, today)
     text = f"{event.actor} read {today:,} rows today; {ordinary:,} a day are much for this account."
     threshold = max(limits.export_rows, limits.export_factor * ordinary)
     return Hit(event.actor, "high", text, today, threshold, alone(event, event.object))
@@ -83,8 +88,9 @@ def slow_export(event: Event, on: Ground) -> Hit | None:
         return None
     ordinary = median(before)
     threshold = on.lookup.settings.slow_export_factor * ordinary
-    if newest <= threshold:
+    if newest <= threshold or (days.day - days.told_week[0] < 7 and newest < 2 * days.told_week[1]):
         return None
+    days.told_week = (days.day, newest)
     text = f"{event.actor} read {newest:,} rows within 7 days; {ordinary:,.0f} are ordinary for this account."
     return Hit(event.actor, "medium", text, newest, threshold, alone(event, event.object))
 
@@ -96,6 +102,8 @@ def enumeration(event: Event, on: Ground) -> Hit | None:
     is_denied = event.kind == "authz_fail"
     window.add(event, f"{_MISSING if is_denied else ''}{event.object}", 5 * MINUTE)
     limits = on.lookup.settings
+    if is_denied and (slow := _slow_enumeration(event, on)) is not None:
+        return slow
     if len(window.values) < limits.enumerated_objects and not (is_denied and window.total >= limits.denied):
         return None
     denied = sum(count for value, count in window.values.items() if value.startswith(_MISSING))
@@ -108,6 +116,16 @@ def enumeration(event: Event, on: Ground) -> Hit | None:
     return Hit(event.actor, "medium", text, value, threshold, behind(window.entries))
 
 
+def _slow_enumeration(event: Event, on: Ground) -> Hit | None:
+    window = on.state.window("TD-13 denied", event.actor)
+    window.add(event, event.object, HOUR)
+    threshold = on.lookup.settings.denied_in_60_minutes
+    if window.total < threshold:
+        return None
+    text = f"{event.actor} was denied {window.total} requests within 60 minutes, for {len(window.values)} objects."
+    return Hit(event.actor, "medium", text, window.total, threshold, behind(window.entries))
+
+
 RULES = (
     Rule(
         "TD-09",
@@ -116,8 +134,9 @@ RULES = (
         "collection",
         frozenset({"authn_login_success", "sensitive_read", "sql_statement", *_ACTIONS}),
         off_hours,
+        learns_days=14,
     ),
     Rule("TD-11", "Mass export", "high", "exfiltration", _READ, mass_export, learns_days=_DAYS_TO_LEARN),
-    Rule("TD-12", "Slow export", "medium", "exfiltration", _READ, slow_export, learns_days=_WEEKS_TO_LEARN * 7),
+    Rule("TD-12", "Slow export", "medium", "exfiltration", _READ, slow_export, learns_days=(_WEEKS_TO_LEARN + 1) * 7),
     Rule("TD-13", "Enumeration of objects", "medium", "discovery", frozenset({"authz_fail", *_READ}), enumeration),
 )

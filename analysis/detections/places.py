@@ -17,8 +17,8 @@ def impossible_travel(event: Event, on: Ground) -> Hit | None:
     if event.latitude is None or event.longitude is None or on.lookup.is_egress(event.address):
         return None
     before = on.state.places.get(event.actor)
-    if not on.frozen:
-        on.state.places[event.actor] = Place(event.at, event.id, event.latitude, event.longitude, event.network_owner)
+    # Where somebody was last is no habit that one could be taught: it is noted under a grave alert, too.
+    on.state.places[event.actor] = Place(event.at, event.id, event.latitude, event.longitude, event.network_owner)
     if before is None or (before.network_owner and before.network_owner == event.network_owner):
         return None
     distance = kilometres(before.latitude, before.longitude, event.latitude, event.longitude)

@@ -24,8 +24,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     brute_force_in_5_minutes: Count = 10
     brute_force_in_60_minutes: Count = 20
+    brute_force_in_24_hours: Count = 50
     brute_force_of_one_origin: Count = 20
+    brute_force_of_one_origin_in_24_hours: Count = 50
     spray_accounts: Count = 10
+    spray_accounts_in_24_hours: Count = 20
     stuffing_origins: Count = 20
     stuffing_failures: Count = 50
     travel_kilometres: Count = 500
@@ -38,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     restricted_rows: Count = 1_000
     enumerated_objects: Count = 50
     denied: Count = 20
+    denied_in_60_minutes: Count = 60
     uses_after_end: Count = 3
     injections: Count = 5
     destructive: Count = 3

@@ -11,7 +11,13 @@ from analysis.detections.events import DAY, HOUR, Event
 
 # Of one entity; what floods is counted, not kept.
 MOST_ENTRIES = 2_000
+HOURS_A_DAY = 24
 HOURS_A_WEEK = 168
+# Whose names are kept of one origin.
+MOST_ACCOUNTS = 500
+# Among so many failures to each success somebody guesses.
+_GUESSES_A_SUCCESS = 3
+_HABIT_DAYS = 35
 HISTORY_DAYS = 63
 _HALF_LIFE_DAYS = 28
 
@@ -51,6 +57,10 @@ class Window(msgspec.Struct, array_like=True):
         if stale:
             self._drop(stale)
 
+    def is_over(self, before: int) -> bool:
+        """Whether nothing is in it from then on."""
+        return not self.entries or self.entries[-1].at < before
+
     def since(self, after: int) -> Iterator[Entry]:
         return (entry for entry in self.entries if entry.at > after)
 
@@ -65,6 +75,49 @@ class Window(msgspec.Struct, array_like=True):
         del self.entries[:number]
 
 
+class Tally(msgspec.Struct, array_like=True):
+    """Failed and successful sign-ins in each hour of the last day, and the accounts of those that failed."""
+
+    failed: dict[int, int] = {}
+    let_in: dict[int, int] = {}
+    accounts: dict[str, int] = {}
+
+    def add(self, event: Event) -> None:
+        hour = event.at // HOUR
+        of = self.let_in if event.kind == "authn_login_success" else self.failed
+        if hour not in of:
+            self._forget(hour - HOURS_A_DAY)
+        of[hour] = of.get(hour, 0) + event.count
+        if of is self.failed and event.actor and (event.actor in self.accounts or len(self.accounts) < MOST_ACCOUNTS):
+            self.accounts[event.actor] = hour
+
+    def failures(self) -> int:
+        """How many failed, where few succeeded; 0 where people sign in who sometimes mistype."""
+        failed = sum(self.failed.values())
+        return failed if failed > _GUESSES_A_SUCCESS * sum(self.let_in.values()) else 0
+
+    def is_over(self, hour: int) -> bool:
+        return max((*self.failed, *self.let_in), default=0) <= hour - HOURS_A_DAY
+
+    def _forget(self, until: int) -> None:
+        for of in (self.failed, self.let_in):
+            for old in [each for each in of if each <= until]:
+                del of[old]
+        for name in [each for each, hour in self.accounts.items() if hour <= until]:
+            del self.accounts[name]
+
+
+class Habit(msgspec.Struct, array_like=True):
+    """On how many days somebody did a thing, and on which last."""
+
+    day: int
+    days: int = 1
+
+    def add(self, day: int) -> None:
+        self.days += day > self.day
+        self.day = max(self.day, day)
+
+
 class Place(msgspec.Struct, frozen=True, array_like=True):
     """Where somebody was let in last."""
 
@@ -76,12 +129,14 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Week(msgspec.Struct, array_like=True):
-    """How often somebody was active in each hour of the week; old weeks count less and less."""
+    """How often somebody was active in each hour of the week; old weeks count less and less. `since` is the
+    day of the first."""
 
     bins: list[float]
     total: float = 0.0
     number: int = 0
     day: int = 0
+    since: int = 0
 
     def add(self, at: int) -> None:
         day = at // DAY
@@ -109,12 +164,15 @@ class Week(msgspec.Struct, array_like=True):
 class Days(msgspec.Struct, array_like=True):
     """How many rows somebody read on each day, the newest last; days without any are 0.
 
-    Of `tainted` days nothing is learnt.
+    Of `tainted` days nothing is learnt. `told` and `told_week` are how many rows of a day and of a week were told of,
+    and on which day.
     """
 
     day: int
     rows: list[int]
     tainted: list[int] = []
+    told: tuple[int, int] = (0, 0)
+    told_week: tuple[int, int] = (0, 0)
 
     def add(self, at: int, rows: int) -> None:
         for _ in range(min(at // DAY - self.day, HISTORY_DAYS)):
@@ -170,6 +228,8 @@ class State(msgspec.Struct, kw_only=True):
     weeks: dict[str, Week] = {}
     days: dict[str, Days] = {}
     failures: dict[int, int] = {}
+    tallies: dict[str, dict[str, Tally]] = {}
+    habits: dict[str, Habit] = {}
     raised: dict[str, Raised] = {}
     frozen: dict[str, int] = {}
     swept_at: int = 0
@@ -183,14 +243,27 @@ class State(msgspec.Struct, kw_only=True):
             found = of[entity] = Window(entries=[], values={})
         return found
 
+    def tally(self, name: str, entity: str) -> Tally:
+        of = self.tallies.setdefault(name, {})
+        found = of.get(entity)
+        if found is None:
+            found = of[entity] = Tally(failed={}, let_in={}, accounts={})
+        return found
+
     def sweep(self, now: int) -> None:
         """Forgets what no rule asks for any more; once an hour of event time."""
         if now - self.swept_at < HOUR:
             return
         self.swept_at = now
         for of in self.windows.values():
-            for entity in [each for each, window in of.items() if window.entries[-1].at < now - HOUR]:
+            # One that was looked into and not added to is empty.
+            for entity in [each for each, window in of.items() if window.is_over(now - HOUR)]:
                 del of[entity]
+        for tallies in self.tallies.values():
+            for entity in [each for each, tally in tallies.items() if tally.is_over(now // HOUR)]:
+                del tallies[entity]
+        for key in [each for each, habit in self.habits.items() if habit.day < now // DAY - _HABIT_DAYS]:
+            del self.habits[key]
         for last in self.seen.values():
             for key in [each for each, at in last.items() if at < now - 365 * DAY]:
                 del last[key]

@@ -14,7 +14,7 @@ from handlers.detections.shapes import DetectionShown, DetectionState, StreamSho
 from storage.tables import from_microseconds
 
 # The days of learning of these are settings; others have their own.
-_LEARNING = frozenset({"TD-07", "TD-08", "TD-17"})
+_LEARNING = frozenset({"TD-07", "TD-08", "TD-09", "TD-17"})
 
 
 @dataclass(frozen=True, slots=True)

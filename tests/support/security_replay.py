@@ -26,6 +26,7 @@ class Attack:
     begins: int
     ends: int
     entities: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -123,7 +124,9 @@ def _attacks(writer: _Writer, midnight: int) -> None:
         events = writer.replay.events[before:]
         rule = attack.__name__.replace("_td", "TD-")
         times = [event.at for event in events]
-        writer.replay.attacks.append(Attack(rule, min(times), max(times), entities))
+        writer.replay.attacks.append(
+            Attack(rule, min(times), max(times), entities, frozenset(event.id for event in events))
+        )
 
 
 def _td01(writer: _Writer, at: int) -> Iterator[str]:
