@@ -71,15 +71,18 @@ from handlers.scans.ending import keep_scans
 from handlers.schedules import runs, schedules
 from handlers.schedules.firing import keep_schedules
 from handlers.security import checks as security_checks
+from handlers.security import data_policies
 from handlers.security import exceptions as security_exceptions
 from handlers.security import export as security_export
 from handlers.security import findings as security_findings
 from handlers.security import history as security_history
 from handlers.security import job as security_job
+from handlers.security import policy_outcomes
 from handlers.security import posture as security_posture
 from handlers.security import scans as security_scans
 from handlers.security import sensitive_data
 from handlers.security.ending import keep_audits
+from handlers.security.policy_keeping import keep_data_policies
 from handlers.sources import registration
 from handlers.sources import testing as source_testing
 
@@ -169,6 +172,8 @@ OPERATIONS = (
     *security_checks.OPERATIONS,
     *security_export.OPERATIONS,
     *sensitive_data.OPERATIONS,
+    *data_policies.OPERATIONS,
+    *policy_outcomes.OPERATIONS,
     *event_exports.OPERATIONS,
 )
 
@@ -197,6 +202,7 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_delivering,
         keep_scans,
         keep_audits,
+        keep_data_policies,
         keep_samples,
         keep_evaluating,
         keep_alerts,

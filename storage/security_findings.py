@@ -13,6 +13,8 @@ from storage.upsert import insert
 
 OPEN, ACKNOWLEDGED, ACCEPTED, RESOLVED = "open", "acknowledged", "accepted_risk", "resolved"
 NEW, REOPENED, FIXED = "new", "reopened", "fixed"
+# In the place of an audit, of what a data policy found.
+NO_SCAN = 0
 _AT_ONCE = 500
 
 
@@ -118,6 +120,13 @@ async def list_of(
     if before is not None:
         query = query.where(security_findings.c.id < before)
     return [Finding(*row) for row in await connection.execute(query)]
+
+
+async def sources_with(connection: AsyncConnection, workspace_id: str, check_id: str) -> list[int]:
+    """The sources that have findings of a check, fixed or not."""
+    of_it = (security_findings.c.workspace_id == workspace_id) & (security_findings.c.check_id == check_id)
+    query = select(security_findings.c.source_id).where(of_it).distinct().order_by(security_findings.c.source_id)
+    return list(await connection.scalars(query))
 
 
 async def get(connection: AsyncConnection, finding_id: int, *, locked: bool = False) -> Finding | None:

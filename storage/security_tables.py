@@ -49,7 +49,8 @@ security_results = Table(
     sqlite_with_rowid=False,
 )
 
-# What is or was wrong with a source. `change` is what audit `changed_scan_id` last did to it: new, reopened or fixed.
+# What is or was wrong with a source. `change` is what audit `changed_scan_id` last did to it: new, reopened or fixed;
+# 0 where no audit did, but a data policy.
 # `evidence` is JSON. `accepted_until` null is without an end. `in_baseline`: it was there when somebody said so.
 # `exception_id` is the exception by which it is accepted, if it is one.
 security_findings = Table(

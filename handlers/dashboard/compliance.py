@@ -14,7 +14,9 @@ from connectors.datasets import Kind
 from handlers.names import RowId, WorkspaceId
 from handlers.registry import Context, Instant, Operation, Permission, Watched
 from storage import dashboard_compliance as facts
+from storage import data_policies
 from storage.dashboard_compliance import Fact, Group, SourceFacts
+from storage.data_policies import DataPolicy, DatasetOutcome
 
 MOST_FAILING = 50
 GRAVE = ("high", "critical")
@@ -92,8 +94,11 @@ async def get_compliance(context: Context, request: GetCompliance) -> Compliance
         sources = await facts.source_facts(connection, workspace_id)
         failing = {id_ for rule in _DATASET_RULES for id_ in _failing_datasets(rule, groups)}
         names = await facts.dataset_names(connection, failing)
+        policies = await data_policies.in_force(connection, workspace_id)
+        outcomes = await data_policies.dataset_outcomes(connection, workspace_id)
     rules = [_of_datasets(rule, groups, names) for rule in _DATASET_RULES]
     rules += [_of_sources(rule, sources) for rule in _source_rules(request, now)]
+    rules += [_of_policy(policy, outcomes) for policy in policies]
     judged, passed = sum(rule.judged for rule in rules), sum(rule.passed for rule in rules)
     datasets = sum(group.count for group in groups)
     classified = sum(group.count for group in groups if Fact.CLASSIFIED in group.facts)
@@ -183,6 +188,25 @@ def _of_sources(rule: _Rule[SourceFacts], sources: list[SourceFacts]) -> RuleEvi
     return _evidence(rule, "data_source", len(judged), passed, unknown, failing[:MOST_FAILING])
 
 
+def _of_policy(policy: DataPolicy, outcomes: list[DatasetOutcome]) -> RuleEvidence:
+    """A data policy, by the worst of each dataset that it is about; where it cannot be told, it is not judged."""
+    mine = [one for one in outcomes if one.policy_id == policy.id]
+    passed, unknown, failing = ([one for one in mine if one.outcome == word] for word in _WORDS)
+    return RuleEvidence(
+        rule=f"data_policy:{policy.id}",
+        statement=policy.name,
+        subject="dataset",
+        judged=len(passed) + len(failing),
+        passed=len(passed),
+        failed=len(failing),
+        unknown=len(unknown),
+        failing=[Failing(id=one.dataset_id, name=one.dataset) for one in failing[:MOST_FAILING]],
+    )
+
+
+_WORDS = ("pass", "not_evaluated", "fail")
+
+
 def _evidence(
     rule: _Rule[Any],
     subject: Literal["dataset", "data_source"],
@@ -212,6 +236,6 @@ OPERATIONS = (
         "GET /dashboard/compliance",
         Permission.READ,
         "Get how far rules of compliance hold, with evidence.",
-        watched=Watched(frozenset({"data_sources", "catalog", "scans", "documents", "backups"})),
+        watched=Watched(frozenset({"data_sources", "catalog", "scans", "documents", "backups", "security"})),
     ),
 )

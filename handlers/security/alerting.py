@@ -67,6 +67,7 @@ def _fingerprint(finding: Finding) -> str:
 
 
 def _alert_of(finding: Finding) -> NewAlert:
+    scan_id = finding.changed_scan_id or None
     return NewAlert(
         workspace_id=finding.workspace_id,
         domain=DOMAIN,
@@ -78,6 +79,6 @@ def _alert_of(finding: Finding) -> NewAlert:
         summary=finding.title,
         severity=finding.severity,
         state=FIRING,
-        labels={"check": finding.check_id, "category": finding.category, "from": "audit"},
-        evidence={"finding_id": finding.id, "scan_id": finding.changed_scan_id},
+        labels={"check": finding.check_id, "category": finding.category, "from": "audit" if scan_id else "data_policy"},
+        evidence={"finding_id": finding.id, "scan_id": scan_id},
     )

@@ -10,14 +10,13 @@ from typing import Literal
 import msgspec
 
 from analysis.access_policies.deciding import Viewer, view_of
-from analysis.access_policies.policies import Policy, Rights
+from analysis.access_policies.policies import Policy
 from connectors.connector import Connector
 from connectors.datasets import Kind
 from handlers.registry import Context, OperationError
 from handlers.security.sensitive_columns import SensitiveDataset
 from handlers.source_access import use_source
 from handlers.source_grants import Asked, OurGrant, SourceGrant, ask_source
-from storage.access_policies import AccessPolicy
 from storage.data_sources import DataSource
 
 Column = tuple[str, str, str]
@@ -26,11 +25,12 @@ Column = tuple[str, str, str]
 EVERYBODY = "PUBLIC"
 _AT_ONCE = 300
 _SEPARATOR = "\x1f"
-# Privileges as they come to, those of groups and of owners included: the server's own functions say it.
+# Of logins and groups, privileges as they come to, those of groups and of owners included: the server's own functions
+# say it.
 _READERS = """
 SELECT w.s, w.t, w.c,
   has_schema_privilege('public', n.oid, 'USAGE') AND has_column_privilege('public', c.oid, a.attnum, 'SELECT'),
-  (SELECT string_agg(r.rolname, chr(31) ORDER BY r.rolname) FROM pg_roles r WHERE r.rolcanlogin
+  (SELECT string_agg(r.rolname, chr(31) ORDER BY r.rolname) FROM pg_roles r WHERE r.rolname !~ '^pg_'
      AND has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'))
 FROM (VALUES {wanted}) w(s, t, c)
 JOIN pg_namespace n ON n.nspname = w.s
@@ -141,13 +141,6 @@ def _of_file(asked: Asked, columns: Iterable[Column]) -> Readers:
         readers.append(EVERYBODY)
     reason = "The mode of the path was looked at; lists of access rights, shares and copies of it were not."
     return Readers(SourceAccess(state="partly", reason=reason), dict.fromkeys(columns, readers))
-
-
-def policies_of(rows: Iterable[AccessPolicy]) -> list[Policy]:
-    return [
-        Policy(id=row.id, name=row.name, dataset=row.dataset, rights=msgspec.json.decode(row.body, type=Rights))
-        for row in rows
-    ]
 
 
 def seen_here(

@@ -6,7 +6,7 @@ findings as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,14 +25,24 @@ from handlers.security.scoring import coverage_of
 from handlers.security.shapes import AuditSummary, fingerprint_of, name_of, stored_result
 from storage import security_findings, security_scans
 from storage.runs import SUCCEEDED
-from storage.security_findings import ACCEPTED, ACKNOWLEDGED, FIXED, OPEN, REOPENED, RESOLVED, Finding, NewFinding
+from storage.security_findings import (
+    ACCEPTED,
+    ACKNOWLEDGED,
+    FIXED,
+    NO_SCAN,
+    OPEN,
+    REOPENED,
+    RESOLVED,
+    Finding,
+    NewFinding,
+)
 from storage.security_scans import Result, SecurityScan
 
 _SAYS_SO = frozenset({Outcome.PASS, Outcome.FAIL, Outcome.NOT_APPLICABLE})
 
 
 @dataclass
-class _Changes:
+class Changes:
     """Of the findings that are known: those to be reopened, that are still there, and that are gone."""
 
     new: list[NewFinding] = field(default_factory=list)
@@ -56,8 +66,9 @@ async def end_audit(
         return None
     await security_scans.put_results(connection, scan.id, list(_rows(results, scan.source_id)))
     known = await security_findings.of_source(connection, scan.source_id, locked=True)
-    changes = _compare(scan, results, known)
-    await _apply(connection, outbox, scan, changes, at=at)
+    judged = {result.check.id for result in results if result.outcome in _SAYS_SO}
+    changes = compare(_found(scan, results), known, judged)
+    await apply(connection, outbox, changes, f"Audit {scan.id}", scan_id=scan.id, at=at)
     summary = _summary(server, results, changes, await security_findings.count_open(connection, scan.source_id))
     await security_scans.summarise(connection, scan.id, msgspec.json.encode(summary).decode())
     return summary
@@ -69,11 +80,18 @@ def _rows(results: Sequence[CheckResult], source_id: int) -> Iterator[Result]:
         yield Result(ordinal, result.check.id, result.outcome.value, result.reason, body)
 
 
-def _compare(scan: SecurityScan, results: Sequence[CheckResult], known: Sequence[Finding]) -> _Changes:
+def compare(
+    finds: Iterable[NewFinding],
+    known: Sequence[Finding],
+    judged: Collection[str],
+    unseen: Collection[str] = frozenset(),
+) -> Changes:
+    """What is different of the source's findings. Of the checks `judged`, what is found no more is fixed, but for those
+    fingerprints that nobody could see this time."""
     by_print = {one.fingerprint: one for one in known}
     found: set[str] = set()
-    changes = _Changes()
-    for new in _found(scan, results):
+    changes = Changes()
+    for new in finds:
         if new.fingerprint in found:
             continue
         found.add(new.fingerprint)
@@ -86,9 +104,13 @@ def _compare(scan: SecurityScan, results: Sequence[CheckResult], known: Sequence
             changes.seen.append((before.id, new))
             if found_now := differences(before, new):
                 changes.different[before.id] = found_now
-    judged = {result.check.id for result in results if result.outcome in _SAYS_SO}
     changes.fixed = [
-        one.id for one in known if one.check_id in judged and one.fingerprint not in found and one.state != RESOLVED
+        one.id
+        for one in known
+        if one.check_id in judged
+        and one.fingerprint not in found
+        and one.fingerprint not in unseen
+        and one.state != RESOLVED
     ]
     return changes
 
@@ -111,35 +133,36 @@ def _found(scan: SecurityScan, results: Sequence[CheckResult]) -> Iterator[NewFi
             )
 
 
-async def _apply(
-    connection: AsyncConnection, outbox: Outbox, scan: SecurityScan, changes: _Changes, *, at: datetime
+async def apply(
+    connection: AsyncConnection, outbox: Outbox, changes: Changes, finder: str, *, scan_id: int | None, at: datetime
 ) -> None:
-    created = await security_findings.add(connection, changes.new, scan_id=scan.id, at=at)
+    """Stores and tells what is different, in the caller's transaction. `scan_id` is None where no audit found it."""
+    created = await security_findings.add(connection, changes.new, scan_id=scan_id or NO_SCAN, at=at)
     seen = await security_findings.see_again(connection, changes.seen, {"last_seen_at": at})
     different = [one for one in seen if one.id in changes.different]
-    changed = {"changed_scan_id": scan.id}
+    changed = {"changed_scan_id": scan_id or NO_SCAN}
     again = {"state": OPEN, "change": REOPENED, "last_seen_at": at, "resolved_at": None, **UNDECIDED, **changed}
     reopened = await security_findings.see_again(connection, changes.reopened, again | security_findings.COUNT_REOPENED)
     # What comes back later is drift, also if it was there when the baseline was set.
     over = {"state": RESOLVED, "change": FIXED, "resolved_at": at, "in_baseline": False, **changed}
     fixed = await security_findings.change(connection, changes.fixed, over)
     for kind, findings in (("opened", created), ("changed", different), ("reopened", reopened), ("fixed", fixed)):
-        await note(connection, outbox, kind, findings, at=at, scan_id=scan.id, details=changes.different)
+        await note(connection, outbox, kind, findings, at=at, scan_id=scan_id, details=changes.different)
     standing = [*created, *reopened, *(one for one in seen if one.state in (OPEN, ACKNOWLEDGED))]
     standing = await except_known(connection, outbox, standing, at=at)
     # What became worse is an alert from now on, what became better none any more.
     fresh = {one.id for one in (*created, *reopened, *different)}
     await raise_alerts(connection, outbox, [one for one in standing if one.id in fresh], at=at)
     over_now = (
-        (fixed, f"Audit {scan.id} finds it no more."),
-        ([one for one in different if one.severity not in ALERTING], f"Audit {scan.id} finds it less severe."),
+        (fixed, f"{finder} finds it no more."),
+        ([one for one in different if one.severity not in ALERTING], f"{finder} finds it less severe."),
         ([one for one in standing if one.state == ACCEPTED], "An exception accepts it."),
     )
     for findings, reason in over_now:
         await end_alerts(connection, outbox, findings, reason, at=at)
 
 
-def _summary(server: Server, results: Sequence[CheckResult], changes: _Changes, still_open: int) -> AuditSummary:
+def _summary(server: Server, results: Sequence[CheckResult], changes: Changes, still_open: int) -> AuditSummary:
     by_category = {
         category.value: coverage_of([one for one in results if one.check.category is category])
         for category in Category

@@ -30,6 +30,11 @@ class SensitiveColumn:
     sensitivity: str | None = None
     tags: list[str] = field(default_factory=list)
 
+    @property
+    def is_sensitive(self) -> bool:
+        """Whether something was found, or people say so; a tag alone says what it pleases."""
+        return bool(self.findings) or self.sensitivity in SAID_SENSITIVE
+
 
 @dataclass(slots=True)
 class SensitiveDataset:
@@ -74,8 +79,10 @@ class Gathered:
     is_cut: bool
 
 
-async def gathered(connection: AsyncConnection, workspace_id: str, source_id: int | None = None) -> Gathered:
-    """Of a workspace, or of one of its sources."""
+async def gathered(
+    connection: AsyncConnection, workspace_id: str, source_id: int | None = None, *, with_tagged: bool = False
+) -> Gathered:
+    """Of a workspace, or of one of its sources; `with_tagged`, with columns that only have a tag."""
     found = await sensitive_columns.classified(connection, workspace_id, source_id=source_id, limit=MOST_FINDINGS + 1)
     looked_at = await sensitive_columns.looked_at(connection, workspace_id, source_id=source_id)
     datasets = {of: SensitiveDataset(*of, looked_at=at) for of, at in looked_at.items()}
@@ -84,13 +91,18 @@ async def gathered(connection: AsyncConnection, workspace_id: str, source_id: in
         dataset.scan_id = one.scan_id
         column = dataset.columns.setdefault(one.column, SensitiveColumn(one.column))
         column.findings.append(msgspec.json.decode(one.body, type=Finding))
-    await _add_what_people_say(connection, workspace_id, source_id, datasets)
+    await _add_what_people_say(connection, workspace_id, source_id, datasets, with_tagged=with_tagged)
     ordered = sorted(datasets.values(), key=lambda each: (each.source_id, each.schema, each.name))
     return Gathered(ordered, len(found) > MOST_FINDINGS)
 
 
 async def _add_what_people_say(
-    connection: AsyncConnection, workspace_id: str, source_id: int | None, datasets: dict[Name, SensitiveDataset]
+    connection: AsyncConnection,
+    workspace_id: str,
+    source_id: int | None,
+    datasets: dict[Name, SensitiveDataset],
+    *,
+    with_tagged: bool,
 ) -> None:
     known = await sensitive_columns.known_datasets(connection, workspace_id, source_id=source_id)
     said = await sensitive_columns.said_of_columns(connection, workspace_id, source_id=source_id)
@@ -108,5 +120,8 @@ async def _add_what_people_say(
         dataset = by_id[dataset_id]
         own = of_columns.get("", NOTHING)
         dataset.tags, dataset.owners = own.tags, own.owners
+        for name, said_of_it in of_columns.items():
+            if with_tagged and name and said_of_it.tags:
+                dataset.columns.setdefault(name, SensitiveColumn(name))
         for name, column in dataset.columns.items():
             column.tags = of_columns.get(name, NOTHING).tags

@@ -10,8 +10,9 @@ import msgspec
 from connectors.datasets import Kind
 from handlers.csv_cells import cell
 from handlers.names import RowId, WorkspaceId
+from handlers.policy_views import policy_of
 from handlers.registry import Binary, Context, Forbidden, Instant, Operation, Permission, Watched
-from handlers.security.readable_by import Column, policies_of, seen_here, source_readers
+from handlers.security.readable_by import Column, seen_here, source_readers
 from handlers.security.sensitive_columns import Gathered, gathered
 from handlers.security.sensitive_shapes import (
     MOST_NAMES,
@@ -115,7 +116,9 @@ async def _evidence(context: Context, source: DataSource, found: Gathered) -> Co
     readers = await source_readers(context, source, columns)
     members = await members_of(context, source.workspace_id)
     async with context.parts.database.read() as connection:
-        policies = policies_of(await access_policies.in_force(connection, source.workspace_id, source.id))
+        policies = [
+            policy_of(row) for row in await access_policies.in_force(connection, source.workspace_id, source.id)
+        ]
         tags = await catalog_labels.source_tags(connection, source.id)
     shown = []
     for dataset in found.datasets:

@@ -97,9 +97,9 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
     """What is or was wrong with a source.
 
     `object`, `evidence` and `remediation` are null for whoever may not manage the workspace: they tell who may do what
-    in the source. `change` is what the audit `changed_scan_id` did to it: new, reopened or fixed. `in_baseline`: it was
-    there when the baseline was set. `exception_id` is the exception that accepts it. `fingerprint` stays the same from
-    audit to audit.
+    in the source. `change` is what the audit `changed_scan_id` did to it, or a data policy where that is null: new,
+    reopened or fixed. `in_baseline`: it was there when the baseline was set. `exception_id` is the exception that
+    accepts it. `fingerprint` stays the same from audit to audit.
     """
 
     id: RowId
@@ -115,7 +115,7 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
     remediation: dict[str, Any] | None
     state: FindingState
     change: str
-    changed_scan_id: RowId
+    changed_scan_id: RowId | None
     in_baseline: bool
     first_seen_at: Instant
     last_seen_at: Instant
@@ -131,7 +131,7 @@ class FindingShown(msgspec.Struct, frozen=True, kw_only=True):
 _SAME = tuple(
     name
     for name in FindingShown.__struct_fields__
-    if name not in ("category", "severity", "state", "object", "evidence", "remediation")
+    if name not in ("changed_scan_id", "category", "severity", "state", "object", "evidence", "remediation")
 )
 
 
@@ -139,6 +139,7 @@ def shown_finding(row: Finding, *, manages: bool) -> FindingShown:
     """The finding of a row, with what only those see who manage the workspace, or without."""
     return FindingShown(
         **{name: getattr(row, name) for name in _SAME},
+        changed_scan_id=row.changed_scan_id or None,
         category=Category(row.category),
         severity=Severity(row.severity),
         state=FindingState(row.state),

@@ -8,6 +8,7 @@ import storage.alert_tables
 import storage.analytics_tables
 import storage.backup_tables
 import storage.catalog_tables
+import storage.data_policy_tables
 import storage.detection_tables
 import storage.event_export_tables
 import storage.finding_tables

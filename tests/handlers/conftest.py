@@ -5,16 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from migrated import migrated_sqlite
 from run_nodes import run_when, start, working
 
 from storage.durable_place import SQLITE_FILE
 
 
 @pytest.fixture(scope="session")
-def engine_file(tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path) -> Path:
+def engine_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The engine's own SQLite file, to copy: it looks for its queue once a second, and makes it after it has looked."""
     folder = tmp_path_factory.mktemp("engine")
-    url = f"sqlite:///{shutil.copy(migrated_sqlite, folder / 'studio.sqlite3')}"
+    url = f"sqlite:///{shutil.copy(migrated_sqlite(), folder / 'studio.sqlite3')}"
 
     async def scenario() -> None:
         async with working(url, folder) as node:

@@ -104,6 +104,8 @@ def fill(client: httpx.Client, receiver: str) -> None:
     make("/catalog/terms", workspace_id=WORKSPACE, name="Price")
     kept_back = {"applies_to": {"users": ["a-trainee"]}, "columns": {"names": ["price"]}}
     make("/security/policies", workspace_id=WORKSPACE, name="prices", rights=kept_back)
+    required = {"requires": [{"type": "owned"}]}
+    make("/security/data-policies", workspace_id=WORKSPACE, name="owners", policy=required)
     excepted = {"checks": "SL-*", "objects": "file *.none", "why": "a demo", "seconds": 86400}
     make("/security/exceptions", workspace_id=WORKSPACE, **excepted)
     schedule = {"title": "nightly", "job": "source.backup", "arguments": {"source_id": 2}, "cron": "0 3 * * *"}

@@ -10,7 +10,8 @@ from connectors.datasets import Kind
 from handlers.access import Role
 from handlers.backups import copying
 from handlers.dashboard import compliance
-from storage import backups, catalog, catalog_labels, documents
+from storage import backups, catalog, catalog_labels, data_policies, documents
+from storage.data_policies import Evaluation, Verdict
 from storage.tables import document_texts
 
 
@@ -154,5 +155,33 @@ def test_more_fail_than_are_named(database_url: str) -> None:
         assert (owner["judged"], owner["passed"], owner["failed"]) == (120, 40, 80)
         # They come from several groups, and are the first of all.
         assert [(one["id"], one["name"]) for one in owner["failing"]] == ownerless[:50]
+
+    play(database_url, scenario)
+
+
+def test_data_policies_are_rules_and_what_cannot_be_told_is_not_judged(database_url: str) -> None:
+    async def scenario(node: Node) -> None:
+        await node.make_workspace("lab", ada=Role.EDITOR)
+        source = await make_source(node, "shop")
+        ids = await discover(node, source, *(table(name, "mail") for name in ("a", "b", "c")))
+        values = {"severity": "high", "body": '{"requires": [{"type": "owned"}]}'}
+        async with node.parts.database.write() as connection:
+            made = [
+                await data_policies.create(
+                    connection, "lab", values | {"name": name, "enabled": enabled}, by="ada", at=node.clock
+                )
+                for name, enabled in (("on", True), ("off", False))
+            ]
+            for policy in made:
+                verdicts = [
+                    Verdict(ids[name], f"main.{name}", "mail", "owned", outcome, "because")
+                    for name, outcome in (("a", "pass"), ("a", "fail"), ("b", "pass"), ("c", "not_evaluated"))
+                ]
+                evaluation = Evaluation(policy.id, source, node.clock, "fail", None, 2, 1, 1, 0)
+                await data_policies.put_evaluation(connection, evaluation, verdicts)
+        _, rules = await look(node)
+        assert counts(rules[f"data_policy:{made[0].id}"]) == (2, 1, 1, 1, ["main.a"])
+        assert rules[f"data_policy:{made[0].id}"]["statement"] == "on"
+        assert f"data_policy:{made[1].id}" not in rules
 
     play(database_url, scenario)

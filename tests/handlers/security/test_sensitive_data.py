@@ -1,44 +1,18 @@
 """Where sensitive data is and who can read it: counted from scans and labels, column by column for who manages."""
 
-import asyncio
 import csv
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from auditing import done
 from postgres_server import PostgresServer
-from scanning import CARDS, Scanner, scanning, write_sqlite
+from scanning import CARDS, Scanner, scan_with, write_sqlite
+from sensitive_sources import PEOPLE, of_postgres
 
 from handlers.access import Role
 from storage import access_policies, catalog, catalog_labels
-
-PEOPLE = (
-    "CREATE TABLE people (id int PRIMARY KEY, email text, card_number text, city text)",
-    "INSERT INTO people SELECT i, 'ann' || i || '@example.org', (ARRAY['4111111111111111', '5500000000000004',"
-    " '340000000000009', '6011000000000004'])[1 + i % 4], 'Berlin' FROM generate_series(1, 100) i",
-    "CREATE TABLE parts (id int PRIMARY KEY, weight numeric)",
-    "INSERT INTO parts SELECT i, i * 1.5 FROM generate_series(1, 20) i",
-    "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'clerk') THEN CREATE ROLE clerk LOGIN;"
-    " CREATE ROLE readers; CREATE ROLE ben LOGIN IN ROLE readers; CREATE ROLE eve LOGIN; END IF; END $$",
-    "GRANT SELECT (email) ON people TO clerk",
-    "GRANT SELECT ON people TO readers",
-)
-
-
-def with_scanner(place: Path | str, folder: Path, scenario: Callable[[Scanner], Any]) -> None:
-    async def run() -> None:
-        async with scanning(place, folder) as scanner:
-            await scenario(scanner)
-
-    asyncio.run(run())
-
-
-async def of_postgres(scanner: Scanner, server: PostgresServer, name: str = "pg") -> int:
-    at: dict[str, Any] = {"host": "127.0.0.1", "port": server.port, "database": server.database}
-    return await scanner.source(name, "postgresql", user="postgres", tls="disable", **at)
 
 
 async def look(scanner: Scanner, source: int, user: str = "admin") -> dict[str, Any]:
@@ -69,15 +43,15 @@ def test_columns_are_found_with_those_who_can_read_them(
         email, card = columns["public.people.email"], columns["public.people.card_number"]
         assert (email["findings"][0]["type"], email["scan_id"]) == ("email", scan["id"])
         assert found["evidence"]["source_access"] == {"state": "evaluated", "reason": None}
-        assert {"ben", "clerk", "postgres"} <= set(email["source_readers"])
-        assert not {"eve", "PUBLIC", "readers"} & set(email["source_readers"])
+        assert {"ben", "clerk", "postgres", "readers"} <= set(email["source_readers"])
+        assert not {"eve", "PUBLIC"} & set(email["source_readers"])
         assert "clerk" not in card["source_readers"]
         assert not any(value in str(found) for value in ("ann1@example", *CARDS))
         await audited_server.execute_soon("GRANT SELECT ON people TO PUBLIC")
         again = by_column(await look(scanner, source))["public.people.card_number"]
         assert {"PUBLIC", "clerk", "eve"} <= set(again["source_readers"])
 
-    with_scanner(database_url, tmp_path, scenario)
+    scan_with(database_url, tmp_path, scenario)
 
 
 def test_who_may_not_manage_is_told_numbers_only(
@@ -100,7 +74,7 @@ def test_who_may_not_manage_is_told_numbers_only(
         for path in (f"/{source}", f"/{source}/export", "?workspace_id=lab"):
             assert (await scanner.node.client("eve").get(f"/security/sensitive-data{path}")).status_code == 404
 
-    with_scanner(engine_url, tmp_path, scenario)
+    scan_with(engine_url, tmp_path, scenario)
 
 
 def test_what_was_never_looked_at_is_told_and_what_people_say_counts(engine_url: str, tmp_path: Path) -> None:
@@ -134,7 +108,7 @@ def test_what_was_never_looked_at_is_told_and_what_people_say_counts(engine_url:
             ("notes", "never looked at"),
         ]
 
-    with_scanner(engine_url, tmp_path, scenario)
+    scan_with(engine_url, tmp_path, scenario)
 
 
 def test_access_policies_say_who_sees_what_here(engine_url: str, tmp_path: Path) -> None:
@@ -163,4 +137,4 @@ def test_access_policies_say_who_sees_what_here(engine_url: str, tmp_path: Path)
             {"sees": "nothing", "user_ids": ["vic"]},
         ]
 
-    with_scanner(engine_url, tmp_path, scenario)
+    scan_with(engine_url, tmp_path, scenario)
