@@ -6,7 +6,7 @@ from typing import get_args
 
 from analysis.detections.events import DAY, HOUR, MINUTE, Event, Kind
 from analysis.detections.hits import Ground, Hit, Rule, Severity, alone, behind
-from analysis.detections.state import Habit
+from analysis.detections.windows import Habit
 
 
 def escalation(event: Event, on: Ground) -> Hit | None:

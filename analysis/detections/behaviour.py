@@ -52,7 +52,7 @@ def mass_export(event: Event, on: Ground) -> Hit | None:
     today = days.rows[-1]
     if today <= limits.export_rows:
         return None
-    ordinary = days.percentile_95() if len(days.past()) >= _DAYS_TO_LEARN else _of_peers(on.state, event.actor)
+    ordinary = days.percentile_95() if len(days.past()) >= _DAYS_TO_LEARN else _of_peers(on.state, days.day)
     if ordinary is None or today <= limits.export_factor * ordinary:
         return None
     days.taint()
@@ -72,10 +72,12 @@ def _noted(event: Event, state: State) -> Days:
     return days
 
 
-def _of_peers(state: State, actor: str) -> int | None:
-    """What is much for the others; None where nobody is known for long enough."""
-    known = [days for name, days in state.days.items() if name != actor and len(days.past()) >= _DAYS_TO_LEARN]
-    return int(median(days.percentile_95() for days in known)) if known else None
+def _of_peers(state: State, day: int) -> int | None:
+    """What is much for those who are known for long enough, reckoned once a day; None where nobody is."""
+    if state.peers is None or state.peers[0] != day:
+        known = [days for days in state.days.values() if len(days.past()) >= _DAYS_TO_LEARN]
+        state.peers = (day, int(median(days.percentile_95() for days in known)) if known else None)
+    return state.peers[1]
 
 
 def slow_export(event: Event, on: Ground) -> Hit | None:

@@ -6,7 +6,8 @@ from statistics import median
 
 from analysis.detections.events import HOUR, MINUTE, Event, origin_of
 from analysis.detections.hits import Ground, Hit, Rule, behind
-from analysis.detections.state import State, Tally, spread
+from analysis.detections.state import State, spread
+from analysis.detections.windows import Tally
 
 BIN = 10 * MINUTE
 _BINS_AN_HOUR = 6

@@ -10,7 +10,8 @@ import msgspec
 
 from analysis.detections.events import Event
 from analysis.detections.settings import Lookup
-from analysis.detections.state import Entry, State
+from analysis.detections.state import State
+from analysis.detections.windows import Entry
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
 

@@ -7,7 +7,8 @@ from math import asin, cos, radians, sin, sqrt
 
 from analysis.detections.events import DAY, HOUR, MINUTE, Event, network_of
 from analysis.detections.hits import Behind, Ground, Hit, Rule, Severity, alone, behind
-from analysis.detections.state import Entry, Place
+from analysis.detections.state import Place
+from analysis.detections.windows import Entry
 
 _EARTH_KILOMETRES = 6371.0
 _LOGIN = frozenset({"authn_login_success"})

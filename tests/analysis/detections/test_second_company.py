@@ -6,7 +6,8 @@ import random
 
 import pytest
 from detection_scores import Scores, scored
-from security_attacks import SETTINGS, Campaign, attacked
+from security_attacks import SETTINGS, attacked
+from security_guesses import Campaign
 from security_life import Household
 
 from analysis.detections.engine import LATENESS, Detected, Engine, packed, unpacked
