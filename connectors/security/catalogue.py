@@ -11,7 +11,7 @@ from connectors.security.check import Check, Session
 from connectors.settings import SourceSettings
 
 # Another one whenever a check is new, gone, or judges differently: scans are compared within a version.
-CATALOGUE_VERSION = "1"
+CATALOGUE_VERSION = "2"
 
 _MODULES = {
     Kind.POSTGRESQL: "connectors.security.postgresql.source",

@@ -64,7 +64,8 @@ def as_html(report: Report, *, failures_only: bool) -> bytes:
         at=f"{report.audit.finished_at:%Y-%m-%d %H:%M} UTC",
         catalogue=escape(summary.catalogue_version),
         scores=_table(
-            ("", "score", "coverage", "passed", "failed", "not evaluated", "not applicable", "errors"), scores
+            ("", "score", "assured", "coverage", "passed", "failed", "not evaluated", "not applicable", "errors"),
+            scores,
         ),
         rows=_table(_HEADINGS, _rows(report, failures_only=failures_only)),
     )
@@ -98,10 +99,10 @@ def _rows(report: Report, *, failures_only: bool) -> list[tuple[str, ...]]:
 
 
 def _figures(one: Coverage) -> tuple[str, ...]:
-    score = "none" if one.score is None else f"{one.score:g}"
+    score, assured = ("none" if figure is None else f"{figure:g}" for figure in (one.score, one.assured))
     coverage = "none" if one.coverage is None else f"{100 * one.coverage:.0f} %"
     counts = (one.passed, one.failed, one.not_evaluated, one.not_applicable, one.errors)
-    return (score, coverage, *map(str, counts))
+    return (score, assured, coverage, *map(str, counts))
 
 
 def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -14,7 +14,9 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
     `score` is 100 times the weight of those that passed through the weight of those that were evaluated; null where
     none was. A critical check weighs 10, high 5, medium 3, low 1, info nothing. `coverage` is the part of the
-    applicable checks that was evaluated, 0 to 1; null where none applies.
+    applicable checks that was evaluated, 0 to 1; null where none applies. `assured` is the score if all that was not
+    evaluated had failed: who sees less never has more of it. All are rounded down, so that 100 means that nothing
+    failed; null where no check that weighs anything applies, and in older audits.
     """
 
     passed: int
@@ -24,6 +26,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     score: float | None
     coverage: float | None
+    assured: float | None = None
 
 
 _WEIGHTS = {Severity.CRITICAL: 10, Severity.HIGH: 5, Severity.MEDIUM: 3, Severity.LOW: 1, Severity.INFO: 0}
@@ -37,6 +40,7 @@ def coverage_of(results: Sequence[CheckResult]) -> Coverage:
         counts[result.outcome] += 1
         weights[result.outcome] += _WEIGHTS[result.check.severity]
     weight = weights[Outcome.PASS] + weights[Outcome.FAIL]
+    unseen = weights[Outcome.NOT_EVALUATED] + weights[Outcome.ERROR]
     evaluated = counts[Outcome.PASS] + counts[Outcome.FAIL]
     applicable = len(results) - counts[Outcome.NOT_APPLICABLE]
     return Coverage(
@@ -45,6 +49,11 @@ def coverage_of(results: Sequence[CheckResult]) -> Coverage:
         not_evaluated=counts[Outcome.NOT_EVALUATED],
         not_applicable=counts[Outcome.NOT_APPLICABLE],
         errors=counts[Outcome.ERROR],
-        score=round(100 * weights[Outcome.PASS] / weight, 1) if weight else None,
-        coverage=round(evaluated / applicable, 4) if applicable else None,
+        score=_percent(weights[Outcome.PASS], weight),
+        coverage=10_000 * evaluated // applicable / 10_000 if applicable else None,
+        assured=_percent(weights[Outcome.PASS], weight + unseen),
     )
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 1_000 * part // whole / 10 if whole else None
