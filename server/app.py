@@ -145,7 +145,7 @@ async def running(
     requests = await open_request_limit(settings, database)
     gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
     instruments = Instruments(settings, parts, gateway, tracing)
-    sign_in = openid_routes(settings, parts, signing_secret, utc_now)
+    sign_in = openid_routes(settings, parts, authenticator, signing_secret, utc_now)
     app = create_app(settings, parts, authenticator, gateway, instruments, sign_in)
     studio = Studio(app, gateway, parts, workers)
     async with instruments.listening(), asyncio.TaskGroup() as group:

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint
 
+import storage.session_tables  # noqa: F401 - a foreign key leads there
 from storage.tables import NAME, ROW_ID, Instant, metadata
 
 # Who a user is to a provider. `is_admin_by_groups` says that the user administers the server for the groups it is in
@@ -41,4 +42,15 @@ spent_marks = Table(
     Column("hash", LargeBinary, primary_key=True),
     Column("expires_at", Instant, nullable=False),
     Index(None, "expires_at"),
+)
+
+# Sessions that came of such a sign-in. `provider_session` is as in `sign_in_codes`.
+openid_sessions = Table(
+    "openid_sessions",
+    metadata,
+    Column("sid", NAME, ForeignKey("sessions.sid", ondelete="CASCADE"), primary_key=True),
+    Column("identity_id", ROW_ID, ForeignKey("external_identities.id", ondelete="CASCADE"), nullable=False),
+    Column("provider_session", NAME),
+    Index(None, "identity_id"),
+    Index(None, "provider_session"),
 )

@@ -3,6 +3,8 @@
 `GET /auth/login`     sends a browser to the provider, with what it has to bring back in a sealed cookie
 `GET /auth/callback`  takes it back from there, and sends it on to the Studio with a code that is good once
 `POST /auth/token`    gives the Studio a token for that code, if it holds the verifier that it began with
+`POST /auth/logout`   ends the session of the token that it is asked with, and says where to sign out at the provider
+`POST /auth/backchannel-logout`  is how the provider says that somebody has signed out there
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Meta
@@ -19,24 +22,31 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from handlers.parts import Parts
-from handlers.registry import InvalidRequest, OperationError, Unavailable
+from handlers.registry import InvalidRequest, NotAuthenticated, OperationError, Unavailable
+from server.auth import Authenticator
 from server.caller import address_of
 from server.openid.addresses import allowed_origins, allowed_return, with_parameters
 from server.openid.attempt import Attempts, begin, challenge_of
 from server.openid.failures import SignInFailed, Told
+from server.openid.id_tokens import LONGEST_ID_TOKEN
 from server.openid.options import openid_options
 from server.openid.pages import HEADERS, failure_page
 from server.openid.provider import Provider
 from server.openid.sign_in import SignIn
+from server.openid.sign_out import SignOut
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.representation import JSON, media_type_of, read_body, respond
 from server.settings import Settings
 from server.tokens import ServerIssuer
+from server.visitors import visitor_of
 from storage.errors import Unavailable as StorageUnavailable
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T", bound=msgspec.Struct)
+
 BODY_BYTES = 4096
+BACK_CHANNEL = "auth.backchannel_logout"
 _CHALLENGE = r"^[A-Za-z0-9_-]{43}$(?!\n)"
 # RFC 7636 section 4.1.
 _VERIFIER = r"^[A-Za-z0-9._~-]{43,128}$(?!\n)"
@@ -55,11 +65,27 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     code_verifier: Annotated[str, Meta(pattern=_VERIFIER)]
 
 
+class Logout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`return_to` is where the provider sends the browser back to; it is to be registered there as well."""
+
+    return_to: str | None = None
+
+
 class OpenIdRoutes:
     """The addresses of one server's sign-in."""
 
-    def __init__(self, sign_in: SignIn, parts: Parts, origins: frozenset[str], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        sign_in: SignIn,
+        sign_out: SignOut,
+        authenticator: Authenticator,
+        parts: Parts,
+        origins: frozenset[str],
+        now: Callable[[], datetime],
+    ) -> None:
         self._sign_in = sign_in
+        self._sign_out = sign_out
+        self._authenticator = authenticator
         self._parts = parts
         self._origins = origins
         self._now = now
@@ -69,6 +95,8 @@ class OpenIdRoutes:
             Route("/auth/login", self._guarded("auth.login", self.login), methods=["GET"], include_in_schema=False),
             Route("/auth/callback", self._guarded("auth.callback", self.callback), methods=["GET"]),
             Route("/auth/token", self._guarded("auth.token", self.token), methods=["POST"]),
+            Route("/auth/logout", self._guarded("auth.logout", self.logout), methods=["POST"]),
+            Route("/auth/backchannel-logout", self._guarded(BACK_CHANNEL, self.told), methods=["POST"]),
         ]
 
     async def login(self, request: Request) -> Response:
@@ -100,14 +128,26 @@ class OpenIdRoutes:
         if media_type_of(request) != JSON:
             raise InvalidRequest(f"Send code and code_verifier as {JSON}.")
         body = await read_body(request, BODY_BYTES)
-        try:
-            asked = msgspec.json.decode(body, type=Exchange)
-        except msgspec.ValidationError as error:
-            raise InvalidRequest(f"{error}.") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise InvalidRequest("The body is not JSON.", code="malformed_body") from None
+        asked = _decoded(body, Exchange)
         opened = await self._sign_in.open_session(asked.code, asked.code_verifier, request)
         return respond(opened, 200, JSON, {**HEADERS, "Pragma": "no-cache"})
+
+    async def logout(self, request: Request) -> Response:
+        principal = await self._authenticator.authenticate_headers(request.headers, visitor_of(request))
+        if principal is None:
+            raise NotAuthenticated("Sign in first: send a bearer token.")
+        asked = _decoded(await read_body(request, BODY_BYTES) or b"{}", Logout)
+        return_to = None if asked.return_to is None else allowed_return(asked.return_to, self._origins)
+        return respond(await self._sign_out.of(principal, return_to), 200, JSON, HEADERS)
+
+    async def told(self, request: Request) -> Response:
+        """Answers as Back-Channel Logout 1.0 section 2.8 has it."""
+        body = await read_body(request, LONGEST_ID_TOKEN + BODY_BYTES)
+        tokens = parse_qs(body.decode("latin-1")).get("logout_token", [])
+        if len(tokens) != 1:
+            raise InvalidRequest("Send a form with one logout_token.")
+        await self._sign_out.told(tokens[0])
+        return Response(status_code=200, headers=HEADERS)
 
     def _sent_on(self, address: str, cookie: str) -> Response:
         response = RedirectResponse(address, 303, HEADERS)
@@ -150,6 +190,9 @@ class OpenIdRoutes:
                 request_id=request_id_of(request),
                 address=address_of(request),
             )
+        if operation == BACK_CHANNEL:
+            refusal = Unavailable if failure.told is Told.UNAVAILABLE else InvalidRequest
+            return problem_response(refusal("The logout token is refused."), request_id_of(request))
         response = failure_page(request, failure.told)
         if operation == "auth.callback":
             response.headers["Set-Cookie"] = self._sign_in.attempts.no_cookie()
@@ -165,6 +208,15 @@ def _once(request: Request) -> Mapping[str, str]:
     return found
 
 
+def _decoded(body: bytes, what: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=what)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"{error}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("The body is not JSON.", code="malformed_body") from None
+
+
 def _read(values: dict[str, str], what: type[Login]) -> Login:
     try:
         return msgspec.convert(values, what)
@@ -172,12 +224,16 @@ def _read(values: dict[str, str], what: type[Login]) -> Login:
         raise InvalidRequest(f"{error}.") from None
 
 
-def openid_routes(settings: Settings, parts: Parts, signing_secret: str, now: Callable[[], datetime]) -> list[Route]:
+def openid_routes(
+    settings: Settings, parts: Parts, authenticator: Authenticator, signing_secret: str, now: Callable[[], datetime]
+) -> list[Route]:
     """The addresses, where the settings name a provider. It is asked nothing before somebody signs in."""
     options = openid_options(settings)
     if options is None:
         return []
     issuer = ServerIssuer(signing_secret, now)
     attempts = Attempts(signing_secret, options.public_url)
-    sign_in = SignIn(options, Provider(options), attempts, issuer, parts, now)
-    return OpenIdRoutes(sign_in, parts, allowed_origins(settings), now).routes()
+    provider = Provider(options)
+    sign_in = SignIn(options, provider, attempts, issuer, parts, now)
+    sign_out = SignOut(options, provider, parts, now)
+    return OpenIdRoutes(sign_in, sign_out, authenticator, parts, allowed_origins(settings), now).routes()

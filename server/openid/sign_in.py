@@ -26,7 +26,7 @@ from server.openid.provider import Metadata, Provider
 from server.problems import request_id_of
 from server.tokens import ServerIssuer, peek
 from server.visitors import visitor_of
-from storage import external_identities, sign_in_codes, spent_marks, users
+from storage import external_identities, openid_sessions, sign_in_codes, spent_marks, users
 from storage.external_identities import ExternalIdentity
 from storage.sign_in_codes import SignInCode
 
@@ -135,7 +135,7 @@ class SignIn:
             identity = await external_identities.get(connection, row.identity_id) if row else None
             user = await users.get(connection, identity.user_id) if identity else None
         is_right = row is not None and hmac.compare_digest(challenge_of(verifier), row.challenge)
-        if not is_right or user is None or not user.is_active:
+        if row is None or not is_right or user is None or not user.is_active:
             self._refuse(request)
             raise InvalidRequest(
                 "The code is refused: it is unknown, used, expired or another's.", code="invalid_grant"
@@ -145,6 +145,8 @@ class SignIn:
             token = await signing_in.open_session(
                 connection, self._issuer, user.id, lifetime, now, opened_by="openid", visitor=visitor_of(request)
             )
+            sid = str(peek(token, 1)["sid"])
+            await openid_sessions.create(connection, sid, row.identity_id, row.provider_session)
         self._parts.audit.signed_in(
             user_id=user.id, via="openid", request_id=request_id_of(request), address=address_of(request)
         )
