@@ -75,8 +75,9 @@ def _credential(principal: Principal) -> Credential | None:
     return None if credential == (None, None) else credential
 
 
-def session_ended() -> NotAuthenticated:
-    return NotAuthenticated("This session has been ended, or its key revoked; sign in again.", code="session_ended")
+def session_ended(account: str | None = None) -> NotAuthenticated:
+    message = "This session has been ended, or its key revoked; sign in again."
+    return NotAuthenticated(message, code="session_ended", account=account)
 
 
 class _Hints:

@@ -33,6 +33,8 @@ class Kind:
     outcome: str
     reason: str
     address: str = ""
+    # Whose a refused credential claims to be.
+    account: str = ""
 
     @property
     def is_gathered(self) -> bool:
@@ -76,10 +78,10 @@ class Pacing:
         minute = int(self._now().timestamp()) // 60
         is_stranger = kind.actor == ANONYMOUS
         if is_stranger and not self._may_stranger(kind, minute):
-            return replace(kind, action=ANY, target=ANY, address=ANY)
+            return replace(kind, action=ANY, target=ANY, address=ANY, account="")
         if self._caller(kind, minute).take(minute):
             return kind
-        return replace(kind, action=ANY, target=ANY)
+        return replace(kind, action=ANY, target=ANY, account="")
 
     def _may_stranger(self, kind: Kind, minute: int) -> bool:
         """A caller beyond its own allowance begins no row, and so takes nothing from the others."""

@@ -28,9 +28,14 @@ logger = logging.getLogger(__name__)
 DONE = "done"
 REFUSED = "refused"
 SIGN_IN = "sign_in"
+# Reasons of refusals of which the caller is told no more than that the credential is refused.
+KEY_REVOKED = "key_revoked"
+KEY_EXPIRED = "key_expired"
+TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a word
 
 # What a stranger can make the server write is bounded: names are cut.
 _MAX_TARGET = 300
+_LONGEST_ACCOUNT = 200
 # What goes beyond somebody's allowance of rows is written so long after the first of it came.
 _GATHERED_FOR = timedelta(minutes=1)
 # How often it is looked for what is to be written because its time is over.
@@ -65,6 +70,10 @@ def _plain(target: str) -> str:
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in target[:_MAX_TARGET])
 
 
+def _given(**details: str) -> dict[str, str]:
+    return {name: value for name, value in details.items() if value}
+
+
 class AuditTrail:
     """Gathers refusals and sign-ins; `run` writes them until it is cancelled, `close` writes the rest."""
 
@@ -81,10 +90,22 @@ class AuditTrail:
         self._writing = asyncio.Lock()
 
     def refused(
-        self, *, actor: str | None, action: str, target: str, code: str, request_id: str, address: str | None = None
+        self,
+        *,
+        actor: str | None,
+        action: str,
+        target: str,
+        code: str,
+        request_id: str,
+        address: str | None = None,
+        account: str | None = None,
     ) -> None:
-        """Somebody was told that they may not: `code` is the error's code, `address` where they ask from."""
-        kind = Kind(actor or ANONYMOUS, action, _plain(target), REFUSED, code, address or "")
+        """Somebody was told that they may not: `code` is the error's code, `address` where they ask from.
+
+        `account` is whose the credential claims to be, where that is why nobody knows who the actor is.
+        """
+        claimed = _plain(account or "")[:_LONGEST_ACCOUNT]
+        kind = Kind(actor or ANONYMOUS, action, _plain(target), REFUSED, code, address or "", claimed)
         self._count(self._pacing.narrowed(kind, self._waiting), request_id)
 
     def signed_in(self, *, user_id: str, via: str, request_id: str, address: str | None = None) -> None:
@@ -166,7 +187,7 @@ class AuditTrail:
                     action=kind.action,
                     target=kind.target,
                     outcome=kind.outcome,
-                    details=details | ({"address": kind.address} if kind.address else {}),
+                    details=details | _given(address=kind.address, account=kind.account),
                 )
 
     def _count(self, kind: Kind, request_id: str) -> None:

@@ -71,6 +71,9 @@ class OperationError(Exception):
         self.message = message
         self.code = code or self.default_code
         self.details = details
+        # What the audit trail says of it where callers are told less, and whose a refused credential claims to be.
+        self.noted = self.code
+        self.account: str | None = None
 
 
 class InvalidRequest(OperationError):
@@ -81,6 +84,19 @@ class InvalidRequest(OperationError):
 class NotAuthenticated(OperationError):
     status = 401
     default_code = "not_authenticated"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        details: dict[str, Any] | None = None,
+        noted: str | None = None,
+        account: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, details=details)
+        self.noted = noted or self.code
+        self.account = account
 
 
 class Forbidden(OperationError):

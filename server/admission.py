@@ -105,7 +105,19 @@ class Admission:
             return known
         if credential is None:
             raise NotAuthenticated("Sign in first: send a token.")
-        return await self._authenticator.authenticate(credential, visitor)
+        try:
+            return await self._authenticator.authenticate(credential, visitor)
+        except NotAuthenticated as refusal:
+            self._parts.audit.refused(
+                actor=None,
+                action="sockets.sign_in",
+                target="",
+                code=refusal.noted,
+                request_id="",
+                address=visitor.address,
+                account=refusal.account,
+            )
+            raise
 
     async def _answer(self, newcomer: Newcomer) -> Admitted | None:
         """The place; None if nobody is there any more when it is their turn."""

@@ -47,6 +47,7 @@ from server.problems import EXCEPTION_HANDLERS
 from server.push_routes import push_routes
 from server.request_limit import open_request_limit
 from server.settings import Settings
+from server.sign_ins import SignIns
 from server.stream_routes import stream_routes
 from server.this_node import Load, ThisNode, open_node_bus
 from server.tracing import open_tracing
@@ -253,8 +254,14 @@ def create_app(
 ) -> ASGIApp:
     """The HTTP application: the operations' routes, those of a sign-in, and the server's own pages."""
 
+    sign_ins = SignIns(parts.audit, utc_now)
+
     async def authenticate(request: Request) -> Principal | None:
-        return await authenticator.authenticate_headers(request.headers, visitor_of(request))
+        visitor = visitor_of(request)
+        principal = await authenticator.authenticate_headers(request.headers, visitor)
+        if principal is not None:
+            sign_ins.note(principal, visitor)
+        return principal
 
     middleware = []
     if settings.allowed_origins:

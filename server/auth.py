@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from handlers.access import Access, Change, session_ended
+from handlers.audit_trail import KEY_EXPIRED, KEY_REVOKED
 from handlers.credentials import API_KEY_PREFIX, TICKET_PREFIX, fingerprint
 from handlers.registry import NotAuthenticated, Principal
 from handlers.shared_cache import SharedCache
@@ -129,13 +130,14 @@ class Authenticator:
     async def _admit(self, claim: _Claim, looked_at: datetime, visitor: Visitor) -> _Verified:
         user = await self._users.get(claim.user_id)
         if user is None:
-            raise NotAuthenticated(f"There is no user {claim.user_id!r} here.", code="unknown_user")
+            message = f"There is no user {claim.user_id!r} here."
+            raise NotAuthenticated(message, code="unknown_user", account=claim.user_id)
         if not user.is_active:
-            raise NotAuthenticated("This user is deactivated.", code="deactivated")
+            raise NotAuthenticated("This user is deactivated.", code="deactivated", account=claim.user_id)
         if claim.sid is not None:
             session = await self._sessions.get(claim.sid)
             if session is None or session.user_id != claim.user_id:
-                raise session_ended()
+                raise session_ended(claim.user_id)
             await self._session_uses.note(session, visitor, looked_at)
         principal = Principal(
             claim.user_id, user.is_admin, claim.via, claim.expires_at, sid=claim.sid, key_hash=claim.key_hash
@@ -145,12 +147,22 @@ class Authenticator:
     async def _live_key(self, mark: bytes) -> ApiKey:
         key = await self._keys.get(mark)
         if key is None:
-            raise NotAuthenticated("The API key is refused: it is unknown, revoked or expired.", code="invalid_token")
+            raise await self._no_key(mark)
         now = self._now()
         if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
             async with self._database.write() as connection:
                 await api_keys.note_use(connection, key.id, at=now)
         return key
+
+    async def _no_key(self, mark: bytes) -> NotAuthenticated:
+        """Strangers are not told whether there ever was such a key; the audit trail is."""
+        async with self._database.read() as connection:
+            ended = await api_keys.find_ended(connection, mark)
+        noted = account = None
+        if ended is not None:
+            noted, account = KEY_REVOKED if ended.revoked_at else KEY_EXPIRED, ended.user_id
+        message = "The API key is refused: it is unknown, revoked or expired."
+        return NotAuthenticated(message, code="invalid_token", noted=noted, account=account)
 
     async def _redeem(self, ticket: str, visitor: Visitor) -> Principal:
         now = self._now()

@@ -150,9 +150,10 @@ class _Endpoint:
                 actor=None,
                 action=operation.name,
                 target=target,
-                code=error.code,
+                code=error.noted,
                 request_id=request_id,
                 address=address_of(request),
+                account=error.account,
             )
             raise
 

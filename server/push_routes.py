@@ -179,9 +179,10 @@ class _Pushing:
                 actor=actor,
                 action=operation.name,
                 target=str(source_id),
-                code=refusal.code,
+                code=refusal.noted,
                 request_id=request_id,
                 address=address_of(request),
+                account=refusal.account,
             )
             raise
         await self._count(request, account)

@@ -166,9 +166,10 @@ class Streams:
             actor=principal.user_id if principal else None,
             action=operation,
             target="/".join(request.path_params.values()),
-            code=refusal.code,
+            code=refusal.noted,
             request_id=request_id,
             address=address_of(request),
+            account=refusal.account,
         )
 
     async def principal(self, request: Request) -> Principal:

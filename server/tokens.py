@@ -21,6 +21,7 @@ import msgspec
 from joserfc import errors, jwt
 from joserfc.jwk import OctKey
 
+from handlers.audit_trail import TOKEN_EXPIRED
 from handlers.registry import NotAuthenticated
 
 ALGORITHM = "HS256"
@@ -83,7 +84,9 @@ class ServerIssuer:
             decoded = jwt.decode(token, self._key, algorithms=[ALGORITHM])
             self._claims_registry().validate(decoded.claims)
         except errors.BadSignatureError:
-            raise _refused(self._why_unsigned(token)) from None
+            raise _refused(self._why_unsigned(token), account=_claimed(token)) from None
+        except errors.ExpiredTokenError as error:
+            raise _refused(_reason(error), noted=TOKEN_EXPIRED, account=_claimed(token)) from None
         except errors.JoseError as error:
             raise _refused(_reason(error)) from None
         except ValueError:
@@ -182,5 +185,12 @@ def _reason(error: errors.JoseError) -> str:
             return "it is not a well-formed token"
 
 
-def _refused(reason: str) -> NotAuthenticated:
-    return NotAuthenticated(f"The token is refused: {reason}.", code="invalid_token")
+def _claimed(token: str) -> str | None:
+    """Whom a token says it is of, whoever made it."""
+    claimed = peek(token, 1).get("sub")
+    return claimed if isinstance(claimed, str) else None
+
+
+def _refused(reason: str, *, noted: str | None = None, account: str | None = None) -> NotAuthenticated:
+    message = f"The token is refused: {reason}."
+    return NotAuthenticated(message, code="invalid_token", noted=noted, account=account)

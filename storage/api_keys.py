@@ -84,6 +84,13 @@ def _holds(fingerprint: bytes, at: datetime) -> ColumnElement[bool]:
     return ((api_keys.c.hash == fingerprint) | had_it) & api_keys.c.revoked_at.is_(None)
 
 
+async def find_ended(connection: AsyncConnection, fingerprint: bytes) -> ApiKey | None:
+    """The key that has that hash, or had it before it was rotated, valid or not."""
+    had_it = (api_keys.c.hash == fingerprint) | (api_keys.c.previous_hash == fingerprint)
+    row = (await connection.execute(select(*_COLUMNS).where(had_it))).first()
+    return ApiKey(*row) if row else None
+
+
 async def get(connection: AsyncConnection, key_id: int) -> ApiKey | None:
     """The key, valid or not."""
     row = (await connection.execute(select(*_COLUMNS).where(api_keys.c.id == key_id))).first()

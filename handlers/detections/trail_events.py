@@ -12,16 +12,17 @@ from analysis.detections.events import Event, Kind
 from handlers.access import ROLES, Role
 from handlers.audit_pacing import ANONYMOUS
 from handlers.audit_tallies import READ
-from handlers.audit_trail import REFUSED, SIGN_IN
+from handlers.audit_trail import KEY_EXPIRED, KEY_REVOKED, REFUSED, SIGN_IN, TOKEN_EXPIRED
 from storage.audit import Entry
 from storage.tables import to_microseconds
 
 # The whole server, where events stand by their workspace.
 WHOLE_SERVER: Final = ""
-# Reasons of refusals that are no failed sign-in: nothing was sent that could have been guessed.
-_NO_CREDENTIAL = frozenset({"not_authenticated"})
+# Reasons of refusals that are no failed sign-in: nothing was sent that could have been guessed. A page that is left
+# open goes on asking with a token that has expired.
+_NO_CREDENTIAL = frozenset({"not_authenticated", KEY_EXPIRED, TOKEN_EXPIRED})
 _FAILED = frozenset({"invalid_token", "unknown_user", "deactivated"})
-_ENDED = frozenset({"session_ended"})
+_ENDED = frozenset({"session_ended", KEY_REVOKED})
 _HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
 _DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
 _SETTINGS = frozenset({"detections.put_settings", "detections.put_trail_settings"})
@@ -114,7 +115,7 @@ def _event(
         id=f"audit:{entry.id}",
         at=max(0, to_microseconds(entry.at)),
         kind=kind,
-        actor="" if entry.actor == ANONYMOUS else entry.actor,
+        actor=_text(entry, "account") if entry.actor == ANONYMOUS else entry.actor,
         address=_text(entry, "address")[:64],
         application=application,
         object=about[:_LONGEST],

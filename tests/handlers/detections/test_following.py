@@ -19,6 +19,7 @@ from handlers.access import Role
 from handlers.detections import own_place
 from handlers.detections.detecting import state_of
 from handlers.detections.following import FIRST_ROWS, POSITION, follow
+from server.tokens import ServerIssuer
 from storage import audit, detections, documents, trail_positions
 
 ADMINISTRATORS = own_place.NAME
@@ -317,6 +318,7 @@ def test_who_manages_the_place_sets_thresholds_and_turning_off_is_told_of(tmp_pa
 def test_whoever_asks_for_what_is_not_there_is_told_of(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         await node.make_workspace("lab", ada=Role.OWNER)
+        await node.make_user("eve")
         await look(node)
         for number in range(19):
             await node.client("eve").get(f"/collaboration/documents/w{number}/plan")
@@ -352,5 +354,57 @@ def test_a_large_export_is_told_of_in_its_workspace(tmp_path: Path) -> None:
         shown = (await node.client("ada").get(f"/security/alerts/{alert['id']}")).json()
         assert (names([alert]), shown["entity"], alert["severity"]) == (["TD-11"], "bob", "high")
         assert "are much for this account" in shown["explanation"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_key_that_goes_on_being_used_after_it_was_revoked_is_told_of(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        made = (await node.client("ada").post("/api-keys", json={"name": "Robot"})).json()
+        thief = node.client(None, credential=made["secret"])
+        assert (await thief.get("/me")).status_code == 200
+        assert (await node.client("ada").delete(f"/api-keys/{made['key']['id']}")).status_code == 204
+        for _ in range(3):
+            refused = await thief.get("/me")
+            assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+        # Callers are not told the one from the other.
+        unknown = await node.client(None, credential="csk_unknown").get("/me")
+        assert unknown.json()["message"] == refused.json()["message"]
+        await look(node)
+        (alert,) = await alerts_of(node)
+        shown = (await node.client("admin").get(f"/security/alerts/{alert['id']}")).json()
+        assert (names([alert]), shown["entity"]) == (["TD-15"], "ada")
+
+    play(tmp_path, scenario)
+
+
+def test_a_page_that_is_left_open_guesses_nothing(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        page = node.client("ada")
+        node.clock += timedelta(hours=2)
+        for _ in range(40):
+            assert (await page.get("/me")).status_code == 401
+            assert (await node.client(None).get("/me")).status_code == 401
+        await look(node)
+        reasons = {row.details["reason"]: row.details.get("account") for row in await node.audited()}
+        assert reasons == {"token_expired": "ada", "not_authenticated": None}
+        async with node.parts.database.read() as connection:
+            assert await detections.get_many(connection, [detections.SERVER]) == {}
+
+    play(tmp_path, scenario)
+
+
+def test_forged_tokens_are_tries_as_whom_they_name(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        forger = ServerIssuer("another secret, long enough to sign with", node.now)
+        for number in range(12):
+            forged = forger.issue(f"user{number}", timedelta(hours=1))
+            assert (await node.client(None, credential=forged).get("/me")).status_code == 401
+            forged = forger.issue("admin", timedelta(hours=1))
+            assert (await node.client(None, credential=forged).get("/me")).status_code == 401
+            # Slowly enough that each is a row.
+            await look(node)
+            node.clock += timedelta(seconds=20)
+        assert names(await alerts_of(node)) == ["TD-01", "TD-02", "TD-04"]
 
     play(tmp_path, scenario)
