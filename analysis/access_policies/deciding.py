@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from analysis.access_policies.patterns import matches, matches_any
 from analysis.access_policies.policies import ColumnChoice, Effect, People, Policy
 from analysis.access_policies.views import ByName, ColumnView, Reason, RowFilter, View
 
@@ -68,7 +68,7 @@ def view_of(policies: Iterable[Policy], viewer: Viewer, dataset: DatasetFacts) -
         user_id=viewer.user_id,
         role=viewer.role,
         columns=columns,
-        known=tuple(dataset.columns or ()),
+        known=frozenset(dataset.columns or ()),
         by_name=tuple(_by_name(meant, dataset)),
         rows=tuple(
             RowFilter(policy_id=each.id, policy=each.name, condition=each.rights.rows)
@@ -99,9 +99,8 @@ def _decided(policies: Iterable[Policy], name: str, facts: ColumnFacts, dataset:
 
 def _why(choice: ColumnChoice, name: str, facts: ColumnFacts, dataset: DatasetFacts) -> str:
     """By what a column is chosen, in words; empty where it is not."""
-    for pattern in choice.names:
-        if matches(pattern, name):
-            return f"its name is like {pattern!r}"
+    if matches_any(choice.names, name):
+        return f"its name is like {next(each for each in choice.names if matches(each, name))!r}"
     if tags := sorted((facts.tags | dataset.tags) & set(choice.tags)):
         return f"it has the tag {tags[0]!r}"
     wanted = {each.casefold() for each in choice.classifications}
@@ -122,7 +121,3 @@ def _by_name(policies: Iterable[Policy], dataset: DatasetFacts) -> Iterable[ByNa
         patterns = ("*",) if _why(choice, "", _NOTHING, dataset) else choice.names
         for pattern in patterns:
             yield ByName(pattern=pattern, effect=policy.rights.effect, policy=policy.name)
-
-
-def matches(pattern: str, name: str) -> bool:
-    return fnmatchcase(name.casefold(), pattern.casefold())

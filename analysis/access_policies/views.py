@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from fnmatch import fnmatchcase
 
 import msgspec
 
+from analysis.access_policies.patterns import matches
 from analysis.access_policies.policies import Effect, RowCondition
 
 
@@ -51,7 +51,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     role: str | None = None
     columns: dict[str, ColumnView] = {}
-    known: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
     by_name: tuple[ByName, ...] = ()
     rows: tuple[RowFilter, ...] = ()
 
@@ -92,9 +92,19 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return _digest_of((self.user_id, self.role, [each.condition for each in self.rows]))
 
+    def brief(self) -> View:
+        """The view for a reader: one reason a column, the same object for all of a policy, which is sent once."""
+        of: dict[tuple[int, Effect], ColumnView] = {}
+        columns = {
+            name: of.setdefault(
+                (each.reasons[0].policy_id, each.effect), ColumnView(effect=each.effect, reasons=each.reasons[:1])
+            )
+            for name, each in self.columns.items()
+        }
+        return msgspec.structs.replace(self, columns=columns, known=self.known if self.by_name else frozenset())
+
     def _named(self, column: str) -> list[ByName]:
-        name = column.casefold()
-        return [each for each in self.by_name if fnmatchcase(name, each.pattern.casefold())]
+        return [each for each in self.by_name if matches(each.pattern, column)]
 
 
 OPEN = View()

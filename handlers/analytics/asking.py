@@ -323,5 +323,5 @@ def _task(it: Asked) -> Task:
         options={**options_of(question), **it.aside.more},
         related=tuple((each.schema or None, each.name) for each in it.aside.related),
         reference=it.aside.reference,
-        view=it.ground.view,
+        view=it.ground.view.brief(),
     )

@@ -56,21 +56,28 @@ def render(_: Tell, encoded: bytes) -> dict[str, bytes]:
     """The report in each format, and each again without values, called `html_cut` and `csv_cut`."""
     facts = msgspec.json.decode(encoded, type=Facts)
     cut = without_values(facts)
+    plots = [drawn(chart.spec) for chart in facts.charts]
+    plots_of_cut = [plot for chart, plot in zip(facts.charts, plots, strict=True) if not chart.tells_values]
     return {
-        "html": page(facts).encode(),
+        "html": page(facts, plots).encode(),
         "csv": table(facts).encode(),
-        f"html{CUT}": page(cut).encode(),
+        f"html{CUT}": page(cut, plots_of_cut).encode(),
         f"csv{CUT}": table(cut).encode(),
     }
 
 
-def page(facts: Facts) -> str:
+def page(facts: Facts, plots: list[str]) -> str:
+    """`plots` are the facts' charts as SVG."""
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only the process that renders needs it
     from markupsafe import Markup  # noqa: PLC0415
 
     # Names and values come from the source: whoever may write there must not write into the page.
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    charts = [(chart.title, Markup(drawn(chart.spec))) for chart in facts.charts]  # noqa: S704 - it escapes its texts
+    titles = [chart.title for chart in facts.charts]
+    charts = [
+        (title, Markup(plot))  # noqa: S704 - it escapes its texts
+        for title, plot in zip(titles, plots, strict=True)
+    ]
     return environment.from_string(_PAGE).render(facts=facts, charts=charts)
 
 

@@ -25,9 +25,11 @@ from whole_requests import CannotFill, parameters_of, send
 
 from handlers.catalogue import OPERATIONS
 from handlers.registry import Operation
+from server.tokens import ServerIssuer
 
 pytestmark = pytest.mark.timeout(240)
 
+SECRET = "a secret for tests, long enough to sign with"
 DEADLINE = 60.0
 WORKSPACE = "default"
 # Of each kept back column, as answers write them. The names are none that a classification takes for sensitive.
@@ -85,12 +87,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("kept-back")
     (folder / "data").mkdir()
     _plant(folder / "data" / "plans.duckdb")
-    shared = ("--source-folders", str(folder / "data"))
+    shared = ("--source-folders", str(folder / "data"), "--secret-key", SECRET)
     server = ServerProcess(folder, "--request-rate", "1000000", "--request-burst", "1000000", shared=shared)
     server.start()
     try:
-        tokens = {"owner": server.token("olga", "owner"), "analyst": server.token("ann", "editor")}
-        tokens["admin"] = server.token("admin", "")
+        # An administrator of the server is an owner of every workspace.
+        issuer = ServerIssuer(SECRET, lambda: datetime.datetime.now(datetime.UTC))
+        tokens = {"owner": issuer.issue("admin", datetime.timedelta(hours=1)), "analyst": server.token("ann", "editor")}
         with contextlib.ExitStack() as opened:
             clients = {
                 name: opened.enter_context(
@@ -98,7 +101,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 )
                 for name, token in tokens.items()
             }
-            ids = _fill(clients["owner"], clients["admin"], folder / "data" / "plans.duckdb")
+            ids = _fill(clients["owner"], folder / "data" / "plans.duckdb")
             made = clients["owner"].post("/security/policies", json=_policy(clients["owner"], ids))
             assert made.status_code == 201, made.text
             yield Place(server, tokens, ids, clients["owner"], clients["analyst"], made.json()["id"])
@@ -127,9 +130,9 @@ def _made(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
     return found
 
 
-def _fill(owner: httpx.Client, admin: httpx.Client, path: Path) -> dict[str, Any]:
+def _fill(owner: httpx.Client, path: Path) -> dict[str, Any]:
     """Everything that is made of values, made by the owner before there is a policy."""
-    source = _made(admin, "/data-sources", name="plans", kind="duckdb", settings={"path": str(path)})["id"]
+    source = _made(owner, "/data-sources", name="plans", kind="duckdb", settings={"path": str(path)})["id"]
     _ended(owner, _made(owner, f"/data-sources/{source}/discover")["run_id"])
     [dataset] = owner.get("/catalog/datasets", params={"source_id": source}).json()["items"]
     compared = {"kind": "sql", "statement": "SELECT max(budget) FROM projects", "compare": "<", "value": 1}
@@ -178,11 +181,13 @@ def _requests(operation: Operation, ids: Mapping[str, Any]) -> Iterator[dict[str
     more = {"source_id": ids["source_id"]} if operation.method == "GET" and "source_id" in fields else {}
     yield asked | more
     if operation.name == "analytics.predictions":
-        for target in ("codename", "budget", "score"):
-            yield asked | {"target": target, "predictions": 20}
+        yield asked | {"target": "codename", "predictions": 20}
         yield {"dataset_id": ids["dataset_id"], "target": "budget", "time": "launched", "history": 100}
     if operation.name.startswith("analytics.results.") and "result_id" in asked:
         yield asked | {"result_id": ids["predicted_id"]}
+    if "feed" in asked and operation.method == "GET":
+        yield asked | {"feed": f"scans.{ids['scan_id']}"}
+        yield asked | {"feed": f"analytics.{ids['dataset_id']}"}
     if operation.name == "catalog.datasets.list":
         yield asked | {"q": "zanzibar"}
     if operation.name == "reports.content":
@@ -268,6 +273,29 @@ def test_event_streams_tell_no_more(place: Place) -> None:
 
     assert _SECRET.search(told(place.owner))
     assert not _SECRET.search(told(place.analyst))
+
+
+def test_a_policy_that_changes_reaches_who_watches_at_once(place: Place) -> None:
+    address = f"/security/policies/{place.policy}"
+
+    async def scenario() -> None:
+        async with connect(place.server.url, token=place.tokens["analyst"]) as studio:
+            watch = studio.watch_operation("analytics.insights", dataset_id=place.ids["dataset_id"])
+
+            async def until_told(is_told: bool) -> None:
+                async with asyncio.timeout(DEADLINE):
+                    async for answer in watch:
+                        if answer["state"] != "computing" and bool(_SECRET.search(repr(answer))) is is_told:
+                            return
+                raise AssertionError("the watch ended")
+
+            await until_told(False)
+            await asyncio.to_thread(place.owner.patch, address, json={"enabled": False})
+            await until_told(True)
+            await asyncio.to_thread(place.owner.patch, address, json={"enabled": True})
+            await until_told(False)
+
+    asyncio.run(scenario())
 
 
 def test_whoever_may_not_see_them_is_told_none_whatever_they_ask(place: Place) -> None:

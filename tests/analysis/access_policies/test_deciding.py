@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from typing import Any
 
@@ -118,3 +119,16 @@ def test_views_that_show_something_else_have_another_digest() -> None:
     assert len({each.digest for each in [*views, others]}) == 5
     assert view_of([mask, mask], ANN, PEOPLE).columns.keys() == views[1].columns.keys()
     assert [each.is_open for each in views] == [True, False, False, False]
+
+
+def test_what_a_reader_is_sent_decides_the_same_and_is_small() -> None:
+    names = [f"secret_{number}" for number in range(5_000)]
+    wide = DatasetFacts("wide", columns={name: ColumnFacts() for name in names})
+    rules = [policy(1, columns={"names": ["secret_*"]}), policy(2, columns={"names": ["*9", "new"]}, effect="hide")]
+    view = view_of(rules, ANN, wide)
+    brief = view.brief()
+    for name in [*names, "new", "other"]:
+        assert brief.effect_on(name) is view.effect_on(name)
+    assert brief.why("secret_9") == view.why("secret_9")
+    assert brief.digest == view.digest
+    assert len(pickle.dumps(brief)) < 40 * len(names)

@@ -13,7 +13,7 @@ from handlers.access import Role
 from handlers.reports.charts import Chart
 from handlers.reports.facts import Facts, Table
 from handlers.reports.operations import MakeReport, make_report
-from handlers.reports.rendering import page, table
+from handlers.reports.rendering import drawn, page, table
 from storage import data_sources, runs, scan_results, scans
 from storage.scan_results import Found
 from storage.scans import Listed
@@ -35,7 +35,7 @@ def test_what_comes_from_a_source_is_neither_markup_nor_formula() -> None:
         charts=[Chart(title=EVIL, spec=bars)],
         missing=[],
     )
-    html = page(facts)
+    html = page(facts, [drawn(chart.spec) for chart in facts.charts])
     assert "<script" not in html.lower()
     assert "<svg" in html
     assert table(facts).splitlines() == ["part,h", "t,'=1+1", "t,'@x", "t,-5", f"t,{EVIL}"]
@@ -72,6 +72,12 @@ def test_a_report_says_what_there_is_and_what_is_missing(database_url: str, tmp_
         compliance = (await vic.get(f"{here}/{made['compliance']}/content", params={"format": "csv"})).text
         assert "Checks,Backed up within a week,fail,never" in compliance
         assert "Checks,Account only reads,unknown,The source was never tested." in compliance
+        kept_back = {"applies_to": {"roles": ["viewer"]}, "columns": {"names": ["amount"]}}
+        policy = {"workspace_id": "lab", "name": "amounts", "rights": kept_back}
+        assert (await ada.post("/security/policies", json=policy)).status_code == 201
+        cut = await vic.get(f"{here}/{made['profile']}/content")
+        assert (cut.text.count("<svg"), "Values are not shown" in cut.text) == (1, True)
+        assert (await ada.get(f"{here}/{made['profile']}/content")).text == profile.text
         assert (await vic.post(here, json={})).status_code == 403
         assert len((await vic.get(here)).json()["items"]) == 4
 
