@@ -25,6 +25,7 @@ from analysis.sensitive.health_types import HEALTH_TYPES
 from analysis.sensitive.identity_types import IDENTITY_TYPES
 from analysis.sensitive.masking import masked
 from analysis.sensitive.passage_types import PASSAGE_TYPES
+from analysis.sensitive.person_types import PERSON_TYPES
 from analysis.sensitive.secret_types import SECRET_TYPES
 
 DETECTORS: tuple[Detector, ...] = (
@@ -33,6 +34,7 @@ DETECTORS: tuple[Detector, ...] = (
     *IDENTITY_TYPES,
     *HEALTH_TYPES,
     *CONTACT_TYPES,
+    *PERSON_TYPES,
     *PASSAGE_TYPES,
 )
 
