@@ -80,6 +80,18 @@ def session_ended(account: str | None = None) -> NotAuthenticated:
     return NotAuthenticated(message, code="session_ended", account=account)
 
 
+# What a key may count as at most, by the level of its scope.
+_MOST: Final = {"read": Role.VIEWER, "write": Role.EDITOR, "manage": Role.ADMIN}
+
+
+def within_scope(principal: Principal, workspace_id: str, role: Role | None) -> Role | None:
+    """The role that is left of a user's own, for a principal that may less than its user."""
+    scope = principal.scope
+    if scope is None or role is None:
+        return role
+    return min(role, _MOST[scope.level], key=ROLES.index) if scope.reaches(workspace_id) else None
+
+
 class _Hints:
     """Wakes whoever follows the audit trail when another node says that there is something new in it."""
 
@@ -130,9 +142,12 @@ class Access:
         return await self._roles.get((user_id, workspace_id))
 
     async def role_for(self, principal: Principal, workspace_id: str) -> Role | None:
-        """What the principal counts as in the workspace: a server admin is an owner of every one that exists."""
+        """What the principal counts as in the workspace: a server admin is an owner of every one that exists.
+
+        A key is for no more than its scope.
+        """
         if not principal.is_admin:
-            return await self.role_of(principal.user_id, workspace_id)
+            return within_scope(principal, workspace_id, await self.role_of(principal.user_id, workspace_id))
         if not is_workspace_id(workspace_id) or not await self.is_active(principal.user_id):
             return None
         return Role.OWNER if await self._workspaces.get(workspace_id) else None
@@ -146,18 +161,26 @@ class Access:
             return None
         if principal.is_admin:
             return Role.OWNER if self._workspaces.peek(workspace_id) else None
-        return self._roles.peek((principal.user_id, workspace_id))
+        return within_scope(principal, workspace_id, self._roles.peek((principal.user_id, workspace_id)))
 
     async def is_active(self, user_id: str) -> bool:
         """False once a user is deactivated. A user that was never stored is not deactivated."""
         return await self._active.get(user_id)
 
     async def require(
-        self, principal: Principal | None, permission: Permission, workspace_id: str | None = None
+        self,
+        principal: Principal | None,
+        permission: Permission,
+        workspace_id: str | None = None,
+        *,
+        operation: str | None = None,
+        changes: bool = False,
     ) -> None:
         """Returns if the principal may, else raises NotAuthenticated, Forbidden or NotFound.
 
-        Whoever has no role in a workspace is told that it is not there, whether or not it is.
+        Whoever has no role in a workspace is told that it is not there, whether or not it is. `operation` is what is
+        asked for, `changes` whether it changes something: a key may not be for it. It is None where that was asked
+        before, and only what it is done to remains to be looked at.
         """
         if permission is Permission.PUBLIC:
             return
@@ -168,6 +191,8 @@ class Access:
         credential = _credential(principal)
         if credential is not None and not await self._credentials.get(credential):
             raise session_ended()
+        if principal.scope is not None and operation is not None:
+            principal.scope.require(operation, changes=changes)
         if permission is Permission.SERVER_ADMIN and not principal.is_admin:
             raise Forbidden("Only a server administrator may do this.")
         if permission in WORKSPACE_PERMISSIONS:

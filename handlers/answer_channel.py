@@ -85,6 +85,10 @@ class AnswerWatch:
     def permission(self) -> Permission:
         return self.channel.permission
 
+    @property
+    def operation(self) -> str:
+        return self.channel.operation.name
+
 
 class AnswerChannel:
     """All watches of one operation with one set of parameters. `principal` is None where all may share the answer.

@@ -155,13 +155,17 @@ def _default_workspace_of(request: type[msgspec.Struct]) -> object:
 
 
 async def _authorise(operation: Operation, context: Context, parameters: Mapping[str, Any]) -> None:
-    workspace_id = None
+    workspace_id, changes = None, operation.changes or bool(operation.audited)
     if operation.permission in WORKSPACE_PERMISSIONS:
         workspace_id = workspace_of(operation, parameters)
         if workspace_id is None:
-            await context.parts.access.require(context.principal, Permission.SIGNED_IN)
+            await context.parts.access.require(
+                context.principal, Permission.SIGNED_IN, operation=operation.name, changes=changes
+            )
             raise InvalidRequest("workspace_id: Expected `str`.", details={"parameter": "workspace_id"})
-    await context.parts.access.require(context.principal, operation.permission, workspace_id)
+    await context.parts.access.require(
+        context.principal, operation.permission, workspace_id, operation=operation.name, changes=changes
+    )
 
 
 def workspace_of(operation: Operation, parameters: Mapping[str, Any]) -> str | None:

@@ -70,6 +70,11 @@ class Watch:
         return Permission.SIGNED_IN if self.workspace_id is None else Permission.READ
 
     @property
+    def operation(self) -> str:
+        """What it counts as, for keys that are not for everything."""
+        return "notifications.watch" if self.workspace_id is None else "feeds.watch"
+
+    @property
     def has_everything(self) -> bool:
         return self.offset >= self.channel.head
 

@@ -22,6 +22,9 @@ class Standing(Protocol):
     @property
     def permission(self) -> Permission: ...
 
+    @property
+    def operation(self) -> str: ...
+
 
 W = TypeVar("W", bound=Standing)
 
@@ -75,7 +78,7 @@ async def refusal(access: Access, watch: Standing, now: datetime) -> OperationEr
     if has_ended(watch, now):
         return token_expired()
     try:
-        await access.require(watch.principal, watch.permission, watch.workspace_id)
+        await access.require(watch.principal, watch.permission, watch.workspace_id, operation=watch.operation)
     except OperationError as error:
         return error
     except StorageError:

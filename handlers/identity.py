@@ -25,6 +25,7 @@ from handlers.registry import (
     Page,
     Permission,
 )
+from handlers.scopes import Scope, decode, encode
 from storage import api_keys, tickets, users
 
 # Who holds no more than a key or a ticket must not make others that outlive it.
@@ -43,13 +44,14 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the caller is; `via` says by what kind of credential, `expires_at` when that ends."""
+    """Who the caller is; `via` says by what kind of credential, `expires_at` when that ends, `scope` what it is for."""
 
     id: str
     display_name: str
     is_admin: bool
     via: str
     expires_at: Instant | None
+    scope: Scope | None
 
 
 class GetMe(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +68,10 @@ class NameUser(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """An API key without its secret; `prefix` is how it begins."""
+    """An API key without its secret; `prefix` is how it begins, `scope` null if it may all that its user may.
+
+    The secret that it had before it was rotated holds until `previous_until`.
+    """
 
     id: int
     name: str
@@ -76,6 +81,9 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Instant | None
     revoked_at: Instant | None
     last_used_at: Instant | None
+    scope: Scope | None
+    rotated_at: Instant | None
+    previous_until: Instant | None
 
 
 class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +94,22 @@ class NewApiKey(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreateApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key acts as its user. Server administrators make keys for others too, and so make users for services."""
+    """A key acts as its user, as far as its scope goes: all that its user may, unless given.
+
+    Server administrators make keys for others too, and so make users for services.
+    """
 
     name: Title
     user_id: UserId | None = None
     expires_at: Annotated[Instant, Meta(description="Never, unless given.")] | None = None
+    scope: Scope | None = None
+
+
+class RotateApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The secret that it has holds for so many seconds more, while it is replaced where it is used."""
+
+    key_id: RowId
+    overlap_seconds: Annotated[int, Meta(ge=0, le=7 * 86400)] = 0
 
 
 class ListApiKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +145,7 @@ async def get_me(context: Context, _: GetMe) -> Me:
         is_admin=user.is_admin,
         via=user.via,
         expires_at=user.expires_at,
+        scope=user.scope,
     )
 
 
@@ -176,8 +196,10 @@ async def create_api_key(context: Context, request: CreateApiKey) -> NewApiKey:
             prefix=shown_part(secret),
             at=now,
             expires_at=request.expires_at,
+            scope=encode(request.scope),
         )
-        await record(connection, context, "api_keys.create", str(row.id), {"user": user_id, "name": row.name})
+        details = {"user": user_id, "name": row.name, "scope": msgspec.to_builtins(request.scope)}
+        await record(connection, context, "api_keys.create", str(row.id), details)
     return NewApiKey(key=_shown_key(row), secret=secret)
 
 
@@ -212,11 +234,38 @@ async def list_api_keys(context: Context, request: ListApiKeys) -> Page[ApiKey]:
     return page_of(rows, request.limit, "api_keys", key=lambda row: row.id, item=_shown_key)
 
 
+async def rotate_api_key(context: Context, request: RotateApiKey) -> NewApiKey:
+    now, secret = context.now(), new_api_key()
+    _require_via(context, _MAY_MAKE_KEYS, "An API key is rotated by somebody who signed in with a token.")
+    previous_until = now + timedelta(seconds=request.overlap_seconds)
+    async with context.parts.database.write() as connection:
+        seen = await _own_key(connection, context, request.key_id)
+        row = await api_keys.rotate(
+            connection,
+            seen.id,
+            fingerprint=fingerprint(secret),
+            prefix=shown_part(secret),
+            at=now,
+            previous_until=previous_until,
+        )
+        if row is None:
+            raise Conflict(f"The API key {seen.id} is revoked or has expired; make another.", code="key_ended")
+        details = {"user": row.user_id, "name": row.name, "overlap_seconds": request.overlap_seconds}
+        await record(connection, context, "api_keys.rotate", str(row.id), details)
+    context.parts.access.invalidate(user_id=row.user_id)
+    return NewApiKey(key=_shown_key(row), secret=secret)
+
+
+async def _own_key(connection: AsyncConnection, context: Context, key_id: int) -> api_keys.ApiKey:
+    row = await api_keys.get(connection, key_id)
+    if row is None or not (context.user.is_admin or row.user_id == context.user.user_id):
+        raise NotFound(f"You have no API key {key_id}.")
+    return row
+
+
 async def revoke_api_key(context: Context, request: RevokeApiKey) -> None:
     async with context.parts.database.write() as connection:
-        row = await api_keys.get(connection, request.key_id)
-        if row is None or not (context.user.is_admin or row.user_id == context.user.user_id):
-            raise NotFound(f"You have no API key {request.key_id}.")
+        row = await _own_key(connection, context, request.key_id)
         if await api_keys.revoke(connection, request.key_id, at=context.now()):
             await record(connection, context, "api_keys.revoke", str(row.id), {"user": row.user_id, "name": row.name})
     context.parts.access.invalidate(user_id=row.user_id)
@@ -268,6 +317,9 @@ def _shown_key(row: api_keys.ApiKey) -> ApiKey:
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
+        scope=decode(row.scope),
+        rotated_at=row.rotated_at,
+        previous_until=row.previous_until,
     )
 
 
@@ -315,6 +367,16 @@ OPERATIONS = (
         errors=(Forbidden,),
     ),
     Operation(
+        "api_keys.rotate",
+        RotateApiKey,
+        NewApiKey,
+        rotate_api_key,
+        "POST /api-keys/{key_id}/rotate",
+        Permission.SIGNED_IN,
+        "Give an API key another secret.",
+        errors=(Conflict, Forbidden),
+    ),
+    Operation(
         "api_keys.revoke",
         RevokeApiKey,
         None,
@@ -323,6 +385,7 @@ OPERATIONS = (
         Permission.SIGNED_IN,
         "Revoke an API key.",
         status=204,
+        errors=(Forbidden,),
     ),
     Operation(
         "tickets.create",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Coroutine, Hashable, Mapping
@@ -128,14 +129,15 @@ class LiveAnswers:
         standing: tuple[Permission, str | None],
         principal: Principal,
     ) -> AnswerChannel:
-        owner = (principal.user_id, principal.is_admin) if watched.is_personal else None
+        owner = (principal.user_id, principal.is_admin, principal.scope) if watched.is_personal else None
         key = (operation.name, msgspec.msgpack.encode(request), owner)
         known = self._channels.get(key)
         if known is not None:
             return known
         if len(self._channels) >= MOST_CHANNELS:
             raise Unavailable(f"{MOST_CHANNELS} answers are watched here, and no more can be; come back later.")
-        whose = principal if watched.is_personal else None
+        # The answer outlives the credential of whoever asked first; that of each watcher is looked at by itself.
+        whose = dataclasses.replace(principal, sid=None, key_hash=None) if watched.is_personal else None
         channel = AnswerChannel(key, operation, request, standing, whose)
         self._channels[key] = channel
         self._make_due(channel)

@@ -27,6 +27,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from handlers.parts import Parts
+    from handlers.scopes import Scope
 
 T = TypeVar("T")
 
@@ -138,14 +139,16 @@ class Unavailable(OperationError):
 class Principal:
     """Who asks. `via` is "token", "api_key", "ticket" or "cli"; `expires_at` is when the credential ends.
 
-    `sid` is the session that the credential is of, `key_hash` the fingerprint of the API key that it is or comes from:
-    when either ends, so does what was begun with it.
+    `scope` is what an API key may at most; then `is_admin` is false, whoever its user is. `sid` is the session that the
+    credential is of, `key_hash` the fingerprint of the API key that it is or comes from: when either ends, so does what
+    was begun with it.
     """
 
     user_id: str
     is_admin: bool
     via: str
     expires_at: datetime | None = None
+    scope: Scope | None = None
     sid: str | None = None
     key_hash: bytes | None = field(default=None, repr=False)
 
@@ -230,7 +233,8 @@ class Operation:
     `media_types` are those that a `Binary` may have. `watched` says that the answer can be watched.
     `stops_with_caller`: its work is cancelled when the connection of whoever asked is gone.
     `errors` are the errors it may raise besides those that `errors_of` derives. `audited` says that it
-    changes state and so leaves an audit row (default: the method is not GET).
+    changes state and so leaves an audit row (default: the method is not GET), `changes` that it changes something of
+    which no row tells.
     """
 
     name: str
@@ -242,6 +246,7 @@ class Operation:
     summary: str
     status: int = 200
     audited: bool | None = None
+    changes: bool = False
     errors: tuple[type[OperationError], ...] = ()
     media_types: tuple[str, ...] = ("application/octet-stream",)
     watched: Watched | None = None
@@ -286,9 +291,8 @@ def errors_of(operation: Operation) -> tuple[type[OperationError], ...]:
     """Every error an operation may answer with, by status; what its shape implies need not be declared."""
     errors: set[type[OperationError]] = {InvalidRequest, RateLimited, Unavailable, *operation.errors}
     if operation.permission is not Permission.PUBLIC:
-        errors.add(NotAuthenticated)
-    if operation.permission not in (Permission.PUBLIC, Permission.SIGNED_IN):
-        errors.add(Forbidden)
+        # Also where being signed in is enough: an API key may be for something else.
+        errors |= {NotAuthenticated, Forbidden}
     if operation.path_parameters or operation.permission in WORKSPACE_PERMISSIONS:
         errors.add(NotFound)
     if operation.method not in ("GET", "DELETE"):

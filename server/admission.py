@@ -15,6 +15,7 @@ from handlers.access import Role, allows
 from handlers.collaboration.naming import ensure_document
 from handlers.parts import Parts
 from handlers.registry import Forbidden, NotAuthenticated, NotFound, OperationError, Permission, Principal, Unavailable
+from handlers.scopes import EDIT
 from server.auth import Authenticator
 from server.visitors import Visitor
 from storage.errors import StorageError
@@ -74,6 +75,9 @@ class Admission:
         role = self._parts.access.peek_role(principal, workspace_id)
         if room is None or role is None or not allows(role, Permission.READ):
             return None
+        if principal.scope is not None:
+            # Keys that are not for everything are few, and looked at with all that belongs to it.
+            return None
         return Admitted(principal, workspace_id, role, room)
 
     async def decide(
@@ -126,7 +130,7 @@ class Admission:
         if not slash:
             raise NotFound(f"A document's address is workspace/document, not {newcomer.name!r}.")
         access = self._parts.access
-        await access.require(principal, Permission.READ, workspace_id)
+        await access.require(principal, Permission.READ, workspace_id, operation=EDIT)
         while True:
             room = self._parts.rooms.live_named(workspace_id, document_name)
             if room is None:

@@ -12,10 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
+from handlers import scopes
 from handlers.access import Access, Change, session_ended
 from handlers.audit_trail import KEY_EXPIRED, KEY_REVOKED
 from handlers.credentials import API_KEY_PREFIX, TICKET_PREFIX, fingerprint
 from handlers.registry import NotAuthenticated, Principal
+from handlers.scopes import Scope
 from handlers.shared_cache import SharedCache
 from server.session_uses import SessionUses
 from server.tokens import Issuer, Issuers, ServerIssuer
@@ -44,6 +48,7 @@ class _Claim:
     user_id: str
     via: str
     expires_at: datetime | None
+    scope: Scope | None = None
     sid: str | None = None
     key_hash: bytes | None = None
 
@@ -55,6 +60,14 @@ class _Verified:
     claim: _Claim
     principal: Principal
     looked_at: datetime
+
+
+def scope_of(key: ApiKey) -> Scope | None:
+    """What the key is for. Raises NotAuthenticated where that cannot be read: it may be for less than everything."""
+    try:
+        return scopes.decode(key.scope)
+    except msgspec.DecodeError:
+        raise NotAuthenticated("The API key is refused: its scope cannot be read.", code="invalid_token") from None
 
 
 class Authenticator:
@@ -118,13 +131,14 @@ class Authenticator:
         mark = fingerprint(credential)
         if credential.startswith(API_KEY_PREFIX):
             key = await self._live_key(mark)
-            return await self._admit(_Claim(key.user_id, "api_key", key.expires_at, key_hash=mark), looked_at, visitor)
+            claim = _Claim(key.user_id, "api_key", key.expires_at, scope_of(key), key_hash=mark)
+            return await self._admit(claim, looked_at, visitor)
         known = self._verified.get(mark)
         if known is not None and not self._ended(known.claim.expires_at):
             return await self._admit(known.claim, looked_at, visitor)
         self._verified.pop(mark, None)
         identity = await self._issuers.verify(credential)
-        claim = _Claim(identity.user_id, "token", identity.expires_at, identity.sid)
+        claim = _Claim(identity.user_id, "token", identity.expires_at, sid=identity.sid)
         return await self._admit(claim, looked_at, visitor)
 
     async def _admit(self, claim: _Claim, looked_at: datetime, visitor: Visitor) -> _Verified:
@@ -139,8 +153,9 @@ class Authenticator:
             if session is None or session.user_id != claim.user_id:
                 raise session_ended(claim.user_id)
             await self._session_uses.note(session, visitor, looked_at)
+        is_admin = user.is_admin and claim.scope is None
         principal = Principal(
-            claim.user_id, user.is_admin, claim.via, claim.expires_at, sid=claim.sid, key_hash=claim.key_hash
+            claim.user_id, is_admin, claim.via, claim.expires_at, claim.scope, claim.sid, claim.key_hash
         )
         return _Verified(claim, principal, looked_at)
 
@@ -170,11 +185,11 @@ class Authenticator:
             bearer = await tickets.consume(connection, fingerprint(ticket), at=now)
         if bearer is None:
             raise NotAuthenticated("The ticket is refused: it is unknown, used or expired.", code="invalid_token")
-        ends = now + TICKET_SESSION
+        ends, scope = now + TICKET_SESSION, None
         if bearer.key_hash is not None:
             key = await self._live_key(bearer.key_hash)
-            ends = min(ends, key.expires_at or ends)
-        claim = _Claim(bearer.user_id, "ticket", ends, bearer.sid, bearer.key_hash)
+            ends, scope = min(ends, key.expires_at or ends), scope_of(key)
+        claim = _Claim(bearer.user_id, "ticket", ends, scope, bearer.sid, bearer.key_hash)
         return (await self._admit(claim, now, visitor)).principal
 
     def _remember(self, mark: bytes, verified: _Verified) -> None:

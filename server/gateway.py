@@ -15,6 +15,7 @@ from handlers.large_states import LargeStates
 from handlers.live_answers import LiveAnswers
 from handlers.parts import Parts, Workers
 from handlers.registry import Operation, OperationError, Permission, Principal
+from handlers.scopes import EDIT
 from server.admission import Admission, Admitted, Denied, Newcomer
 from server.attachment import Attachment
 from server.auth import Authenticator
@@ -194,7 +195,7 @@ class Gateway:
         try:
             visitor = attachment.connection.visitor
             principal = await self._admission.authenticate(token or None, known, visitor)
-            await self.parts.access.require(principal, Permission.READ, attachment.workspace_id)
+            await self.parts.access.require(principal, Permission.READ, attachment.workspace_id, operation=EDIT)
         except OperationError as error:
             attachment.unauthorised(error.message)
         except StorageError as error:
@@ -261,7 +262,9 @@ class Gateway:
     async def _adjust(self, attachment: Attachment) -> None:
         """What a member may do has changed: adjust it in place, or part it."""
         try:
-            await self.parts.access.require(attachment.principal, Permission.READ, attachment.workspace_id)
+            await self.parts.access.require(
+                attachment.principal, Permission.READ, attachment.workspace_id, operation=EDIT
+            )
         except OperationError as error:
             attachment.refuse(error.message)
             return

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.registry import Forbidden, NotAuthenticated, OperationError, Principal, Unavailable
+from handlers.scopes import METRICS
 from server.metrics import Metrics, Page
 from server.problems import fault_response, problem_response, request_id_of
 from server.settings import Settings
@@ -45,6 +46,8 @@ class MetricsGuard:
             raise NotAuthenticated("Send an API key, or the token of a server administrator.")
         if not (principal.is_admin or principal.via == "api_key"):
             raise Forbidden("Metrics are for server administrators and for API keys.")
+        if principal.scope is not None:
+            principal.scope.require(METRICS, changes=False)
 
     def _is_from_this_machine(self, request: Request) -> bool:
         """Whether somebody on this machine asks for this machine: no proxy, and no web page of somewhere else."""

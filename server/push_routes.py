@@ -172,6 +172,9 @@ class _Pushing:
                 principal = await self._authenticator.authenticate(credential, visitor_of(request))
                 _refuse_parameters(request, operation)
                 actor = account = principal.user_id
+                await self._parts.access.require(
+                    principal, Permission.SIGNED_IN, operation=operation.name, changes=True
+                )
                 context = Context(principal, self._parts, request_id, self._now)
                 source = await require_source(context, source_id, Permission.WRITE)
         except (NotAuthenticated, Forbidden) as refusal:

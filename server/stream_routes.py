@@ -49,6 +49,11 @@ class Asked(NamedTuple):
     workspace_id: str | None
     feed: str
 
+    @property
+    def counts_as(self) -> str:
+        """The operation that a key has to be for."""
+        return "notifications.watch" if self.workspace_id is None else "feeds.watch"
+
 
 def stream_routes(
     parts: Parts, authenticator: Authenticator, gateway: Gateway, connections: ConnectionLimit
@@ -147,7 +152,7 @@ class Streams:
         try:
             principal = await self.principal(request)
             permission = Permission.SIGNED_IN if asked.workspace_id is None else Permission.READ
-            await self._parts.access.require(principal, permission, asked.workspace_id)
+            await self._parts.access.require(principal, permission, asked.workspace_id, operation=asked.counts_as)
         except (NotAuthenticated, Forbidden) as refusal:
             self.note_refusal(request, asked.operation, principal, refusal, request_id)
             raise

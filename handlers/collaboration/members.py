@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from handlers.access import Role
+from handlers.access import Role, within_scope
 from handlers.audit_trail import record
 from handlers.membership_events import tell_role_change
 from handlers.names import UserId, WorkspaceId
@@ -149,6 +149,7 @@ async def _require_rank(
     own = Role.OWNER
     if not context.user.is_admin:
         own = Role(await members.role_of(connection, workspace_id, context.user.user_id) or Role.VIEWER)
+        own = within_scope(context.user, workspace_id, own) or Role.VIEWER
     needed = Role.OWNER if Role.OWNER in (before, after) else Role.ADMIN
     if own is not needed and own is not Role.OWNER:
         raise Forbidden(

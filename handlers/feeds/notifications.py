@@ -104,5 +104,6 @@ OPERATIONS = (
         "Mark notifications as read.",
         # What somebody has looked at is nobody else's business.
         audited=False,
+        changes=True,
     ),
 )

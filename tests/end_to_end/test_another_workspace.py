@@ -25,8 +25,10 @@ from handlers.registry import NotFound, Operation, Permission, errors_of
 pytestmark = pytest.mark.timeout(400)
 
 OWN = "attic"
+# An owner of both workspaces, by a key that is for one of them; no role, and yet a stranger to the other.
+KEY = "key"
 # Ids of these are no workspace's: whose they are is told by who asks.
-_OF_USERS = {"user_id", "key_id"}
+_OF_USERS = {"user_id", "key_id", "session_id"}
 # No statement of the demo's sources was counted, nothing was detected in them, and a prediction of their data would
 # take seconds: that members may ask of these sources and datasets, other operations show.
 _NOT_ASKED_BY_MEMBERS = {
@@ -45,6 +47,7 @@ _OF_NO_WORKSPACE = {
     "api_keys.create",
     "api_keys.list",
     "api_keys.revoke",
+    "api_keys.rotate",
     "tickets.create",
     "collaboration.workspaces.list",
     "collaboration.workspaces.create",
@@ -60,10 +63,14 @@ _NOWHERE: Mapping[str, Any] = {"workspace_id": "nowhere", "run_id": "run:demo:00
 
 @dataclass(frozen=True)
 class Walk:
-    """The users by role, members of OWN alone; `viewer` is one of the demo; and what each operation is asked for."""
+    """The users by role, members of OWN alone, and a KEY for it; `viewer` is one of the demo, `reading_key` an owner's.
 
-    strangers: Mapping[Role, httpx.Client]
+    `requests` is what each operation is asked for.
+    """
+
+    strangers: Mapping[str, httpx.Client]
     viewer: httpx.Client
+    reading_key: httpx.Client
     nobody: httpx.Client
     requests: Mapping[str, dict[str, Any]]
     own: Mapping[str, Any]
@@ -81,9 +88,22 @@ def walk(filled_demo: FilledDemo) -> Iterator[Walk]:
 
         administrator = client(filled_demo.admin)
         own = _furnish(administrator, filled_demo)
-        strangers = {role: member(OWN, role) for role in ROLES}
+        strangers: dict[str, httpx.Client] = {role: member(OWN, role) for role in ROLES}
+        strangers[KEY] = client(_key_of_both(filled_demo, {"level": "manage", "workspaces": [OWN]}))
+        reading_key = client(_key_of_both(filled_demo, {"level": "read"}))
         requests = {each.name: parameters_of(each, path_ids(each, administrator)) for each in OPERATIONS}
-        yield Walk(strangers, member(WORKSPACE, Role.VIEWER), client(None), requests, own)
+        yield Walk(strangers, member(WORKSPACE, Role.VIEWER), reading_key, client(None), requests, own)
+
+
+def _key_of_both(demo: FilledDemo, scope: dict[str, Any]) -> str:
+    """A key with this scope, of somebody who owns both workspaces."""
+    for workspace_id in (WORKSPACE, OWN):
+        token = demo.server.token("owner-of-both", str(Role.OWNER), workspace_id)
+    with demo.client(token) as owner:
+        answer = owner.post("/api-keys", json={"name": "job", "scope": scope})
+    assert answer.is_success, answer.text
+    secret: str = answer.json()["secret"]
+    return secret
 
 
 def _furnish(administrator: httpx.Client, demo: FilledDemo) -> dict[str, Any]:
@@ -154,8 +174,8 @@ def test_members_are_answered_so_that_a_refusal_of_others_means_something(walk: 
     assert not wrong, "make what they are about in tests/support/filled_demo.py"
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_of_another_workspace_no_role_learns_or_does_anything(walk: Walk, role: Role) -> None:
+@pytest.mark.parametrize("role", [*ROLES, KEY])
+def test_of_another_workspace_no_role_learns_or_does_anything(walk: Walk, role: str) -> None:
     """Refused in the words of what does not exist: whether it does is not told either."""
     wrong = {}
     for operation in IN_WORKSPACES:
@@ -169,8 +189,20 @@ def test_of_another_workspace_no_role_learns_or_does_anything(walk: Walk, role: 
     assert not wrong
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_what_is_the_servers_is_for_its_administrators(walk: Walk, role: Role) -> None:
+def test_a_key_for_reading_changes_nothing_of_what_its_owner_owns(walk: Walk) -> None:
+    """Of whatever is there, by its own ids. What looks like a change and is none is told by its permission."""
+    wrong = {}
+    for operation in IN_WORKSPACES:
+        answer = send(walk.reading_key, operation, walk.requests[operation.name])
+        if operation.audited and (answer.status_code, answer.json().get("code")) != (403, "out_of_scope"):
+            wrong[operation.name] = answer.text[:200]
+        elif not operation.audited and operation.permission not in (Permission.READ, Permission.SIGNED_IN):
+            assert answer.status_code == 403, operation.name
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", [*ROLES, KEY])
+def test_what_is_the_servers_is_for_its_administrators(walk: Walk, role: str) -> None:
     for operation in OPERATIONS:
         if operation.permission is Permission.SERVER_ADMIN:
             answer = send(walk.strangers[role], operation, walk.requests[operation.name])

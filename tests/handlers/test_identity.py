@@ -26,6 +26,7 @@ def test_people_learn_who_they_are(tmp_path: Path) -> None:
             "is_admin": False,
             "via": "token",
             "expires_at": "2026-03-01T10:00:00Z",
+            "scope": None,
         }
         assert (await node.client("admin").get("/me")).json()["is_admin"] is True
 
