@@ -222,6 +222,28 @@ def test_a_policy_that_is_switched_off_or_deleted_has_no_findings(engine_url: st
     scan_with(engine_url, tmp_path, scenario)
 
 
+def test_an_audit_leaves_them_alone_and_tells_them_in_exports(engine_url: str, tmp_path: Path) -> None:
+    async def scenario(scanner: Scanner) -> None:
+        source = await people_in_sqlite(scanner, tmp_path)
+        await scanner.scan(source)
+        policy = await create(scanner, {"type": "owned"}, name="Has an owner")
+        await evaluate(scanner, source)
+        body = {"workspace_id": "lab", "source_ids": [source]}
+        [audit] = (await done(scanner.ada.post("/security/scans", json=body), 202))["items"]
+        await scanner.run_when_over(audit["run_id"])
+        [found] = await findings(scanner, policy)
+        assert found["state"] == "open"
+        posture = await done(admin(scanner).get(f"/security/audit/{source}"))
+        assert found["id"] in [one["id"] for one in posture["findings"]]
+        assert found["id"] not in [one for changed in posture["changed"].values() for one in changed]
+        for form in ("sarif", "ocsf", "csv", "html"):
+            export = await admin(scanner).get(f"/security/audit/{source}/export", params={"format": form})
+            assert (export.status_code, found["check_id"] in export.text) == (200, True), form
+        assert await evaluate_stale(scanner.node.parts) == 1
+
+    scan_with(engine_url, tmp_path, scenario)
+
+
 def test_who_may_what(engine_url: str, tmp_path: Path) -> None:
     async def scenario(scanner: Scanner) -> None:
         source = await people_in_sqlite(scanner, tmp_path)
