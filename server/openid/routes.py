@@ -34,6 +34,7 @@ from server.openid.pages import HEADERS, failure_page
 from server.openid.provider import Provider
 from server.openid.sign_in import SignIn
 from server.openid.sign_out import SignOut
+from server.openid.strangers import place_of, sign_in_limit
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.representation import JSON, media_type_of, read_body, respond
 from server.settings import Settings
@@ -89,6 +90,7 @@ class OpenIdRoutes:
         self._parts = parts
         self._origins = origins
         self._now = now
+        self._limit = sign_in_limit()
 
     def routes(self) -> list[Route]:
         return [
@@ -163,6 +165,7 @@ class OpenIdRoutes:
             request.state.operation = operation
             request_id = request_id_of(request)
             try:
+                await self._limit.take(place_of(address_of(request)))
                 response = await endpoint(request)
             except SignInFailed as failure:
                 response = self._failed(request, operation, failure)

@@ -32,6 +32,7 @@ class Browser:
 
     studios: list[Studio]
     node: int = 0
+    address: str = "192.0.2.7"
     client: httpx.AsyncClient = field(init=False)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
 
@@ -85,7 +86,9 @@ class _Network(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.url.host != urlsplit(HERE).hostname:
             return await self._real.handle_async_request(request)
-        node = httpx.ASGITransport(self._browser.studios[self._browser.node].app)
+        node = httpx.ASGITransport(
+            self._browser.studios[self._browser.node].app, client=(self._browser.address, 50_000)
+        )
         return await node.handle_async_request(request)
 
     async def aclose(self) -> None:
