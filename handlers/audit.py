@@ -11,6 +11,7 @@ from handlers.names import RowId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Context, Instant, InvalidRequest, Operation, Page, Permission
 from storage import audit
+from storage.audit_verification import verify
 
 Exactly = Annotated[str, Meta(max_length=400, pattern=r"^[^\x00]*$", description="Only rows where it is exactly this.")]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
@@ -49,13 +50,14 @@ class VerifyAudit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditVerification(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether every row is as it was written; where not, `first_broken` is the first that is not.
+    """Whether every row is as it was written; where not, `first_broken` is the first that is not, and `what` says why.
 
     Keep `head_id` and `head_hash` elsewhere, to show later that nothing was cut off.
     """
 
     intact: bool
     first_broken: int | None
+    what: str | None
     head_id: int | None
     head_hash: str | None
 
@@ -78,15 +80,16 @@ async def list_audit(context: Context, request: ListAudit) -> Page[AuditEntry]:
 async def verify_audit(context: Context, request: VerifyAudit) -> AuditVerification:
     if (request.kept_id is None) != (request.kept_hash is None):
         raise InvalidRequest("kept_id and kept_hash belong together.", details={"parameter": "kept_hash"})
-    kept = None
+    anchors = []
     if request.kept_id is not None and request.kept_hash is not None:
-        kept = audit.Head(request.kept_id, request.kept_hash)
+        anchors = [audit.Head(request.kept_id, request.kept_hash)]
     async with context.parts.database.read() as connection:
-        broken = await audit.verify(connection, kept)
+        fault = await verify(connection, anchors=anchors)
         head = await audit.head(connection)
     return AuditVerification(
-        intact=broken is None,
-        first_broken=broken,
+        intact=fault is None,
+        first_broken=fault.id if fault else None,
+        what=fault.what if fault else None,
         head_id=head.id if head else None,
         head_hash=head.hash if head else None,
     )

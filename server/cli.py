@@ -125,7 +125,8 @@ def _run(options: argparse.Namespace, reading: Reading) -> int:
         case "demo":
             return _demo(reading.require())
         case "audit":
-            print(audit_commands.run(options, reading.require()))
+            if (line := audit_commands.run(options, reading.require())) is not None:
+                print(line)
             return 0
         case "advisories":
             return _advisories(options, reading.require())

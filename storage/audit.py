@@ -89,27 +89,6 @@ async def head(connection: AsyncConnection) -> Head | None:
     return Head(*row) if row else None
 
 
-async def verify(connection: AsyncConnection, kept: Head | None = None) -> int | None:
-    """The id of the first row that is not as it was written, or that should be there and is not; None if all is well.
-
-    With a head `kept` from earlier, rows that were cut off at the end are noticed too.
-    """
-    expected, previous = 1, NO_HASH
-    while True:
-        query = select(audit).where(audit.c.id >= expected).order_by(audit.c.id).limit(ROWS_AT_ONCE)
-        rows = (await connection.execute(query)).mappings().all()
-        for row in rows:
-            sealed = {name: value for name, value in row.items() if name != "hash"}
-            if row["id"] != expected or row["previous_hash"] != previous or row["hash"] != _seal(sealed):
-                return expected
-            if kept is not None and kept.id == expected and kept.hash != row["hash"]:
-                return expected
-            expected, previous = expected + 1, row["hash"]
-        if len(rows) < ROWS_AT_ONCE:
-            break
-    return expected if kept is not None and kept.id >= expected else None
-
-
 async def read(
     connection: AsyncConnection,
     *,
@@ -133,11 +112,18 @@ async def read(
 
 async def read_after(connection: AsyncConnection, seen: Head, *, limit: int) -> list[Entry] | None:
     """Rows later than `seen`, the oldest first; None if `seen` is not in the trail (any more)."""
-    query = select(audit).where(audit.c.id >= seen.id).order_by(audit.c.id).limit(limit + 1)
-    rows = [_entry(row) for row in (await connection.execute(query)).mappings()]
+    rows = await read_from(connection, seen.id, limit=limit + 1)
     if seen.id == 0:
         return rows[:limit]
     return rows[1:] if rows and (rows[0].id, rows[0].hash) == (seen.id, seen.hash) else None
+
+
+async def read_from(connection: AsyncConnection, first: int, *, last: int | None = None, limit: int) -> list[Entry]:
+    """The row of this id and later ones, to `last`; the oldest first."""
+    query = select(audit).where(audit.c.id >= first).order_by(audit.c.id).limit(limit)
+    if last is not None:
+        query = query.where(audit.c.id <= last)
+    return [_entry(row) for row in (await connection.execute(query)).mappings()]
 
 
 async def at(connection: AsyncConnection, row_id: int) -> Head | None:
@@ -162,8 +148,22 @@ def sealed_text(entry: Entry) -> str:
     return _canonical({**row, "at": to_microseconds(entry.at), "details": _canonical(entry.details)})
 
 
+def is_sealed(row: Mapping[Any, Any]) -> bool:
+    """Whether a row of the table is what its hash says."""
+    return bool(row["hash"] == _seal({name: row[name] for name in _SEALED}))
+
+
 def _entry(row: Mapping[Any, Any]) -> Entry:
-    return Entry(**{**row, "at": from_microseconds(row["at"]), "details": json.loads(row["details"])})
+    return Entry(**{**row, "at": from_microseconds(row["at"]), "details": _details(row["details"])})
+
+
+def _details(text: str) -> dict[str, Any]:
+    """What somebody put there in place of ours must not keep the row from being read."""
+    try:
+        details = json.loads(text)
+    except ValueError:
+        return {"unreadable": text}
+    return details if isinstance(details, dict) else {"unreadable": text}
 
 
 def _canonical(value: Any) -> str:

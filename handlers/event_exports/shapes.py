@@ -36,7 +36,9 @@ Start = Annotated[
 class SyslogTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="syslog"):
     """A syslog receiver: RFC 5424 over TLS (RFC 5425), or TCP with octet counting (RFC 6587).
 
-    `ca_certificate` is whom to trust instead of the machine's own authorities; the other two show who we are.
+    `ca_certificate` is whom to trust instead of the machine's own authorities; the next two show who we are. Without
+    `requires_close_notify` a connection that merely ends counts as the receiver's word that it has everything, which
+    somebody on the way could forge; rsyslog with GnuTLS needs that, as it never sends one.
     """
 
     host: Host
@@ -45,6 +47,7 @@ class SyslogTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ca_certificate: Pem | None = None
     client_certificate: Pem | None = None
     client_key: Pem | None = None
+    requires_close_notify: bool = True
 
 
 class HttpTarget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="http"):

@@ -72,7 +72,7 @@ async def _exchange(
         await encrypted.greet()
         for start in range(0, len(messages), _CHUNK_BYTES):
             await encrypted.send(messages[start : start + _CHUNK_BYTES])
-        await encrypted.say_goodbye()
+        await _part(encrypted, target)
     else:
         writer.write(messages)
         await writer.drain()
@@ -80,6 +80,17 @@ async def _exchange(
     # What a receiver of syslog says means nothing; that it ends without an error does.
     while await reader.read(_CHUNK_BYTES):
         continue
+
+
+async def _part(encrypted: Encrypted, target: SyslogTarget) -> None:
+    try:
+        await encrypted.say_goodbye()
+    except ssl.SSLEOFError:
+        if target.requires_close_notify:
+            raise OSError(
+                "it ended the connection without a close_notify; if it never sends one, as rsyslog with GnuTLS, set "
+                "requires_close_notify to false"
+            ) from None
 
 
 def _why(error: OSError) -> str:

@@ -32,7 +32,7 @@ class Encrypted:
         await self._do(lambda: self._tls.write(data))
 
     async def say_goodbye(self) -> None:
-        """Sends our close_notify and returns with the other side's."""
+        """Sends our close_notify and returns with the other side's. Raises ssl.SSLEOFError if it ends without one."""
         try:
             self._tls.unwrap()
         except ssl.SSLWantReadError:

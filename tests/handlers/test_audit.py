@@ -62,7 +62,7 @@ def test_an_untouched_trail_is_intact(tmp_path: Path) -> None:
     async def scenario(node: Node) -> None:
         admin = node.client("admin")
         empty = (await admin.get("/audit/verification")).json()
-        assert empty == {"intact": True, "first_broken": None, "head_id": None, "head_hash": None}
+        assert empty == {"intact": True, "first_broken": None, "what": None, "head_id": None, "head_hash": None}
         await make_rows(node, 3)
         full = (await admin.get("/audit/verification")).json()
         assert (full["intact"], full["head_id"]) == (True, 3)

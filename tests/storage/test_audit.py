@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from storage import audit
+from storage import audit, audit_verification
 from storage.audit import NO_HASH, Entry, Head
 from storage.database import Database
 from storage.errors import StorageError
@@ -22,7 +22,7 @@ async def add(database: Database, count: int, **changes: Any) -> None:
             await audit.append(connection, **{**row, **changes})
 
 
-async def tamper(database: Database, statement: str) -> None:
+async def tamper(database: Database, *statements: str) -> None:
     """What somebody with the database's password can do."""
     async with database.write() as connection:
         if database.is_sqlite:
@@ -30,12 +30,14 @@ async def tamper(database: Database, statement: str) -> None:
                 await connection.execute(text(f"DROP TRIGGER IF EXISTS audit_no_{event}"))
         else:
             await connection.execute(text("DROP TRIGGER IF EXISTS audit_append_only ON audit"))
-        await connection.execute(text(statement))
+        for statement in statements:
+            await connection.execute(text(statement))
 
 
 async def verify(database: Database, kept: Head | None = None) -> int | None:
     async with database.read() as connection:
-        return await audit.verify(connection, kept)
+        fault = await audit_verification.verify(connection, anchors=[kept] if kept else [])
+    return fault.id if fault else None
 
 
 def test_rows_are_chained(database_url: str) -> None:
@@ -108,7 +110,7 @@ def test_a_trail_written_anew_shows_against_a_kept_head(database_url: str) -> No
 
 @pytest.mark.parametrize("length", [20, 21, 22])
 def test_a_long_trail_is_verified_in_parts(sqlite_url: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audit, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(audit_verification, "ROWS_AT_ONCE", 7)
 
     async def body(database: Database) -> None:
         await add(database, length)
