@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from handlers.registry import InvalidRequest
 from server.setting_values import normal_origin
@@ -34,6 +34,8 @@ def allowed_return(value: str | None, origins: frozenset[str]) -> str:
         origin = None
     if origin is None or parts.fragment or "#" in value:
         raise _refused("it has to be a whole web address without user name and fragment")
+    if {"code", "state"} & parse_qs(parts.query, keep_blank_values=True).keys():
+        raise _refused("it may have no code or state in its query; these are added")
     if origin not in origins:
         raise _refused(f"{origin} is not allowed; the operator can add it to STUDIO_ALLOWED_ORIGINS")
     return value

@@ -280,6 +280,8 @@ RETURNS = [
     "https://app.test/\r\nset-cookie: a=b",
     "https://app.test/ x",
     "http://127.0.0.1:9999/",
+    "https://app.test/?code=another",
+    "https://app.test/?a=b&state=",
     "https://app.test/" + "x" * 2000,
 ]
 
