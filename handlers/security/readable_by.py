@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from analysis.access_policies.deciding import Viewer, view_of
+from analysis.access_policies.deciding import Viewer, concerns, view_of
 from analysis.access_policies.policies import Policy
 from connectors.connector import Connector
 from connectors.datasets import Kind
@@ -79,7 +79,7 @@ async def source_readers(context: Context, source: DataSource, columns: Sequence
     asked = await ask_source(context, source)
     if asked.error is not None:
         return Readers(_not_evaluated(asked.error))
-    return _of_mysql(asked, columns) if source.kind == Kind.MYSQL else _of_file(asked, columns)
+    return of_mysql(asked, columns) if source.kind == Kind.MYSQL else of_file(asked, columns)
 
 
 _EVALUATED = SourceAccess(state="evaluated", reason=None)
@@ -104,7 +104,8 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _of_mysql(asked: Asked, columns: Iterable[Column]) -> Readers:
+def of_mysql(asked: Asked, columns: Iterable[Column]) -> Readers:
+    """By the privileges that the account may see."""
     own = {role.name for role in asked.roles}
     sees_all = any(
         one.grantee in own and "SELECT" in one.privileges and one.on in ("*.*", "mysql.*") for one in asked.grants
@@ -131,7 +132,8 @@ def _like(pattern: str, name: str) -> bool:
     return re.fullmatch("".join(wild.get(part) or re.escape(part[-1]) for part in parts), name, re.DOTALL) is not None
 
 
-def _of_file(asked: Asked, columns: Iterable[Column]) -> Readers:
+def of_file(asked: Asked, columns: Iterable[Column]) -> Readers:
+    """By the owner and the mode of the path."""
     if asked.file is None:
         return Readers(_not_evaluated("This source does not tell whose its file is."))
     readers = [f"user {asked.file.owner}"]
@@ -143,22 +145,39 @@ def _of_file(asked: Asked, columns: Iterable[Column]) -> Readers:
     return Readers(SourceAccess(state="partly", reason=reason), dict.fromkeys(columns, readers))
 
 
+def alike(members: Iterable[OurGrant], policies: Sequence[Policy]) -> list[list[OurGrant]]:
+    """The members who read the source, together with those whom the same access policies concern: they see the same
+    columns. Of hundreds of members there are a few such groups."""
+    groups: dict[tuple[int, ...], list[OurGrant]] = {}
+    for member in members:
+        if member.reads:
+            viewer = _viewer(member)
+            concerned = tuple(policy.id for policy in policies if concerns(policy, viewer))
+            groups.setdefault(concerned, []).append(member)
+    return list(groups.values())
+
+
 def seen_here(
-    members: Iterable[OurGrant], policies: Sequence[Policy], dataset: SensitiveDataset, source_tags: Iterable[str]
+    groups: Iterable[Sequence[OurGrant]],
+    policies: Sequence[Policy],
+    dataset: SensitiveDataset,
+    source_tags: Iterable[str],
 ) -> dict[str, list[Seen]]:
-    """By column, who of the members who read the source sees what of it here."""
+    """By column, who sees what of it here; `groups` are those who are `alike`."""
     facts = dataset.facts(source_tags)
     by_column: dict[str, dict[str, list[str]]] = {name: {} for name in dataset.columns}
-    for member in members:
-        if not member.reads:
-            continue
-        view = view_of(policies, Viewer(member.user_id, str(member.role)), facts)
-        for name, groups in by_column.items():
-            groups.setdefault(_SEES[view.effect_on(name)], []).append(member.user_id)
+    for group in groups:
+        view = view_of(policies, _viewer(group[0]), facts)
+        for name, seen in by_column.items():
+            seen.setdefault(_SEES[view.effect_on(name)], []).extend(member.user_id for member in group)
     return {
-        name: [Seen(sees=sees, user_ids=groups[sees]) for sees in _SEES.values() if sees in groups]  # type: ignore[arg-type]
-        for name, groups in by_column.items()
+        name: [Seen(sees=sees, user_ids=sorted(seen[sees])) for sees in _SEES.values() if sees in seen]  # type: ignore[arg-type]
+        for name, seen in by_column.items()
     }
+
+
+def _viewer(member: OurGrant) -> Viewer:
+    return Viewer(member.user_id, str(member.role))
 
 
 _SEES: dict[str | None, str] = {None: "values", "mask": "masked", "hide": "nothing"}

@@ -12,7 +12,7 @@ from handlers.csv_cells import cell
 from handlers.names import RowId, WorkspaceId
 from handlers.policy_views import policy_of
 from handlers.registry import Binary, Context, Forbidden, Instant, Operation, Permission, Watched
-from handlers.security.readable_by import Column, seen_here, source_readers
+from handlers.security.readable_by import Column, alike, seen_here, source_readers
 from handlers.security.sensitive_columns import Gathered, gathered
 from handlers.security.sensitive_shapes import (
     MOST_NAMES,
@@ -120,9 +120,10 @@ async def _evidence(context: Context, source: DataSource, found: Gathered) -> Co
             policy_of(row) for row in await access_policies.in_force(connection, source.workspace_id, source.id)
         ]
         tags = await catalog_labels.source_tags(connection, source.id)
+    groups = alike(members, policies)
     shown = []
     for dataset in found.datasets:
-        seen = seen_here(members, policies, dataset, tags)
+        seen = seen_here(groups, policies, dataset, tags)
         for name, column in dataset.columns.items():
             who = readers.by_column.get((dataset.schema, dataset.name, name))
             shown.append(shown_column(dataset, column, who, seen[name]))

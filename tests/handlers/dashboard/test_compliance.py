@@ -163,7 +163,7 @@ def test_data_policies_are_rules_and_what_cannot_be_told_is_not_judged(database_
     async def scenario(node: Node) -> None:
         await node.make_workspace("lab", ada=Role.EDITOR)
         source = await make_source(node, "shop")
-        ids = await discover(node, source, *(table(name, "mail") for name in ("a", "b", "c")))
+        ids = await discover(node, source, *(table(name, "mail") for name in ("a", "b", "c", "d")))
         values = {"severity": "high", "body": '{"requires": [{"type": "owned"}]}'}
         async with node.parts.database.write() as connection:
             made = [
@@ -175,12 +175,18 @@ def test_data_policies_are_rules_and_what_cannot_be_told_is_not_judged(database_
             for policy in made:
                 verdicts = [
                     Verdict(ids[name], f"main.{name}", "mail", "owned", outcome, "because")
-                    for name, outcome in (("a", "pass"), ("a", "fail"), ("b", "pass"), ("c", "not_evaluated"))
+                    for name, outcome in (
+                        ("a", "pass"),
+                        ("a", "fail"),
+                        ("b", "pass"),
+                        ("c", "not_evaluated"),
+                        ("d", "pass"),
+                    )
                 ]
                 evaluation = Evaluation(policy.id, source, node.clock, "fail", None, 2, 1, 1, 0)
                 await data_policies.put_evaluation(connection, evaluation, verdicts)
         _, rules = await look(node)
-        assert counts(rules[f"data_policy:{made[0].id}"]) == (2, 1, 1, 1, ["main.a"])
+        assert counts(rules[f"data_policy:{made[0].id}"]) == (3, 2, 1, 1, ["main.a"])
         assert rules[f"data_policy:{made[0].id}"]["statement"] == "on"
         assert f"data_policy:{made[1].id}" not in rules
 
