@@ -9,6 +9,7 @@ from typing import Any
 from auditing import CHECK, Auditor, audit_with, done
 from httpx import Response
 from postgres_server import PostgresServer
+from published_schemas import faults_of_ocsf, faults_of_sarif
 
 
 def test_exports_say_what_the_posture_says(engine_url: str, tmp_path: Path, audited_server: PostgresServer) -> None:
@@ -73,6 +74,7 @@ def test_what_was_not_seen_is_open_in_sarif_and_unknown_in_ocsf(
 
 
 def check_sarif(log: dict[str, Any], posture: dict[str, Any], accepted: dict[str, Any]) -> None:
+    assert faults_of_sarif(log) == []
     assert log["version"] == "2.1.0"
     [run] = log["runs"]
     rules = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
@@ -101,6 +103,7 @@ def check_sarif(log: dict[str, Any], posture: dict[str, Any], accepted: dict[str
 
 
 def check_ocsf(events: list[dict[str, Any]], posture: dict[str, Any]) -> None:
+    assert [fault for event in events for fault in faults_of_ocsf(event)] == []
     for event in events:
         assert (event["class_uid"], event["category_uid"], event["metadata"]["version"]) == (2003, 2, "1.3.0")
         assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
