@@ -1,7 +1,7 @@
 """What audits found: one row for each fault of a source, however often it is found; it changes under its lock."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -64,30 +64,28 @@ class Finding:
     exception_id: int | None
 
 
+_NEW = tuple(field.name for field in fields(NewFinding))
 _FINDING = select(*(security_findings.c[field.name] for field in fields(Finding)))
 
 
 async def add(connection: AsyncConnection, new: Sequence[NewFinding], *, scan_id: int, at: datetime) -> list[Finding]:
     """As they are stored, in their order."""
-    found: dict[str, Finding] = {}
-    for first in range(0, len(new), _AT_ONCE):
-        rows = [
-            asdict(one)
-            | {
-                "state": OPEN,
-                "change": NEW,
-                "changed_scan_id": scan_id,
-                "in_baseline": False,
-                "first_seen_at": at,
-                "last_seen_at": at,
-                "reopened": 0,
-            }
-            for one in new[first : first + _AT_ONCE]
-        ]
-        statement = insert(connection, security_findings).values(rows)
-        returning = statement.returning(*(security_findings.c[field.name] for field in fields(Finding)))
-        for row in await connection.execute(returning):
-            found[row.fingerprint] = Finding(*row)
+    if not new:
+        return []
+    same = {
+        "state": OPEN,
+        "change": NEW,
+        "changed_scan_id": scan_id,
+        "in_baseline": False,
+        "first_seen_at": at,
+        "last_seen_at": at,
+        "reopened": 0,
+    }
+    # Values that are handed over with the statement, and not in it: thousands in one are written out each time.
+    statement = insert(connection, security_findings)
+    returning = statement.returning(*(security_findings.c[field.name] for field in fields(Finding)))
+    rows = [{name: getattr(one, name) for name in _NEW} | same for one in new]
+    found = {row.fingerprint: Finding(*row) for row in await connection.execute(returning, rows)}
     return [found[one.fingerprint] for one in new]
 
 

@@ -103,6 +103,33 @@ def test_a_good_database_passes_and_is_not_written_to(tmp_path: Path) -> None:
     assert (path.read_bytes(), sorted(path.parent.iterdir())) == before
 
 
+def shown(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Every file below, with what is in it and when that was written."""
+    return {
+        str(path): (stat.st_ino, stat.st_mode, stat.st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        for stat in (path.lstat(),)
+    }
+
+
+@pytest.mark.parametrize("kind", [Kind.SQLITE, Kind.DUCKDB, Kind.FILES])
+def test_nothing_is_written_to_files_of_any_kind(kind: Kind, tmp_path: Path) -> None:
+    """Nor is anything left beside them, where everything is wrong."""
+    database = bad_database(tmp_path)
+    folder = database.parent
+    # SQLite makes its -shm file beside one, as for whoever reads; see docs/security-audits.md.
+    database.with_name("shop.sqlite-wal").unlink()
+    engine = duckdb.connect(str(folder / "shop.duckdb"))
+    engine.execute("CREATE TABLE t AS SELECT 1 AS one")
+    engine.execute(f"COPY t TO '{folder / 'packed.parquet'}'")
+    engine.close()
+    (folder / "formula.csv").write_text("id,text\n1,=HYPERLINK(0)\n", encoding="utf-8")
+    before = shown(folder)
+    path = {Kind.SQLITE: database, Kind.DUCKDB: folder / "shop.duckdb", Kind.FILES: folder}[kind]
+    assert Outcome.FAIL in outcomes(results(kind, path)).values()
+    assert shown(folder) == before
+
+
 def test_every_check_of_sqlite_fires(tmp_path: Path) -> None:
     found = results(Kind.SQLITE, bad_database(tmp_path))
     damage = found.pop("SL-004")

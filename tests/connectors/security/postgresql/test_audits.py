@@ -10,7 +10,7 @@ from dataclasses import replace
 import asyncpg  # type: ignore[import-untyped]
 import psutil  # type: ignore[import-untyped]
 import pytest
-from audited_postgres import BAD_OBJECTS, run_script, settings_of
+from audited_postgres import BAD_OBJECTS, CHECKSUMS, run_script, settings_of
 from postgres_server import PostgresServer, running_postgres
 
 from connectors.errors import NotReadOnly, SourceLost, Unreachable
@@ -47,6 +47,17 @@ def test_nothing_is_written(hardened: PostgresServer) -> None:
     results = asyncio.run(audited(hardened, "postgres"))
     assert len(results) == len(CHECKS)
     assert written(hardened) == before
+
+
+def test_a_standby_that_can_write_nothing_is_audited_as_its_primary() -> None:
+    with running_postgres(init=CHECKSUMS) as primary, running_postgres(primary=primary) as standby:
+        of_primary, of_standby = (asyncio.run(audited(server, "postgres")) for server in (primary, standby))
+    # What they archive and whom they send changes to is each one's own.
+    own = {"PG-DATA-003", "PG-DATA-006"}
+    assert {one: result.outcome for one, result in of_standby.items() if one not in own} == {
+        one: result.outcome for one, result in of_primary.items() if one not in own
+    }
+    assert {result.outcome for result in of_standby.values()} == {Outcome.PASS, Outcome.FAIL}
 
 
 def test_the_session_cannot_write(hardened: PostgresServer) -> None:
