@@ -97,6 +97,9 @@ def test_only_rows_are_analysed_that_whoever_asks_may_see(sqlite_url: str, tmp_p
         some = await ask(analyst.ada, "correlations", sales, columns=["price", "cost"])
         assert some["rows"]["read"] == 200
         assert statuses(some).keys() == {"price", "cost"}
+        summed = {"method": "pearson", "at_source": "always"}
+        assert "by the source" in (await ask(olga, "correlations", sales, **summed))["rows"]["method"]
+        assert (await ask(analyst.ada, "correlations", sales, **summed))["rows"]["read"] == 200
         sampled = await ask(analyst.ada, "correlations", sales, rows=300)
         assert 50 < sampled["rows"]["read"] < 150
         assert sampled["rows"]["total"] is None

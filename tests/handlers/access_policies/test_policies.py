@@ -59,7 +59,15 @@ def test_who_does_not_manage_learns_no_policy_and_changes_none(sqlite_url: str, 
             ]
             assert [answer.status_code for answer in answers] == [403] * 5
         await analyst.node.make_user("stranger")
-        assert (await analyst.node.client("stranger").get(one)).status_code == 404
+        stranger, nowhere = analyst.node.client("stranger"), f"{PATH}/987654321"
+        for method, body in (("GET", None), ("PATCH", {"enabled": False}), ("DELETE", None)):
+            there, not_there = [await stranger.request(method, each, json=body) for each in (one, nowhere)]
+            assert there.status_code == not_there.status_code == 404
+            assert there.json()["detail"].replace(str(policy["id"]), "987654321") == not_there.json()["detail"]
+        assert (await stranger.get(PATH, params={"workspace_id": "lab"})).status_code == 404
+        assert (await stranger.post(PATH, json=asked("mine"))).status_code == 404
+        sales = (await analyst.sqlite(SALES))["sales"]
+        assert (await stranger.get(f"{PATH}/effective", params={"dataset_id": sales})).status_code == 404
 
     analyse(sqlite_url, tmp_path, scenario)
 
