@@ -47,6 +47,7 @@ class Metrics:
             *_log(rooms),
             *_bus(self.parts),
             *_feeds(self.parts),
+            *_exports(self.parts),
             *_requests("http", self.http),
             *_requests("socket", self.gateway.observation.counts),
             *_resources(self.parts),
@@ -183,6 +184,23 @@ def _bus(parts: Parts) -> Iterator[Metric]:
 def _feeds(parts: Parts) -> Iterator[Metric]:
     feeds = parts.feeds
     yield counter("studio_feed_reads_total", "Times that the database was read for watchers.", feeds.reading.reads)
+
+
+def _exports(parts: Parts) -> Iterator[Metric]:
+    figures, now = parts.exports, time.time()
+    labels = ["export"]
+    standing = {(str(export_id),): each for export_id, each in figures.standing.items()}
+    sent: dict[Labels, float] = {(str(each),): figures.sent[each] for each in figures.standing}
+    failed: dict[Labels, float] = {(str(each),): figures.failures[each] for each in figures.standing}
+    yield counter("studio_exported_events_total", "Events that a SIEM took.", sent, labels)
+    yield counter("studio_export_failures_total", "Attempts to send to a SIEM that failed.", failed, labels)
+    waiting: dict[Labels, float] = {key: each.behind for key, each in standing.items()}
+    yield gauge("studio_export_waiting_events", "Events that wait to be sent to a SIEM.", waiting, labels)
+    since = {key: each.behind_since for key, each in standing.items()}
+    ages: dict[Labels, float] = {key: max(0.0, now - at.timestamp()) if at else 0.0 for key, at in since.items()}
+    yield gauge("studio_export_lag_seconds", "How long ago the oldest of them happened.", ages, labels)
+    broken: dict[Labels, float] = {key: float(each.is_broken) for key, each in standing.items()}
+    yield gauge("studio_export_chain_broken", "Whether the audit trail was not as it was written.", broken, labels)
 
 
 def _by_name(counts: dict[str, int] | dict[int, int]) -> dict[Labels, float]:

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from websockets.typing import Origin
 
 from crdt import sync
 from crdt.lib0 import write_var_string
+from handlers.export_figures import Standing
 from handlers.relay import Relay
 from server.metrics_port import bind, find_problems
 from server.settings import Settings, read_settings
@@ -230,6 +232,25 @@ def test_what_other_parts_count_is_shown_under_its_name(tmp_path: Path) -> None:
         assert figures("studio_nodes") == figures("studio_bus_connected") == 1
         await bus.close()
         assert (await figures_of(node.studio.app))("studio_bus_connected") == 0
+
+    play(tmp_path, scenario)
+
+
+def test_exports_are_shown_by_their_number(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        exports = node.studio.parts.exports
+        exports.sent[3], exports.failures[3] = 5, 2
+        since = datetime.now(UTC) - timedelta(seconds=60)
+        exports.standing = {
+            3: Standing(behind=7, behind_since=since, is_failing=True, is_broken=True),
+            4: Standing(behind=0, behind_since=None, is_failing=False, is_broken=False),
+        }
+        figures = await figures_of(node.studio.app)
+        names = ("exported_events_total", "export_failures_total", "export_waiting_events", "export_chain_broken")
+        assert [figures(f"studio_{name}", export="3") for name in names] == [5, 2, 7, 1]
+        assert [figures(f"studio_{name}", export="4") for name in names[2:]] == [0, 0]
+        assert 60 <= figures("studio_export_lag_seconds", export="3") < 120
+        assert figures("studio_export_lag_seconds", export="4") == 0
 
     play(tmp_path, scenario)
 

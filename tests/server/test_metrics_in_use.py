@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from figures import asgi_client, figures_of
 from node_in_process import running_node
 
 from handlers import traffic
+from handlers.event_exports.exporting import Exporter
 from server import connection_counts
+from storage import event_exports
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "metrics.md"
@@ -50,6 +53,11 @@ def served(folder: Path) -> dict[str, Described]:
         async with running_node(folder) as node:
             async with asgi_client(node.studio.app) as client:
                 await client.get("/me")
+            now = datetime.now(UTC)
+            async with node.database.write() as connection:
+                named: dict[str, Any] = {"name": "SIEM", "streams": ["audit"], "target": {}, "created_by": "admin"}
+                await event_exports.create(connection, **named, enabled=False, at=now)
+            await Exporter(node.studio.parts).look()
             gateway = node.studio.gateway
             gateway.counts.refuse(403)
             with gateway.observation.request("users.me", "request-1"):
@@ -156,6 +164,7 @@ def test_the_dashboard_can_be_imported_beside_any_prometheus() -> None:
         "Pressure",
         "Loop",
         "Process",
+        "Exports to a SIEM",
     ]
     variables = {variable["name"]: variable["type"] for variable in DASHBOARD["templating"]["list"]}
     assert variables["datasource"] == "datasource"
