@@ -46,6 +46,7 @@ from server.outgoing import open_outgoing
 from server.problems import EXCEPTION_HANDLERS
 from server.push_routes import push_routes
 from server.request_limit import open_request_limit
+from server.security_headers import SecurityHeaders
 from server.settings import Settings
 from server.sign_ins import SignIns
 from server.stream_routes import stream_routes
@@ -284,4 +285,5 @@ def create_app(
         *pages,
         *websocket_routes(gateway),
     ]
-    return instruments.around(Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS))
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=EXCEPTION_HANDLERS)
+    return instruments.around(SecurityHeaders(app, settings))

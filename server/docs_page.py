@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from handlers.page_policy import NOT_FRAMED, policy_of, sources
 from server.problems import REQUEST_ID_HEADER, request_id_of
 
 _PAGE = Path(__file__).with_name("docs_page.html")
@@ -24,8 +22,6 @@ def docs_route() -> Route:
         headers = {
             REQUEST_ID_HEADER: request_id_of(request),
             "Content-Security-Policy": policy,
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
             "Cache-Control": "no-cache",
         }
         return Response(page, headers=headers, media_type="text/html")
@@ -35,15 +31,4 @@ def docs_route() -> Route:
 
 def content_security_policy(page: str) -> str:
     """Allows the page's own script and style by their hashes, requests to this server, and nothing else."""
-    script = " ".join(_hashes(page, "script"))
-    style = " ".join(_hashes(page, "style"))
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-def _hashes(page: str, element: str) -> list[str]:
-    contents = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
-    digests = (hashlib.sha256(content.encode()).digest() for content in contents)
-    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+    return f"{policy_of(page)}; script-src {sources(page, 'script')}; connect-src 'self'; {NOT_FRAMED}"

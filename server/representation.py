@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from handlers.page_policy import NOT_FRAMED, policy_of
 from handlers.registry import Binary, InvalidRequest, OperationError, TooLarge
 
 JSON = "application/json"
@@ -73,8 +74,15 @@ def respond(result: Any, status: int, media_type: str, headers: dict[str, str]) 
     if result is None:
         return Response(None, 204, headers)
     if isinstance(result, Binary):
-        return Response(result.data, status, headers, result.media_type)
+        return Response(result.data, status, {**_policy(result), **headers}, result.media_type)
     return Response(encode(result, media_type), status, headers, media_type)
+
+
+def _policy(result: Binary) -> dict[str, str]:
+    """What a page that we made may do where it is shown."""
+    if not result.media_type.startswith("text/html"):
+        return {}
+    return {"Content-Security-Policy": f"{policy_of(result.data.decode())}; {NOT_FRAMED}; sandbox"}
 
 
 async def read_body(request: Request, limit: int) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 
 from handlers.child_work import Tell
 from handlers.csv_cells import cell
+from handlers.page_policy import guarded
 from handlers.reports.facts import Facts, without_values
 
 # What is told to those from whom something of the source is kept back.
@@ -17,7 +18,6 @@ CUT = "_cut"
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ facts.title }}</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width">
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 1080px; margin: 2.5rem auto; padding: 0 1.5rem }
@@ -78,7 +78,7 @@ def page(facts: Facts, plots: list[str]) -> str:
         (title, Markup(plot))  # noqa: S704 - it escapes its texts
         for title, plot in zip(titles, plots, strict=True)
     ]
-    return environment.from_string(_PAGE).render(facts=facts, charts=charts)
+    return guarded(environment.from_string(_PAGE).render(facts=facts, charts=charts))
 
 
 def drawn(spec: dict[str, Any]) -> str:

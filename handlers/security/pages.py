@@ -9,6 +9,7 @@ from html import escape
 import msgspec
 
 from handlers.csv_cells import cell
+from handlers.page_policy import guarded
 from handlers.security.report import Report
 from handlers.security.scoring import Coverage
 
@@ -27,7 +28,6 @@ _HEADINGS = (
 )
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width">
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; color: #1c2733; max-width: 1180px; margin: 2rem auto; padding: 0 1rem }}
@@ -69,7 +69,7 @@ def as_html(report: Report, *, failures_only: bool) -> bytes:
         ),
         rows=_table(_HEADINGS, _rows(report, failures_only=failures_only)),
     )
-    return page.encode()
+    return guarded(page).encode()
 
 
 def _rows(report: Report, *, failures_only: bool) -> list[tuple[str, ...]]:
