@@ -7,9 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from analysed import SALES, Analyst, analyse
+from analysed import SALES, Analyst, analyse, until
+
+from handlers.catalogue import OPERATIONS
+from handlers.changes import Changed
+from handlers.policy_views import TOPIC
 
 PATH = "/security/policies"
+ASKED = {f"analytics.{kind}" for kind in ("correlations", "insights", "predictions", "relationships")}
 RIGHTS = {"applies_to": {"everyone": True}, "except_for": {"roles": ["owner"]}}
 
 
@@ -140,5 +145,26 @@ def test_a_policy_is_in_force_at_once_and_as_long_as_it_is_there(sqlite_url: str
         assert await seen() == "hidden"
         await olga.delete(one)
         assert await seen() == "ok"
+
+    analyse(sqlite_url, tmp_path, scenario)
+
+
+def test_whoever_watches_is_answered_anew_when_a_policy_is_made_changed_or_deleted(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    watched = [each.watched for each in OPERATIONS if each.name in ASKED and each.watched is not None]
+    assert len(watched) == len(ASKED)
+    assert all(TOPIC in each.topics and each.is_personal for each in watched)
+
+    async def scenario(analyst: Analyst) -> None:
+        heard: list[Changed] = []
+        analyst.node.parts.changes.listen(heard.append)
+        one = f"{PATH}/{(await keep_back(analyst, columns={'names': ['price']}))['id']}"
+        olga = analyst.node.client("olga")
+        for done in (None, olga.patch(one, json={"enabled": False}), olga.delete(one)):
+            if done is not None:
+                assert (await done).is_success
+            await until(lambda: Changed(TOPIC, "lab") in heard, "the change is told")
+            heard.clear()
 
     analyse(sqlite_url, tmp_path, scenario)
