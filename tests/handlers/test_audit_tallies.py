@@ -9,7 +9,7 @@ from http_node import Node, play
 
 from handlers.access import Role
 from handlers.audit_tallies import MISSED, READ, Tallies, Tally
-from storage import audit
+from storage.audit_verification import verify
 
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
@@ -90,6 +90,6 @@ def test_requests_are_counted_and_what_waits_is_written_when_the_server_stops(tm
         assert rows["lab"].details["operations"] == {"collaboration.members.list": 6}
         assert rows[""].details["things"] == 1
         async with node.parts.database.read() as connection:
-            assert await audit.verify(connection) is None
+            assert await verify(connection) is None
 
     play(tmp_path, scenario)

@@ -11,6 +11,7 @@ from http_node import START, Node, play
 from handlers.audit_pacing import ANY
 from handlers.audit_trail import AuditTrail, record
 from storage import audit
+from storage.audit_verification import verify
 from storage.database import Database
 from storage.errors import StorageError
 
@@ -187,7 +188,7 @@ def test_the_chain_holds_over_all_kinds_of_rows(tmp_path: Path) -> None:
                 await record(connection, node.context("ada"), "things.make", "lab", {"text": "é\0"})
             await node.parts.audit.flush()
         async with node.parts.database.read() as connection:
-            assert await audit.verify(connection) is None
+            assert await verify(connection) is None
         assert len(await node.audited()) == 10
 
     play(tmp_path, scenario)
