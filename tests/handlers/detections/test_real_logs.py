@@ -114,7 +114,7 @@ def test_a_torn_record_costs_itself_only(logs: dict[str, list[bytes]]) -> None:
     for _ in range(60):
         cut = pick.randrange(1, len(older))
         found = list(read_csv(older[:cut] + "\n" + newer))
-        whole = [each for each in read_csv(older[: older.rfind("\n", 0, cut)]) if isinstance(each, Event)]
+        whole = [each for each in read_csv(older[: older.rfind("\n", 0, cut) + 1]) if isinstance(each, Event)]
         events = [each for each in found if isinstance(each, Event)]
         assert [each.id for each in events[-after:]] == [each.id for each in read(newer.encode())], cut
         assert len(whole) - 1 <= len(events) - after <= len(whole) + 1, cut
