@@ -71,16 +71,14 @@ from handlers.scans.ending import keep_scans
 from handlers.schedules import runs, schedules
 from handlers.schedules.firing import keep_schedules
 from handlers.security import checks as security_checks
-from handlers.security import data_policies
+from handlers.security import data_policies, policy_outcomes, sensitive_data
 from handlers.security import exceptions as security_exceptions
 from handlers.security import export as security_export
 from handlers.security import findings as security_findings
 from handlers.security import history as security_history
 from handlers.security import job as security_job
-from handlers.security import policy_outcomes
 from handlers.security import posture as security_posture
 from handlers.security import scans as security_scans
-from handlers.security import sensitive_data
 from handlers.security.ending import keep_audits
 from handlers.security.policy_keeping import keep_data_policies
 from handlers.sources import registration
