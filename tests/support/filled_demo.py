@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,13 @@ def fill(client: httpx.Client, receiver: str) -> None:
     [audit] = make("/security/scans", workspace_id=WORKSPACE, source_ids=[2])["items"]
     runs.append(audit["run_id"])
     make("/data-sources/1/discover")
+    # One after the other, however slow the machine: the first answer is that about the first dataset.
     for dataset in (1, 2, 3):
-        assert client.get(f"/analytics/correlations/{dataset}", params={"rows": 200}).is_success
+        wait_until(
+            partial(is_answered, client, f"/analytics/correlations/{dataset}?rows=200"),
+            DEADLINE,
+            lambda: "no answer about a dataset",
+        )
     rule = {"name": "priced", "condition": {"kind": "row_count", "min": 1}}
     make("/scan-rules", source_id=2, dataset="prices", rule=rule)
     make("/catalog/terms", workspace_id=WORKSPACE, name="Price")
@@ -119,6 +125,13 @@ def fill(client: httpx.Client, receiver: str) -> None:
     assert verdict.is_success, verdict.text
     fill_monitoring(client)
     wait_for(client, runs)
+
+
+def is_answered(client: httpx.Client, path: str) -> bool:
+    """Whether the answer is there, and no longer being worked out."""
+    answer = client.get(path)
+    assert answer.is_success, answer.text
+    return answer.json()["result_id"] is not None
 
 
 def fill_monitoring(client: httpx.Client) -> None:
