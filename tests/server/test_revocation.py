@@ -16,6 +16,7 @@ from node_in_process import Node, running_node
 
 from crdt import sync
 from crdt.lib0 import write_var_string
+from crdt.room import Room
 from handlers.access import Access, Change
 from handlers.credentials import fingerprint, new_api_key, shown_part
 from handlers.dispatch import execute
@@ -25,11 +26,13 @@ from server.bootstrap import prepare_first_use, signing_secret
 from server.hocuspocus import HocuspocusDialect
 from server.http import utc_now
 from server.settings import Settings
+from server.signing_in import open_session
 from server.tokens import ServerIssuer
 from server.y_websocket import YWebSocketDialect
 from storage import api_keys
 from storage.bus.memory_bus import Hub
 from storage.database import Database
+from storage.documents import Document
 from storage.errors import Unavailable
 
 NAME = "default/notes"
@@ -208,5 +211,29 @@ def test_who_cannot_be_looked_up_does_not_go_on_as_before(
                 monkeypatch.setattr(cache, "_read", away)
             await do(one, "collaboration.members.remove", workspace_id="default", user_id="ada")
             await until_told(editors)
+
+    asyncio.run(scenario())
+
+
+def test_a_session_is_let_in_while_others_are_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody else's change makes a node forget is read again, be it while a document is being opened."""
+
+    async def scenario() -> None:
+        async with running_node(tmp_path) as node:
+            await node.enlist("ada")
+            now = utc_now()
+            async with node.database.write() as connection:
+                issuer, hour = ServerIssuer(node.secret, utc_now), timedelta(hours=1)
+                token = await open_session(connection, issuer, "ada", hour, now, opened_by="test")
+            opened = node.rooms.open
+
+            async def open_slowly(document: Document) -> Room:
+                room = await opened(document)
+                node.studio.parts.access.invalidate(None, "somebody-else")
+                return room
+
+            monkeypatch.setattr(node.rooms, "open", open_slowly)
+            async with asyncio.timeout(5):
+                await Editor(node, "ada", True).join(token)
 
     asyncio.run(scenario())
