@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -17,8 +17,11 @@ from handlers.registry import Context, Forbidden, Operation, Permission
 from handlers.source_access import require_source
 from storage import detections
 from storage.data_sources import DataSource
+from storage.tables import to_microseconds
 
 PATH = "/security/events/{data_source_id}"
+# As for samples. Streams go by the time of events: one of next year would make all that come before then too late.
+MOST_AHEAD = timedelta(minutes=10)
 
 
 class PushEvents(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,27 +59,39 @@ async def store_events(
     unreadable: Unreadable | None = None,
 ) -> EventsTaken:
     """Whoever calls this has asked whether the caller may."""
+    latest = to_microseconds(at + MOST_AHEAD)
+    in_time = [event for event in events if event.at <= latest]
+    ahead = len(events) - len(in_time)
     late = 0
-    if events:
+    if in_time:
         async with parts.feeds.writing() as (connection, outbox):
             scope = detections.scope_of(source.id)
             stream = await detections.ensure(
                 connection, scope, workspace_id=source.workspace_id, source_id=source.id, at=at
             )
-            late = await take(connection, outbox, stream, events, at=at)
+            late = await take(connection, outbox, stream, in_time, at=at)
+    return EventsTaken(
+        taken=len(in_time) - late,
+        late=late,
+        ahead=ahead,
+        ignored=ignored,
+        unreadable=unreadable.number if unreadable else 0,
+        message=_message(late, ahead, unreadable),
+    )
+
+
+def _message(late: int, ahead: int, unreadable: Unreadable | None) -> str | None:
+    """What was left out, and why; None where nothing was."""
     messages = []
     if late:
         messages.append(f"{late} events came again, or more than two minutes after later ones, and were left out.")
+    if ahead:
+        text = f"{ahead} events are more than ten minutes ahead of the server's clock and were left out"
+        messages.append(f"{text}: times without an offset have to be in UTC.")
     if unreadable:
         text = f"{unreadable.number} records cannot be read and were left out; the first is record {unreadable.first}: "
         messages.append(f"{text}{unreadable.reason}.")
-    return EventsTaken(
-        taken=len(events) - late,
-        late=late,
-        ignored=ignored,
-        unreadable=unreadable.number if unreadable else 0,
-        message=" ".join(messages) or None,
-    )
+    return " ".join(messages) or None
 
 
 OPERATIONS = (

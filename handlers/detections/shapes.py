@@ -63,11 +63,13 @@ def event_of(pushed: PushedEvent) -> Event:
 class EventsTaken(msgspec.Struct, frozen=True, kw_only=True):
     """What was taken is durable. `late` came more than two minutes after a later event, or again, and was left out.
 
+    `ahead` are more than ten minutes ahead of the server's clock and were left out, too.
     `ignored` records of a log say nothing about security, `unreadable` ones are torn or of another form.
     """
 
     taken: int
     late: int
+    ahead: int
     ignored: int
     unreadable: int
     message: str | None

@@ -103,6 +103,21 @@ def test_more_of_the_same_is_one_alert_and_what_comes_again_counts_once(tmp_path
     play(tmp_path, scenario)
 
 
+def test_an_event_of_times_to_come_makes_no_later_one_late(tmp_path: Any) -> None:
+    async def scenario(node: Node) -> None:
+        there = await shop(node)
+        next_year = failures(node.now() + timedelta(days=365), 1)[0] | {"id": "next year"}
+        taken = await push(there, [next_year, *failures(node.now(), 12)])
+        assert (taken["taken"], taken["late"], taken["ahead"]) == (12, 0, 1)
+        assert "ahead of the server's clock" in taken["message"]
+        assert (await push(there, [next_year]))["ahead"] == 1
+        await rest(there)
+        (alert,) = (await there.ada.get("/security/alerts?workspace_id=lab")).json()["items"]
+        assert alert["name"].startswith("TD-01")
+
+    play(tmp_path, scenario)
+
+
 def test_what_is_at_work_and_why_the_rest_is_not(tmp_path: Any) -> None:
     async def scenario(node: Node) -> None:
         there = await shop(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -88,6 +89,7 @@ def test_what_postgresql_writes_is_understood(logs: dict[str, list[bytes]]) -> N
 
 def test_both_forms_of_postgresqls_log_lead_to_the_same_alerts(logs: dict[str, list[bytes]], tmp_path: Any) -> None:
     async def scenario(node: Node) -> None:
+        node.clock = datetime.now(UTC)
         there = await shop(node)
         found = {}
         for suffix in ("csv", "json"):
@@ -154,6 +156,7 @@ def test_what_mariadb_writes_is_understood(audit_log: bytes, tmp_path: Any) -> N
     assert len({each.id for each in events}) == len(events)
 
     async def scenario(node: Node) -> None:
+        node.clock = datetime.now(UTC)
         there = await shop(node)
         answer = (await push(there, audit_log, "log")).json()
         assert (answer["taken"], answer["unreadable"]) == (len(events), 0)
