@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from handlers.jobs import Job
 from handlers.registry import Conflict, InvalidRequest
 from handlers.run_service import RunService
+from handlers.run_signals import RunSignals
 from storage import runs
 from storage.bus.channels import Bus
 from storage.database import Database
@@ -51,7 +52,8 @@ class DurableRuns:
         self._database = database
         self._bus = bus
         self._now = now
-        self.service = RunService(database, bus.node_id, self.news, now, takeover_seconds)
+        self.signals = RunSignals(database, bus, now)
+        self.service = RunService(database, bus.node_id, self.news, now, takeover_seconds, self.jobs)
 
     def job(self, name: str) -> Job:
         """Raises InvalidRequest."""
@@ -92,6 +94,7 @@ class DurableRuns:
         created_by: str,
         schedule_id: int | None = None,
         due_at: datetime | None = None,
+        parent_id: str | None = None,
     ) -> tuple[Run, bool]:
         """The run of this id, in the caller's transaction, and whether it is new; call `tell` after the commit.
 
@@ -108,6 +111,7 @@ class DurableRuns:
                 at=self._now(),
                 schedule_id=schedule_id,
                 due_at=due_at,
+                parent_id=parent_id,
             )
         except AlreadyExists:
             raise Conflict(f"The id {run_id!r} stands for another run.", code="run_exists") from None
@@ -133,15 +137,18 @@ class DurableRuns:
         async with self._database.write() as connection:
             was_alive = await runs.cancel(connection, run_id, at=self._now())
         self.tell()
+        self.signals.tell(run_id)
         return was_alive
 
     async def run(self, parts: Parts) -> None:
         """The service: runs are executed until it is cancelled, or closed."""
         hints = _Hints(self._bus.node_id.encode(), self.news)
         self._bus.subscribe(CHANNEL, hints)
+        leave = self.signals.listen()
         try:
             await self.service.run(parts)
         finally:
+            leave()
             self._bus.unsubscribe(CHANNEL, hints)
 
     async def close(self, seconds: float) -> None:

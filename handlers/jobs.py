@@ -16,15 +16,24 @@ beginning, elsewhere perhaps, and each step that was done answers at once with w
   random numbers, and calls nothing of the server: that is what steps are for. It has an event loop of its own.
 - A step may be done twice, if the process dies before the record is made: it must lead to the same.
 - A step that fails raises StepFailed in the function, every time, and the function may go on without it.
+
+Steps side by side are begun one after the other, in an order that is always the same, and which of them ended first is
+asked of the run, who records it:
+
+    begun = [run.begin(write_document, run, name) for name in names]
+    while begun:
+        for done in await run.first(begun):
+            begun.remove(done)
 """
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, get_type_hints
 
 import msgspec
 
@@ -75,6 +84,28 @@ class Retries:
 ONCE = Retries()
 
 
+class Begun(Generic[T]):
+    """A step that was begun."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: asyncio.Task[T | StepFailed]) -> None:
+        self.task = task
+
+    def outcome(self) -> T | StepFailed:
+        """What came of it, once it is among the first."""
+        return self.task.result()
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of another run: its state, and what it answered or why it failed."""
+
+    state: State
+    result: Any = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
 class Run(Protocol):
     """What a job's function has of its run. `parts` and `folder`, the server's own, are for steps."""
 
@@ -114,16 +145,52 @@ class Run(Protocol):
         ...
 
 
+class LongRun(Run, Protocol):
+    """What a job has besides that does several things at once, or waits for people and for other runs."""
+
+    def begin(
+        self,
+        function: Callable[..., Awaitable[T]],
+        *args: Any,
+        name: str | None = None,
+        retries: Retries = ONCE,
+        waits: bool = False,
+    ) -> Begun[T]:
+        """As `step`, and goes on at once. What is still under way when the job's function returns is cancelled.
+
+        A step that only `waits` does not hold up a server that stops: it waits again where the run goes on.
+        """
+        ...
+
+    async def first(self, begun: Sequence[Begun[T]]) -> list[Begun[T]]:
+        """Those that have ended, once there are any, in the order given: now or before."""
+        ...
+
+    async def sleep(self, seconds: float, topic: str) -> None:
+        """So many seconds from when this was first called for the topic, whichever processes die meanwhile."""
+        ...
+
+    async def receive(self, topic: str, seconds: float | None = None) -> Any:
+        """What `RunSignals.send` sends to the run under this topic, once; None if so many seconds bring nothing."""
+        ...
+
+    def child(self, child_id: str, job: str, arguments: Any) -> Begun[Ended]:
+        """A run of its own, of the same workspace, and what comes of it. It is cancelled when this one ends."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A kind of work. `arguments` and what the function returns are structs; `permission` is asked in the workspace
-    of whoever starts it, or of its schedule."""
+    of whoever starts it, or of its schedule. One that `waits`, for people or for other runs, takes no place from
+    those that work: any number of them is under way at a time."""
 
     name: str
     arguments: type[msgspec.Struct]
-    function: Callable[[Run, Any], Awaitable[msgspec.Struct | None]]
+    function: Callable[[LongRun, Any], Awaitable[msgspec.Struct | None]]
     summary: str
     permission: Permission = Permission.WRITE
+    waits: bool = False
 
 
 @functools.lru_cache(maxsize=1024)

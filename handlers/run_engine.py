@@ -9,6 +9,7 @@ DBOS is one for a process, and so is this: a second node in the process does wit
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
@@ -27,6 +28,8 @@ Work = Callable[[], Coroutine[Any, Any, Any]]
 ENGINE_VERSION = "1"
 APPLICATION = "collab-studio"
 QUEUE = "runs"
+# Of runs that mostly wait: were they to take places, those that they wait for might get none.
+WAITING_QUEUE = "waiting"
 WORKFLOW = "run"
 SCHEMA = "dbos"
 
@@ -67,8 +70,16 @@ class StoredRun:
     is_over: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BegunRun:
+    """A run that some process has begun, and the queue that it came from."""
+
+    id: str
+    queue: str
+
+
 class Engine:
-    """Started by `start`. All methods but `reserve` block, and are for threads without an event loop."""
+    """Started by `start`. All methods but `reserve` and `first_of` block, and are for threads without an event loop."""
 
     def __init__(self, executor_id: str) -> None:
         self.executor_id = executor_id
@@ -103,6 +114,7 @@ class Engine:
             worker_concurrency=RUNS_AT_ONCE,
             polling_interval_sec=EMBEDDED_POLL_SECONDS if is_embedded else POLL_SECONDS,
         )
+        DBOS.register_queue(WAITING_QUEUE, polling_interval_sec=EMBEDDED_POLL_SECONDS if is_embedded else POLL_SECONDS)
 
     def stop(self) -> None:
         """What is being executed stays begun, and is gone on with by whoever takes it over."""
@@ -111,26 +123,28 @@ class Engine:
         finally:
             _taken.release()
 
-    def enqueue(self, run_id: str) -> None:
-        """Some process executes the run, once, however often it is asked to."""
+    def enqueue(self, run_id: str, *, waits: bool) -> None:
+        """Some process executes the run, once, however often it is asked to. One that `waits` takes no place."""
         assert self._workflow is not None
         with SetWorkflowID(run_id):
-            DBOS.enqueue_workflow(QUEUE, self._workflow, run_id)
+            DBOS.enqueue_workflow(WAITING_QUEUE if waits else QUEUE, self._workflow, run_id)
 
     def cancel(self, run_id: str) -> None:
         """No step of the run is begun any more. What is under way is for the caller to stop."""
         DBOS.cancel_workflow(run_id)
 
-    def begun_by(self, executor_id: str) -> list[str]:
+    def begun_by(self, executor_id: str) -> list[BegunRun]:
         """The runs that this executor has begun and not ended."""
         found = DBOS.list_workflows(
             status="PENDING", executor_id=executor_id, load_input=False, load_output=False, limit=RESUMED_AT_ONCE
         )
-        return [status.workflow_id for status in found]
+        return [BegunRun(status.workflow_id, status.queue_name or QUEUE) for status in found]
 
-    def resume(self, run_ids: list[str]) -> None:
+    def resume(self, begun: list[BegunRun]) -> None:
         """Some process goes on with these; a process that still executes one is stopped at its next record."""
-        DBOS.resume_workflows(run_ids, queue_name=QUEUE)
+        for queue in (QUEUE, WAITING_QUEUE):
+            if run_ids := [run.id for run in begun if run.queue == queue]:
+                DBOS.resume_workflows(run_ids, queue_name=queue)
 
     def find(self, run_ids: list[str]) -> dict[str, StoredRun]:
         """Those of the runs that the engine knows."""
@@ -156,6 +170,12 @@ class Engine:
             return await reservation.run_async(options, work)
 
         return perform
+
+    @staticmethod
+    async def first_of(tasks: list[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+        """Those that have ended, once there are any. Recorded, so that it was these also when it is played again."""
+        done, _ = await DBOS.asyncio_wait(tasks, return_when=asyncio.FIRST_COMPLETED)  # type: ignore[arg-type]
+        return done
 
 
 def configuration(url: str, executor_id: str) -> DBOSConfig:

@@ -11,13 +11,13 @@ import contextlib
 import functools
 import importlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from handlers.changes import Changed
-from handlers.jobs import StepFailed
+from handlers.jobs import Job, StepFailed
 from handlers.run_execution import Execution, failed
 from handlers.run_takeover import Takeover
 from storage import durable_place, executors, runs
@@ -68,8 +68,10 @@ class RunService:
         news: asyncio.Event,
         now: Callable[[], datetime],
         takeover_seconds: float,
+        jobs: Mapping[str, Job],
     ) -> None:
         """`news` is set when there may be something to do."""
+        self._jobs = jobs
         self._database = database
         self._executor_id = executor_id
         self._news = news
@@ -222,9 +224,12 @@ class RunService:
                 waiting = await runs.waiting(connection, limit=AT_ONCE)
             if not waiting or self._closes:
                 return
-            await self._call(_enqueue_all, engine, waiting)
+            await self._call(_enqueue_all, engine, [(run_id, self._waits(job)) for run_id, job in waiting])
             async with self._database.write() as connection:
-                await runs.taken_in(connection, waiting)
+                await runs.taken_in(connection, [run_id for run_id, _ in waiting])
+
+    def _waits(self, job: str) -> bool:
+        return job in self._jobs and self._jobs[job].waits
 
     async def _stop_ended(self, running: _Running) -> None:
         """Runs that somebody cancelled are ended where they are executed."""
@@ -247,8 +252,8 @@ class RunService:
                 await runs.remove(connection, old)
 
 
-def _enqueue_all(engine: Engine, run_ids: list[str]) -> None:
+def _enqueue_all(engine: Engine, waiting: list[tuple[str, bool]]) -> None:
     # One that ended and still waits is of another life, in which our database was another.
-    engine.forget(run_ids)
-    for run_id in run_ids:
-        engine.enqueue(run_id)
+    engine.forget([run_id for run_id, _ in waiting])
+    for run_id, waits in waiting:
+        engine.enqueue(run_id, waits=waits)

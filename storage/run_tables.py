@@ -60,6 +60,7 @@ runs = Table(
     Column("result", Text),
     Column("error_code", NAME),
     Column("error_message", Text),
+    Column("parent_id", NAME),
     Index(None, "workspace_id", "created_at", "id"),
     Index(None, "schedule_id", "created_at", "id"),
     Index(None, "finished_at"),
@@ -69,6 +70,23 @@ Index(
     runs.c.state,
     sqlite_where=runs.c.finished_at.is_(None),
     postgresql_where=runs.c.finished_at.is_(None),
+)
+
+Index(
+    None,
+    runs.c.parent_id,
+    sqlite_where=runs.c.parent_id.is_not(None),
+    postgresql_where=runs.c.parent_id.is_not(None),
+)
+
+# What runs wait for: until `expires_at`, if that is set, or until there is an answer.
+run_signals = Table(
+    "run_signals",
+    metadata,
+    Column("run_id", NAME, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("topic", NAME, primary_key=True),
+    Column("expires_at", Instant),
+    Column("answer", Text),
 )
 
 # The processes that execute runs. `beat` grows while one is alive; `has_left` says that it stopped in order.

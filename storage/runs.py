@@ -48,6 +48,7 @@ class Run:
     result: str | None
     error_code: str | None
     error_message: str | None
+    parent_id: str | None
 
 
 class Progress(NamedTuple):
@@ -79,6 +80,7 @@ async def add(
     at: datetime,
     schedule_id: int | None = None,
     due_at: datetime | None = None,
+    parent_id: str | None = None,
 ) -> tuple[Run, bool]:
     """The run of this id, and whether it is new. Raises AlreadyExists if the id stands for something else."""
     values = {
@@ -93,6 +95,7 @@ async def add(
         "created_at": at,
         "attempt": 0,
         "losses": 0,
+        "parent_id": parent_id,
     }
     statement = insert(connection, runs).values(values).on_conflict_do_nothing().returning(*runs.c)
     row = (await connection.execute(statement)).first()
@@ -153,10 +156,11 @@ async def _any(connection: AsyncConnection, condition: ColumnElement[bool]) -> b
 # On their way
 
 
-async def waiting(connection: AsyncConnection, *, limit: int) -> list[str]:
-    """The ids of runs that the engine does not have yet, the oldest first."""
-    query = select(runs.c.id).where(_UNFINISHED, runs.c.state == WAITING).order_by(runs.c.created_at).limit(limit)
-    return list(await connection.scalars(query))
+async def waiting(connection: AsyncConnection, *, limit: int) -> list[tuple[str, str]]:
+    """The ids, and the jobs, of runs that the engine does not have yet, the oldest first."""
+    query = select(runs.c.id, runs.c.job).where(_UNFINISHED, runs.c.state == WAITING)
+    found = await connection.execute(query.order_by(runs.c.created_at).limit(limit))
+    return [(row.id, row.job) for row in found]
 
 
 async def taken_in(connection: AsyncConnection, run_ids: Sequence[str]) -> None:
@@ -217,6 +221,8 @@ async def end(
         **progress._asdict(),
     }
     result = await connection.execute(update(runs).where(_is_current(run_id, attempt)).values(values))
+    if result.rowcount > 0:
+        await _cancel_children(connection, run_id, at)
     return result.rowcount > 0
 
 
@@ -225,10 +231,21 @@ def _is_current(run_id: str, attempt: int) -> ColumnElement[bool]:
 
 
 async def cancel(connection: AsyncConnection, run_id: str, *, at: datetime) -> bool:
-    """Ends the run, whoever executes it. Whether it had not ended."""
+    """Ends the run and all that it has begun, whoever executes it. Whether it had not ended."""
     condition = (runs.c.id == run_id) & _UNFINISHED
     result = await connection.execute(update(runs).where(condition).values(state=CANCELLED, finished_at=at))
+    if result.rowcount > 0:
+        await _cancel_children(connection, run_id, at)
     return result.rowcount > 0
+
+
+async def _cancel_children(connection: AsyncConnection, run_id: str, at: datetime) -> None:
+    """Those of the run, and theirs."""
+    parents = [run_id]
+    while parents:
+        condition = runs.c.parent_id.in_(parents) & _UNFINISHED
+        ended = update(runs).where(condition).values(state=CANCELLED, finished_at=at).returning(runs.c.id)
+        parents = list(await connection.scalars(ended))
 
 
 async def ended_among(connection: AsyncConnection, run_ids: Collection[str]) -> set[str]:

@@ -391,7 +391,7 @@ def test_the_log_tells_of_failures_and_not_of_what_was_cancelled(
     engine.start(asyncio.run(prepared()), execute)
     logging.getLogger("dbos").filters.insert(0, records.see)
     try:
-        engine.enqueue("r")
+        engine.enqueue("r", waits=False)
         assert records.raised.wait(30)
     finally:
         engine.stop()

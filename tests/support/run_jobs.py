@@ -10,12 +10,14 @@ import os
 import signal
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
-from http_node import executing
+from http_node import Node, executing
 
-from handlers.jobs import Job, Retries, Run, StepFailed
+from handlers.jobs import Job, LongRun, Retries, Run, StepFailed
 from handlers.schedules.firing import keep_schedules
 
 DONE = "steps.txt"
@@ -97,7 +99,79 @@ async def refuse() -> None:
     raise StepFailed("This cannot be done.", code="impossible")
 
 
+class Lanes(msgspec.Struct, frozen=True, kw_only=True):
+    """So many lanes of so many steps. The last step of each but the first waits for the file `open`."""
+
+    lanes: int = 3
+    steps: int = 3
+
+
+async def side_by_side(run: LongRun, arguments: Lanes) -> Counted:
+    """What each lane does next is begun as soon as its step has ended, whatever the others do."""
+    under_way = {run.begin(pace, run, lane, 0, name=f"{lane}.0"): (lane, 0) for lane in range(arguments.lanes)}
+    ended = []
+    while under_way:
+        for done in await run.first(list(under_way)):
+            lane, step = under_way.pop(done)
+            ended.append(lane * 10 + step)
+            if step + 1 < arguments.steps:
+                gated = lane > 0 and step + 2 == arguments.steps
+                under_way[run.begin(pace, run, lane, step + 1, gated, name=f"{lane}.{step + 1}")] = (lane, step + 1)
+    return Counted(numbers=ended, thread="")
+
+
+async def pace(run: Run, lane: int, step: int, gated: bool = False) -> int:
+    write(run, f"began {lane}.{step}")
+    while gated and not (run.folder / "open").exists():  # noqa: ASYNC110 - another process opens
+        await asyncio.sleep(0.005)
+    # The earlier lanes are the slower ones.
+    await asyncio.sleep(0.01 / (lane + 1))
+    write(run, f"did {lane}.{step}")
+    return step
+
+
+class Nap(msgspec.Struct, frozen=True, kw_only=True):
+    seconds: float
+
+
+async def nap(run: LongRun, arguments: Nap) -> None:
+    await run.sleep(arguments.seconds, "nap")
+    await run.step(pace, run, 0, 0)
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    seconds: float | None = None
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    answer: Any
+
+
+async def ask(run: LongRun, arguments: Ask) -> Told:
+    await run.step(pace, run, 0, 0)
+    return Told(answer=await run.receive("question", arguments.seconds))
+
+
+class Raise(msgspec.Struct, frozen=True, kw_only=True):
+    """Children, by job, with what they are told."""
+
+    children: dict[str, tuple[str, dict[str, Any]]]
+
+
+async def raise_children(run: LongRun, arguments: Raise) -> Told:
+    begun = {name: run.child(f"{run.id}:{name}", *what) for name, what in arguments.children.items()}
+    left = list(begun.values())
+    while left:
+        for one in await run.first(left):
+            left.remove(one)
+    return Told(answer={name: one.outcome() for name, one in begun.items()})
+
+
 JOBS = (
+    Job("side_by_side", Lanes, side_by_side, "Lanes of steps.", waits=True),
+    Job("nap", Nap, nap, "Sleep.", waits=True),
+    Job("ask", Ask, ask, "Wait to be told.", waits=True),
+    Job("raise", Raise, raise_children, "Have children.", waits=True),
     Job("count", Count, count, "Count."),
     Job("stick", Nothing, stick, "Never end."),
     Job("spread", Count, spread, "Halve numbers side by side."),
@@ -127,10 +201,19 @@ async def main() -> None:
     async with executing(
         url, jobs=JOBS, folder=Path(folder), node_id=name, takeover_seconds=float(takeover_seconds)
     ) as node:
+        ticking = asyncio.create_task(tick(node))
         by_clock = asyncio.create_task(keep_schedules(node.parts))
         print("ready", flush=True)
         await stop.wait()
         by_clock.cancel()
+        ticking.cancel()
+
+
+async def tick(node: Node) -> None:
+    """The node's clock shows the time."""
+    while True:
+        node.clock = datetime.now(UTC)
+        await asyncio.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ async def refused_runs(node: Node) -> dict[str, str | None]:
     async with node.parts.database.read() as connection:
         found = await runs.list_of(connection, workspace_id="lab", limit=100)
         waiting = await runs.waiting(connection, limit=100)
-    assert all((run.error_code is None) == (run.id in waiting) for run in found)
+    assert all((run.error_code is None) == ((run.id, run.job) in waiting) for run in found)
     return {run.id.rpartition("T")[2]: run.error_message for run in found}
 
 
