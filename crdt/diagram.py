@@ -8,7 +8,7 @@ not known here are kept.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ SCHEMA: Final = "workflow/v1"
 MAX_NODES: Final = 2_000
 MAX_EDGES: Final = 10_000
 MAX_NOTES: Final = 2_000
+LIMITS: Final = {"nodes": MAX_NODES, "edges": MAX_EDGES, "notes": MAX_NOTES}
 MAX_ID: Final = 100
 
 # Nodes of these types may stand in a circle of edges.
@@ -34,7 +35,13 @@ _TEXTS: Final = frozenset({("nodes", "name"), ("notes", "text")})
 _PLAIN: Final = frozenset({"position", "size"})
 _EDGE_FIELDS: Final = ("source", "source_port", "target", "target_port")
 
+# A message names so many nodes at most.
+NAMED: Final = 10
+DANGLING: Final = "edge.dangling"
+
 Json = dict[str, Any]
+# The ids of the nodes that an edge leads from and to.
+Ends = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +81,40 @@ def edge_id(edge: Mapping[str, Any]) -> str:
 
 
 def validate(diagram: Json) -> list[Violation]:
-    """Everything that is wrong in a diagram's shape, in the order of its paths."""
-    found = [
-        *_limits(diagram),
-        *_meta(_object(diagram.get("meta"))),
-        *_nodes(_object(diagram.get("nodes"))),
-        *_edges(_object(diagram.get("edges")), _object(diagram.get("nodes"))),
-        *_notes(_object(diagram.get("notes"))),
-    ]
+    """Everything that is wrong in a diagram's shape, in the order of its paths; of one that is too large only that."""
+    nodes, edges, notes = (object_of(diagram.get(root)) for root in LIMITS)
+    if too_large := list(check_counts({"nodes": len(nodes), "edges": len(edges), "notes": len(notes)})):
+        return in_order(too_large)
+    ends = {key: ends_of(edge) for key, edge in edges.items()}
+    return in_order(
+        [
+            *check_meta(object_of(diagram.get("meta"))),
+            *(found for node_id, node in nodes.items() for found in check_node(node_id, node)),
+            *check_parents(nodes),
+            *(found for key, edge in edges.items() for found in check_edge(key, edge)),
+            *check_graph(ends, nodes),
+            *(found for note_id, note in notes.items() for found in check_note(note_id, note)),
+        ]
+    )
+
+
+def in_order(found: Iterable[Violation]) -> list[Violation]:
     return sorted(found, key=lambda violation: (violation.path, violation.code))
 
 
-def _object(value: Any) -> Json:
+def object_of(value: Any) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _limits(diagram: Json) -> Iterator[Violation]:
-    for root, limit in (("nodes", MAX_NODES), ("edges", MAX_EDGES), ("notes", MAX_NOTES)):
-        count = len(_object(diagram.get(root)))
-        if count > limit:
-            yield Violation("diagram.too_large", f"/{root}", f"{count} {root}, at most {limit} are allowed")
+def check_counts(counts: Mapping[str, int]) -> Iterator[Violation]:
+    """`counts` says how many nodes, edges and notes there are."""
+    for root, limit in LIMITS.items():
+        if counts[root] > limit:
+            message = f"{counts[root]} {root}, at most {limit} are allowed"
+            yield Violation("diagram.too_large", f"/{root}", message)
 
 
-def _meta(meta: Json) -> Iterator[Violation]:
+def check_meta(meta: Json) -> Iterator[Violation]:
     if not isinstance(meta.get("name", ""), str):
         yield Violation("meta.name", "/meta/name", "the name of the diagram is not text")
     version = meta.get("schema_version", 1)
@@ -106,20 +124,15 @@ def _meta(meta: Json) -> Iterator[Violation]:
         yield Violation("meta.settings", "/meta/settings", "the settings are not an object")
 
 
-def _nodes(nodes: Json) -> Iterator[Violation]:
-    for node_id, node in nodes.items():
-        path = join_pointer(["nodes", node_id])
-        if not 0 < len(node_id) <= MAX_ID or ":" in node_id or ">" in node_id:
-            message = f"a node's id has 1 to {MAX_ID} characters and no ':' or '>'"
-            yield Violation("node.id", path, message, node=node_id)
-        if not isinstance(node, dict):
-            yield Violation("node.shape", path, "the node is not an object", node=node_id)
-            continue
-        yield from _node_fields(node_id, node, path)
-        yield from _node_parent(node_id, node, nodes, path)
-
-
-def _node_fields(node_id: str, node: Json, path: str) -> Iterator[Violation]:
+def check_node(node_id: str, node: Any) -> Iterator[Violation]:
+    """What is wrong in a node whatever else there is."""
+    path = join_pointer(["nodes", node_id])
+    if not 0 < len(node_id) <= MAX_ID or ":" in node_id or ">" in node_id:
+        message = f"a node's id has 1 to {MAX_ID} characters and no ':' or '>'"
+        yield Violation("node.id", path, message, node=node_id)
+    if not isinstance(node, dict):
+        yield Violation("node.shape", path, "the node is not an object", node=node_id)
+        return
     if not isinstance(node.get("type"), str) or not node["type"]:
         yield Violation("node.type", f"{path}/type", "the node has no type", node=node_id)
     if not isinstance(node.get("name", ""), str):
@@ -140,50 +153,68 @@ def _is_position(value: Any) -> bool:
     return all(isinstance(value.get(axis), int | float) and not isinstance(value[axis], bool) for axis in ("x", "y"))
 
 
-def _node_parent(node_id: str, node: Json, nodes: Json, path: str) -> Iterator[Violation]:
-    parent = node.get("parent")
-    if parent is None:
-        return
-    if not isinstance(parent, str) or parent not in nodes:
-        message = "the group that the node is in does not exist"
-        yield Violation("node.parent", f"{path}/parent", message, node=node_id, fix="take the node out of the group")
-    elif _is_inside_itself(node_id, nodes):
-        yield Violation("node.parent_cycle", f"{path}/parent", "the node is inside of itself", node=node_id)
+def check_parents(nodes: Json) -> Iterator[Violation]:
+    """Groups that are not there, and nodes that are inside of themselves."""
+    parents = {node_id: object_of(node).get("parent") for node_id, node in nodes.items()}
+    inside = _inside_themselves({child: parent for child, parent in parents.items() if isinstance(parent, str)})
+    for node_id, parent in parents.items():
+        path = join_pointer(["nodes", node_id, "parent"])
+        if node_id in inside:
+            yield Violation("node.parent_cycle", path, "the node is inside of itself", node=node_id)
+        elif parent is not None and not (isinstance(parent, str) and parent in nodes):
+            message = "the group that the node is in does not exist"
+            yield Violation("node.parent", path, message, node=node_id, fix="take the node out of the group")
 
 
-def _is_inside_itself(node_id: str, nodes: Json) -> bool:
+def _inside_themselves(parents: Mapping[str, str]) -> set[str]:
+    """The nodes from which one comes back to them, from child to parent. Each node is walked over once."""
+    inside: set[str] = set()
     seen: set[str] = set()
-    at: Any = node_id
-    while isinstance(at, str) and at in nodes and at not in seen:
-        seen.add(at)
-        at = _object(nodes[at]).get("parent")
-    return bool(at == node_id)
+    for start in parents:
+        way: dict[str, int] = {}
+        at: str | None = start
+        while at is not None and at not in seen:
+            seen.add(at)
+            way[at] = len(way)
+            at = parents.get(at)
+        if at in way:
+            inside.update(list(way)[way[at] :])
+    return inside
 
 
-def _edges(edges: Json, nodes: Json) -> Iterator[Violation]:
+def ends_of(edge: Any) -> Ends | None:
+    """The nodes that an edge leads from and to; None for what is no edge."""
+    if not isinstance(edge, dict) or not all(isinstance(edge.get(field, ""), str) for field in _EDGE_FIELDS):
+        return None
+    return edge.get("source", ""), edge.get("target", "")
+
+
+def check_edge(key: str, edge: Any) -> Iterator[Violation]:
+    """What is wrong in an edge whatever else there is."""
+    path = join_pointer(["edges", key])
+    if ends_of(edge) is None:
+        yield Violation("edge.shape", path, "the edge is not an object of texts", edge=key)
+    elif edge_id(edge) != key:
+        message = "the edge is not under the key that its ends make"
+        yield Violation("edge.key", path, message, edge=key, fix=f"move it to {edge_id(edge)!r}")
+
+
+def check_graph(ends: Mapping[str, Ends | None], nodes: Json) -> Iterator[Violation]:
+    """Edges that lead nowhere, and circles. `ends` are those of the edges by key."""
     targets: dict[str, set[str]] = {}
-    for key, edge in edges.items():
-        path = join_pointer(["edges", key])
-        if not isinstance(edge, dict) or not all(isinstance(edge.get(field, ""), str) for field in _EDGE_FIELDS):
-            yield Violation("edge.shape", path, "the edge is not an object of texts", edge=key)
+    for key, pair in ends.items():
+        if pair is None:
             continue
-        if edge_id(edge) != key:
-            message = "the edge is not under the key that its ends make"
-            yield Violation("edge.key", path, message, edge=key, fix=f"move it to {edge_id(edge)!r}")
-        ends = [str(edge.get(field, "")) for field in ("source", "target")]
-        missing = [end for end in ends if end not in nodes]
+        missing = [end for end in pair if end not in nodes]
         if missing:
             message = f"the edge leads from or to a node that does not exist: {', '.join(map(repr, missing))}"
-            yield Violation("edge.dangling", path, message, edge=key, fix="remove the edge")
+            yield Violation(DANGLING, join_pointer(["edges", key]), message, edge=key, fix="remove the edge")
         else:
-            targets.setdefault(ends[0], set()).add(ends[1])
-    yield from _cycles(targets, nodes)
-
-
-def _cycles(targets: dict[str, set[str]], nodes: Json) -> Iterator[Violation]:
+            targets.setdefault(pair[0], set()).add(pair[1])
     for cycle in _circles(targets):
-        if not any(_object(nodes[node]).get("type") in LOOP_TYPES for node in cycle):
-            message = f"the nodes run in a circle without a loop node: {', '.join(map(repr, cycle))}"
+        if not any(object_of(nodes[node]).get("type") in LOOP_TYPES for node in cycle):
+            more = f" and {len(cycle) - NAMED} more" if len(cycle) > NAMED else ""
+            message = f"the nodes run in a circle without a loop node: {', '.join(map(repr, cycle[:NAMED]))}{more}"
             yield Violation("graph.cycle", join_pointer(["nodes", cycle[0]]), message, node=cycle[0])
 
 
@@ -222,24 +253,22 @@ def _circles(targets: dict[str, set[str]]) -> Iterator[list[str]]:
                 low[node] = min(low[node], index[following])
 
 
-def _notes(notes: Json) -> Iterator[Violation]:
-    for note_id, note in notes.items():
-        path = join_pointer(["notes", note_id])
-        if not isinstance(note, dict) or not isinstance(note.get("text", ""), str):
-            yield Violation("note.shape", path, "the note is not an object with a text")
+def check_note(note_id: str, note: Any) -> Iterator[Violation]:
+    if not isinstance(note, dict) or not isinstance(note.get("text", ""), str):
+        yield Violation("note.shape", join_pointer(["notes", note_id]), "the note is not an object with a text")
 
 
 def normalise(diagram: Json) -> Json:
     """The diagram in its normal form: what it does, and apart from that, under ``layout``, how it looks."""
-    meta = _object(diagram.get("meta"))
-    nodes, layout = _apart(_object(diagram.get("nodes")))
+    meta = object_of(diagram.get("meta"))
+    nodes, layout = _apart(object_of(diagram.get("nodes")))
     return {
         "schema": SCHEMA,
         "name": meta.get("name", ""),
         "settings": meta.get("settings", {}),
         "nodes": nodes,
-        "edges": {key: edge for key, edge in _object(diagram.get("edges")).items() if isinstance(edge, dict)},
-        "layout": {"nodes": layout, "notes": _object(diagram.get("notes"))},
+        "edges": {key: edge for key, edge in object_of(diagram.get("edges")).items() if isinstance(edge, dict)},
+        "layout": {"nodes": layout, "notes": object_of(diagram.get("notes"))},
     }
 
 

@@ -1,0 +1,111 @@
+"""A diagram's JSON beside its document, kept up by what changes: reading all of a large one again holds the loop.
+
+Changes are noted while the document is edited, which is cheap; they are read when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pycrdt import Array, Map
+
+from crdt.diagram import LIMITS, Json
+from crdt.edits import EditError
+from crdt.json_values import read_shared
+from crdt.room import AnyDoc
+
+_MISSING: Final = object()
+
+Place = tuple[str, str]
+"""A root and a key in it; of ``meta`` the key is empty, as it is read whole."""
+
+META: Final[Place] = ("meta", "")
+
+
+class DiagramMirror:
+    """``json`` is what the document held when it was last read; ``on_change`` is called when there is more to read."""
+
+    def __init__(self, doc: AnyDoc, on_change: Callable[[], object]) -> None:
+        self.json: dict[str, Json] = {"meta": {}, **{root: {} for root in LIMITS}}
+        self._on_change = on_change
+        self._roots: dict[str, Map[Any]] = {root: doc.get(root, type=Map) for root in self.json}
+        self._unread: dict[Place, None] = {
+            META: None,
+            **{(root, key): None for root in LIMITS for key in self._roots[root].keys()},  # noqa: SIM118 - not a dict
+        }
+        self._subscriptions = [
+            (shared, shared.observe_deep(self._observer(root))) for root, shared in self._roots.items()
+        ]
+
+    def close(self) -> None:
+        """The document is not followed any more."""
+        while self._subscriptions:
+            shared, subscription = self._subscriptions.pop()
+            shared.unobserve(subscription)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether ``json`` is what the document holds."""
+        return not self._unread
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it holds more than a diagram may: then it is not read."""
+        return any(count > LIMITS[root] for root, count in self.counts().items())
+
+    def counts(self) -> dict[str, int]:
+        """How many nodes, edges and notes the document holds."""
+        return {root: len(self._roots[root]) for root in LIMITS}
+
+    def read(self, most: int) -> list[Place]:
+        """Read at most so many places that changed; which they are."""
+        places = [place for place, _ in zip(self._unread, range(most), strict=False)]
+        plain: dict[str, Json] = {}
+        for place in places:
+            del self._unread[place]
+            if place == META:
+                self.json["meta"] = _whole(self._roots["meta"])
+            else:
+                self._read(*place, plain)
+        return places
+
+    def _read(self, root: str, key: str, plain: dict[str, Json]) -> None:
+        value = self._roots[root].get(key, _MISSING)
+        if value is _MISSING:
+            self.json[root].pop(key, None)
+        elif isinstance(value, Map | Array):
+            self.json[root][key] = _json_of(value)
+        else:
+            # A plain value has a JSON of its own only within its map; clients of ours write none.
+            if root not in plain:
+                plain[root] = _whole(self._roots[root])
+            self.json[root][key] = plain[root].get(key)
+
+    def _observer(self, root: str) -> Callable[[list[Any]], None]:
+        def changed(events: list[Any]) -> None:
+            places = {META: None} if root == "meta" else {(root, key): None for key in _keys_of(events)}
+            self._unread.update(places)
+            self._on_change()
+
+        return changed
+
+
+def _keys_of(events: list[Any]) -> Iterator[str]:
+    """The keys of a root under which something changed. Only while the transaction lasts can events say."""
+    for event in events:
+        path = event.path
+        yield from path[:1] or event.keys
+
+
+def _json_of(shared: Map[Any] | Array[Any]) -> Any:
+    """None for what is nested too deep to be JSON."""
+    try:
+        return read_shared(shared)
+    except EditError:
+        return None
+
+
+def _whole(root: Map[Any]) -> Json:
+    value: Json | None = _json_of(root)
+    return value or {}
