@@ -32,28 +32,28 @@ class Expression:
         """Raises RuleError with the place of what is wrong."""
         if len(source) > LONGEST_EXPRESSION:
             raise RuleError(f"an expression has {LONGEST_EXPRESSION} characters at most, this one has {len(source)}")
-        if _loop_depth(source) > deepest_loops:
+        if loop_depth(source) > deepest_loops:
             raise RuleError(f"all, exists, map and filter may stand in each other {deepest_loops} deep at most")
         environment = cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN))
         try:
             self._compiled = environment.compile(source)
         except RuntimeError as error:
-            raise RuleError(f"the expression is no CEL over {', '.join(names)}: {_plain(error)}") from error
+            raise RuleError(f"the expression is no CEL over {', '.join(names)}: {plain_message(error)}") from error
         answers = self._compiled.return_type()
         if answers not in (cel.Type.BOOL, cel.Type.DYN):
             raise RuleError(f"a condition answers true or false, and this expression answers {answers.name()}")
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Raises ExpressionFailed where it cannot be computed. Values are of JSON."""
-        _refuse_long_lists(values)
+        refuse_long_lists(values)
         try:
             answer = self._compiled.eval(data=values)
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-            raise ExpressionFailed(_plain(error)) from error
+            raise ExpressionFailed(plain_message(error)) from error
         if answer.type() == cel.Type.BOOL:
             return bool(answer.value())
         if answer.type() == cel.Type.ERROR:
-            raise ExpressionFailed(_plain(answer.value()))
+            raise ExpressionFailed(plain_message(answer.value()))
         raise ExpressionFailed(f"it answered {answer.type().name()}, not true or false")
 
 
@@ -61,13 +61,13 @@ class ExpressionFailed(Exception):
     """An expression could not be computed over some values: a missing key, a null where a number was meant."""
 
 
-def _plain(error: object) -> str:
+def plain_message(error: object) -> str:
     """The library's message without its codes and drawings."""
     text = str(error).removeprefix("INVALID_ARGUMENT: ").split("\n")[0].removesuffix(" [INVALID_ARGUMENT]")
     return re.sub(r"^[A-Z_]+: (?:<input>:)?", "", text)
 
 
-def _loop_depth(source: str) -> int:
+def loop_depth(source: str) -> int:
     """How deep loops stand in each other, found without parsing: by brackets outside of quoted text."""
     brackets: list[bool] = []
     deepest = 0
@@ -80,12 +80,13 @@ def _loop_depth(source: str) -> int:
     return deepest
 
 
-def _refuse_long_lists(value: Any) -> None:
+def refuse_long_lists(value: Any) -> None:
+    """Raises ExpressionFailed where a list among the values is longer than an expression may walk through."""
     if isinstance(value, Mapping):
         for item in value.values():
-            _refuse_long_lists(item)
+            refuse_long_lists(item)
     elif isinstance(value, list):
         if len(value) > MOST_ITEMS:
             raise ExpressionFailed(f"a list has {len(value)} items, and an expression sees {MOST_ITEMS} at most")
         for item in value:
-            _refuse_long_lists(item)
+            refuse_long_lists(item)
