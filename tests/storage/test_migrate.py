@@ -28,7 +28,8 @@ import storage.openid_tables
 import storage.run_tables
 import storage.scan_tables
 import storage.security_tables
-import storage.session_tables  # noqa: F401 - the tables of all are in the metadata
+import storage.session_tables
+import storage.workflow_tables  # noqa: F401 - the tables of all are in the metadata
 from storage import users
 from storage.database import Database
 from storage.errors import SchemaTooNew, Unavailable
