@@ -11,9 +11,9 @@ from crdt.blame import Span, TooInvolvedError
 from crdt.edits import EditError
 from handlers.collaboration.documents import ONE, Kind
 from handlers.collaboration.naming import DocumentId, find
-from handlers.collaboration.points import Point, current_number, resolve
-from handlers.collaboration.reading import SMALL_BYTES, SMALL_ROWS, in_worker, load_until
+from handlers.collaboration.points import Point, resolve
 from handlers.collaboration.replays import BlameQuestion, LogColumns, Shape, blamed
+from handlers.document_states import SMALL_BYTES, SMALL_ROWS, current_number, in_worker, load_until
 from handlers.names import WorkspaceId
 from handlers.parts import Parts
 from handlers.registry import Context, NotFound, Operation, Permission, TooLarge

@@ -18,9 +18,10 @@ from handlers.audit_trail import record
 from handlers.collaboration.documents import ONE, Kind, Root, address
 from handlers.collaboration.naming import DocumentId, ensure_document, find
 from handlers.collaboration.points import Point, resolve
-from handlers.collaboration.reading import live_shape, question_about, read_live, replayed
+from handlers.collaboration.reading import live_shape, question_about, read_live
 from handlers.collaboration.replays import Question, Reading, read_replayed
 from handlers.collaboration.writing import Change, NewJson, NewText, PointerEdits, Splices, Writing, merge, write
+from handlers.document_states import replayed
 from handlers.names import WorkspaceId
 from handlers.parts import Parts
 from handlers.registry import Binary, Conflict, Context, InvalidRequest, Operation, Permission

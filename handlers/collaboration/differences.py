@@ -11,9 +11,10 @@ from crdt.diff import Hunk
 from crdt.edits import EditError
 from handlers.collaboration.documents import ONE, Kind
 from handlers.collaboration.naming import DocumentId, find
-from handlers.collaboration.points import Point, current_number, resolve
-from handlers.collaboration.reading import SMALL_BYTES, in_worker, live_shape, question_about, replayed
+from handlers.collaboration.points import Point, resolve
+from handlers.collaboration.reading import live_shape, question_about
 from handlers.collaboration.replays import Form, Reading, Shape, compared, read_replayed
+from handlers.document_states import SMALL_BYTES, current_number, in_worker, replayed
 from handlers.names import WorkspaceId
 from handlers.registry import Context, InvalidRequest, Operation, Permission
 from storage.documents import Document

@@ -9,15 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from handlers.audit_trail import record
-from handlers.collaboration.naming import DocumentId, check_name, find, missing, refuse_trashed
-from handlers.feed_names import activity_of
+from handlers.collaboration.naming import DocumentId, check_name, find
+from handlers.document_life import make_document, missing, refuse_trashed, retitle_document, tell, trash_document
 from handlers.names import Title, WorkspaceId
-from handlers.outbox import Outbox
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, InvalidRequest, Operation, Page, Permission
-from storage import documents, search
+from storage import documents
 from storage.documents import Document as Row
-from storage.errors import AlreadyExists
 
 PATH = "/collaboration/documents/{workspace_id}"
 ONE = PATH + "/{document_id}"
@@ -146,24 +144,18 @@ async def create_document(context: Context, request: CreateDocument) -> Document
             "A root is for documents of the kind text, richtext or map; say which.", details={"parameter": "root"}
         )
     async with context.parts.feeds.writing() as (connection, outbox):
-        try:
-            row = await documents.create(
-                connection,
-                request.workspace_id,
-                name,
-                title=request.title,
-                kind=request.kind,
-                root=request.root,
-                created_by=context.user.user_id,
-                at=context.now(),
-            )
-        except AlreadyExists:
-            held = await documents.get(connection, request.workspace_id, name)
-            raise _taken(request.workspace_id, name, trashed=held is not None and held.trashed_at is not None) from None
-        await search.index(connection, row.id, row.workspace_id, row.title, "")
+        row = await make_document(
+            connection,
+            outbox,
+            context,
+            workspace_id=request.workspace_id,
+            name=name,
+            title=request.title,
+            kind=request.kind,
+            root=request.root,
+        )
         details = {"title": row.title, "kind": row.kind}
         await record(connection, context, "collaboration.documents.create", address(row), details)
-        _tell(outbox, context, row, "document.created", **details)
     return shown(row)
 
 
@@ -174,13 +166,8 @@ async def get_document(context: Context, request: GetDocument) -> Document:
 async def update_document(context: Context, request: UpdateDocument) -> Document:
     found = await find(context.parts, request.workspace_id, request.document_id)
     async with context.parts.feeds.writing() as (connection, outbox):
-        row = await documents.change(connection, found.id, title=request.title)
-        if row is None:
-            raise missing(request.workspace_id, request.document_id)
-        await search.retitle(connection, row.id, row.title)
+        row = await retitle_document(connection, outbox, context, found, request.title)
         await record(connection, context, "collaboration.documents.update", address(row), {"title": row.title})
-        if row.title != found.title:
-            _tell(outbox, context, row, "document.renamed", title=row.title, before=found.title)
     return shown(row)
 
 
@@ -192,11 +179,8 @@ async def delete_document(context: Context, request: DeleteDocument) -> Document
         return None
     refuse_trashed(found)
     async with context.parts.feeds.writing() as (connection, outbox):
-        row = await documents.trash(connection, found.id, by=context.user.user_id, at=context.now())
-        if row is None:
-            raise missing(request.workspace_id, request.document_id)
+        row = await trash_document(connection, outbox, context, found)
         await record(connection, context, "collaboration.documents.delete", address(row))
-        _tell(outbox, context, row, "document.trashed", title=row.title)
     await context.parts.rooms.discard(found)
     return shown(row)
 
@@ -213,7 +197,7 @@ async def _purge(context: Context, found: Row) -> None:
             raise missing(found.workspace_id, found.name)
         details = {"permanent": True, "updates": found.head, "size_bytes": found.size_bytes}
         await record(connection, context, "collaboration.documents.delete", address(found), details)
-        _tell(outbox, context, found, "document.purged", title=found.title)
+        tell(outbox, context, found, "document.purged", title=found.title)
 
 
 async def restore_document(context: Context, request: RestoreDocument) -> Document:
@@ -223,7 +207,7 @@ async def restore_document(context: Context, request: RestoreDocument) -> Docume
         if row is None:
             raise Conflict(f"The document {found.name!r} is not in the trash.", code="not_in_trash")
         await record(connection, context, "collaboration.documents.restore", address(row))
-        _tell(outbox, context, row, "document.restored", title=row.title)
+        tell(outbox, context, row, "document.restored", title=row.title)
     return shown(row)
 
 
@@ -249,22 +233,6 @@ def shown(row: Row) -> Document:
 def address(row: Row) -> str:
     """What the document is called in the audit trail."""
     return f"{row.workspace_id}/{row.name}"
-
-
-def _tell(outbox: Outbox, context: Context, row: Row, type_: str, **details: str | None) -> None:
-    """Puts what happened to a document into its workspace's activity."""
-    data = {"document_id": row.name, **details}
-    outbox.add(activity_of(row.workspace_id), type_, data, actor=context.user.user_id)
-
-
-def _taken(workspace_id: str, name: str, *, trashed: bool) -> Conflict:
-    if trashed:
-        return Conflict(
-            f"A document {name!r} is in the trash of {workspace_id!r}; restore it, delete it for good, or take "
-            "another name.",
-            code="in_trash",
-        )
-    return Conflict(f"There is already a document {name!r} in {workspace_id!r}.", code="document_exists")
 
 
 OPERATIONS = (

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crdt.room import Room
-from handlers.collaboration.reading import in_worker, is_quick, is_small, note_shape
+from handlers.collaboration.reading import is_quick, note_shape
 from handlers.collaboration.replays import Words, searchable, searchable_replayed
+from handlers.document_states import in_worker, is_small
 from handlers.parts import Parts
 from storage import documents, search, update_log
 from storage.documents import Document

@@ -9,9 +9,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from handlers.audit_trail import record
+from handlers.document_life import missing, refuse_trashed
 from handlers.feed_names import activity_of
 from handlers.parts import Parts
-from handlers.registry import Context, Forbidden, InvalidRequest, NotFound, Permission, Principal
+from handlers.registry import Context, Forbidden, InvalidRequest, Permission, Principal
 from storage import documents, search
 from storage.documents import Document
 
@@ -67,20 +68,6 @@ async def find(parts: Parts, workspace_id: str, name: str, *, in_trash: bool = F
     if not in_trash:
         refuse_trashed(document)
     return document
-
-
-def missing(workspace_id: str, name: str) -> NotFound:
-    return NotFound(f"There is no document {name!r} in {workspace_id!r}.", code="no_such_document")
-
-
-def refuse_trashed(document: Document) -> None:
-    """Raises NotFound if the document is in the trash."""
-    if document.trashed_at is not None:
-        raise NotFound(
-            f"The document {document.name!r} is in the trash, where {document.trashed_by} put it; restore it first.",
-            code="in_trash",
-            details={"trashed_at": document.trashed_at.isoformat(), "trashed_by": document.trashed_by},
-        )
 
 
 async def ensure_document(parts: Parts, principal: Principal, workspace_id: str, name: str) -> Document:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from handlers.document_states import current_number
 from handlers.parts import Parts
 from handlers.registry import InvalidRequest, NotFound
 from storage import update_log, versions
@@ -32,15 +33,6 @@ _LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})$")
 
 def version_id_of(version: Version) -> str:
     return f"v{version.id}"
-
-
-async def current_number(parts: Parts, document: Document) -> int:
-    """The number of the newest update, once everything that was accepted until now is stored."""
-    room = parts.rooms.live(document.id)
-    if room is None:
-        return document.head
-    await parts.rooms.settle(room)
-    return max(room.number, document.head)
 
 
 async def find_version(parts: Parts, document: Document, version_id: str) -> Version:

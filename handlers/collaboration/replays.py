@@ -5,21 +5,19 @@ They take a snapshot and the updates after it, as the log holds them. A state al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from pycrdt import Doc, merge_updates
+from pycrdt import Doc
 
 from crdt.blame import Span, blame, by_author
 from crdt.content import DEFAULT_ROOTS, EditError, infer_shape, read_json, read_text
 from crdt.diff import Hunk, diff_json, diff_text
 from crdt.replay import replay
-from crdt.sync import EMPTY_UPDATE
 from storage.update_log import UpdateRow
 
 Form = Literal["text", "json"]
-Edit = Callable[[Doc[Any]], None]
 
 
 class Shape(NamedTuple):
@@ -132,19 +130,6 @@ def blamed(log: LogColumns, snapshot: bytes | None, question: BlameQuestion) -> 
         return None, []
     spans = blame(rows, shape.kind, shape.root, number, snapshot)
     return shape, by_author(spans) if question.grouped else spans
-
-
-def draft(state: bytes, edit: Edit) -> bytes:
-    """The update that an edit makes on a document in this state. Raises what the edit raises."""
-    doc = replay(None, [state])
-    updates: list[bytes] = []
-    subscription = doc.observe(lambda event: updates.append(event.update))
-    try:
-        with doc.transaction():
-            edit(doc)
-    finally:
-        doc.unobserve(subscription)
-    return merge_updates(*updates) if len(updates) > 1 else updates[0] if updates else EMPTY_UPDATE
 
 
 class Words(NamedTuple):

@@ -12,24 +12,18 @@ from crdt.room import RESTORE
 from handlers.audit_trail import record
 from handlers.collaboration.documents import ONE, address
 from handlers.collaboration.naming import DocumentId, find
-from handlers.collaboration.points import (
-    Point,
-    VersionId,
-    current_number,
-    find_version,
-    no_such_version,
-    resolve,
-    version_id_of,
-)
-from handlers.collaboration.reading import live_shape, question_about, replayed
+from handlers.collaboration.points import Point, VersionId, find_version, no_such_version, resolve, version_id_of
+from handlers.collaboration.reading import live_shape, question_about
 from handlers.collaboration.replays import read_replayed
 from handlers.collaboration.writing import NewJson, Writing, write
+from handlers.document_states import current_number, replayed
+from handlers.document_versions import make_version, version_of_now
 from handlers.feed_names import activity_of
 from handlers.names import WorkspaceId
 from handlers.outbox import Outbox
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Conflict, Context, Operation, Page, Permission
-from storage import history, versions
+from storage import versions
 from storage.documents import Document
 from storage.versions import Version as Row
 
@@ -185,40 +179,17 @@ async def restore_version(context: Context, request: RestoreVersion) -> Restored
     reading = await replayed(parts, document, version.number, read_replayed, question)
     if reading.shape is None:
         raise Conflict("There is nothing in this version, nor in the document.", code="nothing_to_restore")
-    before = await _version_of_now(context, document)
+    before = await version_of_now(context, document)
     writing = Writing(NewJson(reading.value), shape=reading.shape, origin=RESTORE)
     number = await write(context, document, writing)
     if number > before.number + 1:
         # Somebody edited in between; the edits are in the log, but they were seen by nobody as a whole.
-        before = await _make(context, document, number - 1)
+        before = await make_version(context, document, number - 1)
     async with parts.feeds.writing() as (connection, outbox):
         details = {"version": request.version_id, "number": number, "before": version_id_of(before)}
         await record(connection, context, "collaboration.versions.restore", address(document), details)
         _tell(outbox, context, document, "version.restored", version)
     return Restored(number=number, before=shown(before))
-
-
-async def _version_of_now(context: Context, document: Document) -> Row:
-    """A version of everything accepted until now: the one there is, or a new automatic one."""
-    number = await current_number(context.parts, document)
-    async with context.parts.database.read() as connection:
-        latest = await history.latest_versioned(connection, document.id)
-        held = await versions.list_of(connection, document.id, limit=1)
-    if held and held[0].number == latest == number:
-        return held[0]
-    return await _make(context, document, number)
-
-
-async def _make(context: Context, document: Document, number: int) -> Row:
-    async with context.parts.database.write() as connection:
-        return await versions.create(
-            connection,
-            document.id,
-            number,
-            automatic=True,
-            created_by=context.user.user_id,
-            at=context.now(),
-        )
 
 
 def _tell(outbox: Outbox, context: Context, document: Document, type_: str, version: Row) -> None:

@@ -12,18 +12,14 @@ from crdt.content import DEFAULT_ROOTS, apply_pointer_edits, apply_splices, repl
 from crdt.edits import EditError, PointerEdit, Splice
 from crdt.lib0 import MalformedError
 from crdt.room import HTTP, Room
-from handlers.collaboration.reading import SMALL_BYTES, in_worker, shape_in
-from handlers.collaboration.replays import Edit, Shape, draft
+from handlers.collaboration.reading import shape_in
+from handlers.collaboration.replays import Shape
+from handlers.document_edits import LARGE_UPDATE_BYTES, Edit, check_size, draft, refusal
+from handlers.document_states import SMALL_BYTES, in_worker
 from handlers.large_updates import prepare
 from handlers.parts import Parts
-from handlers.registry import Conflict, Context, InvalidRequest, OperationError, TooLarge
+from handlers.registry import Conflict, Context, InvalidRequest
 from storage.documents import Document
-
-# An update of this size is checked and applied in a few milliseconds; larger ones are cut in a worker first.
-LARGE_UPDATE_BYTES = 16 * 1024
-
-_STATE_DOES_NOT_ALLOW = frozenset({"test_failed", "not_found"})
-_TOO_LARGE = frozenset({"too_large", "too_many"})
 
 
 class Change(Protocol):
@@ -118,8 +114,8 @@ async def write(context: Context, document: Document, writing: Writing) -> int:
         try:
             update = await _draft(parts, room, partial(change.apply, shape), writing.if_number)
         except EditError as error:
-            raise _refusal(error) from None
-        _check_size(parts, room, update)
+            raise refusal(error) from None
+        check_size(parts, room, update)
         return await parts.rooms.apply(room, context.user.user_id, update, writing.origin)
 
 
@@ -135,7 +131,7 @@ async def merge(context: Context, document: Document, update: bytes, if_number: 
             if if_number is not None:
                 await parts.rooms.catch_up(room)
             expect_number(room, if_number)
-            _check_size(parts, room, update)
+            check_size(parts, room, update)
             number = room.number
             for piece in pieces:
                 number = await parts.rooms.apply(room, author, piece)
@@ -170,18 +166,3 @@ def expect_number(room: Room, if_number: int | None) -> None:
 
 def _usual_shape(change: Change) -> Shape:
     return Shape(change.usual_kind, DEFAULT_ROOTS[change.usual_kind])
-
-
-def _check_size(parts: Parts, room: Room, update: bytes) -> None:
-    limit = parts.limits.document_bytes
-    if room.size + len(update) > limit:
-        raise TooLarge(f"A document may have {limit} bytes of updates.", code="document_full", details={"limit": limit})
-
-
-def _refusal(error: EditError) -> OperationError:
-    message = f"{error.message[:1].upper()}{error.message[1:]}."
-    if error.code in _STATE_DOES_NOT_ALLOW:
-        return Conflict(message, code=error.code)
-    if error.code in _TOO_LARGE:
-        return TooLarge(message, code=error.code)
-    return InvalidRequest(message, code=error.code)

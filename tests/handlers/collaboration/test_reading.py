@@ -8,10 +8,10 @@ import pytest
 from editor import row_of
 from http_node import Node, play
 
+from handlers import document_states
 from handlers.access import Role
-from handlers.collaboration import reading
-from handlers.collaboration.reading import SMALL_BYTES, SMALL_ROWS, in_worker, is_small, load_until, replayed
 from handlers.collaboration.replays import Question, read_replayed
+from handlers.document_states import SMALL_BYTES, SMALL_ROWS, in_worker, is_small, load_until, replayed
 from handlers.registry import NotFound, Unavailable
 from storage.documents import purge
 from storage.update_log import Stored, UpdateRow
@@ -64,7 +64,7 @@ def test_what_is_small_is_replayed_here(tmp_path: Path, monkeypatch: pytest.Monk
         await node.client("ada").put("/collaboration/documents/lab/plan/content", json={"text": "x"})
         document = await row_of(node.parts, "lab", "plan")
         assert await replayed(node.parts, document, 1, process_of) == os.getpid()
-        monkeypatch.setattr(reading, "SMALL_ROWS", 0)
+        monkeypatch.setattr(document_states, "SMALL_ROWS", 0)
         question = Question("text", "content")
         assert (await replayed(node.parts, document, 1, read_replayed, question)).value == "x"
 

@@ -14,6 +14,7 @@ from crdt.sync import EMPTY_UPDATE
 from handlers.collaboration import replays
 from handlers.collaboration.replays import Question, Reading, Shape
 from handlers.collaboration.writing import NewJson, NewText, PointerEdits, Splices
+from handlers.document_edits import draft
 
 
 def text_state(text: str, root: str = "content") -> bytes:
@@ -78,12 +79,12 @@ def test_words_are_strings_wherever_they_are() -> None:
 def test_a_draft_is_the_edit_alone_and_an_edit_that_fails_leaves_nothing() -> None:
     state = text_state("hello")
     edit = partial(Splices([Splice(5, 0, "!")]).apply, Shape("text", "content"))
-    update = replays.draft(state, edit)
+    update = draft(state, edit)
     assert len(update) < len(state) + 20
     assert str(replay(None, [state, update]).get("content", type=Text)) == "hello!"
-    assert replays.draft(state, partial(NewText("hello").apply, Shape("text", "content"))) == EMPTY_UPDATE
+    assert draft(state, partial(NewText("hello").apply, Shape("text", "content"))) == EMPTY_UPDATE
     with pytest.raises(EditError):
-        replays.draft(state, partial(Splices([Splice(9, 0, "!")]).apply, Shape("text", "content")))
+        draft(state, partial(Splices([Splice(9, 0, "!")]).apply, Shape("text", "content")))
 
 
 @pytest.mark.parametrize("change", [Splices([]), PointerEdits([]), NewText("x"), NewJson({"a": [1]})])
