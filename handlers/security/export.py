@@ -14,7 +14,8 @@ from handlers.security.ocsf import ocsf
 from handlers.security.pages import as_csv, as_html
 from handlers.security.report import Report, belongs
 from handlers.security.sarif import sarif
-from handlers.security.shapes import shown_finding, shown_result, shown_scan
+from handlers.security.shapes import shown_finding, shown_scan
+from handlers.security.standing_checks import standing_checks
 from handlers.source_access import require_source
 from storage import security_findings, security_scans
 
@@ -48,7 +49,7 @@ async def export_posture(context: Context, request: ExportPosture) -> Binary:
         newest = await security_scans.newest_of(connection, source.id, succeeded=True)
         if newest is None:
             raise Conflict("No audit of this source has succeeded; there is nothing to export.", code="not_audited")
-        results = await security_scans.results_of(connection, newest.id)
+        checks = await standing_checks(connection, source, manages=True)
         findings = await security_findings.of_source(connection, source.id)
     audit = shown_scan(newest)
     shown = [shown_finding(one, manages=True) for one in findings]
@@ -56,7 +57,7 @@ async def export_posture(context: Context, request: ExportPosture) -> Binary:
         source_id=source.id,
         source_name=source.name,
         audit=audit,
-        checks=[shown_result(row, manages=True) for row in results],
+        checks=checks,
         findings=[one for one in shown if belongs(one, audit)],
         made_at=context.now(),
     )

@@ -26,6 +26,11 @@ class AuditJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     checks: Annotated[tuple[CheckId, ...], Meta(min_length=1, max_length=500)] | None = None
     categories: Annotated[tuple[Category, ...], Meta(min_length=1, max_length=len(Category))] | None = None
 
+    @property
+    def is_of_all(self) -> bool:
+        """Whether it leaves out no check."""
+        return self.checks is None and self.categories is None
+
     def chooses(self, check: Check) -> bool:
         """Whether the check is one of those that are asked for."""
         of_category = self.categories is None or check.category in self.categories

@@ -12,6 +12,7 @@ from handlers.csv_cells import cell
 from handlers.page_policy import guarded
 from handlers.security.report import Report
 from handlers.security.scoring import Coverage
+from handlers.security.standing_checks import figures_of_standing
 
 _HEADINGS = (
     "check",
@@ -55,7 +56,8 @@ def as_csv(report: Report, *, failures_only: bool) -> bytes:
 def as_html(report: Report, *, failures_only: bool) -> bytes:
     summary = report.audit.summary
     assert summary is not None
-    figures = [("overall", summary.overall), *summary.categories.items()]
+    standing = figures_of_standing(report.checks)
+    figures = [("overall", standing.overall), *standing.categories.items()]
     scores = [(name, *_figures(one)) for name, one in figures]
     page = _PAGE.format(
         title=escape(f"Security of {report.source_name}"),

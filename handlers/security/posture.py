@@ -6,16 +6,16 @@ import msgspec
 
 from handlers.names import RowId
 from handlers.registry import Context, Forbidden, Instant, Operation, Permission, Watched
+from handlers.security.scoring import Coverage
 from handlers.security.shapes import (
-    CheckOutcome,
     FindingShown,
     FindingState,
     SecurityScanShown,
     shown_finding,
-    shown_result,
     shown_scan,
 )
 from handlers.security.standing import may_manage
+from handlers.security.standing_checks import StandingCheck, figures_of_standing, standing_checks
 from handlers.source_access import require_source
 from storage import security_findings, security_scans
 from storage.security_findings import RESOLVED
@@ -37,16 +37,20 @@ class BaselineShown(msgspec.Struct, frozen=True, kw_only=True):
 class Posture(msgspec.Struct, frozen=True, kw_only=True):
     """How secure a source is, as far as was seen.
 
-    `audit` is the newest that succeeded, null before the first; its summary has score and coverage. `latest` is the
-    newest of all: where it is another, what is shown is older than somebody's last try. `previous` is the one before
-    `audit`. `findings` are all that are not fixed; `changed` are the ids of those that `audit` changed, by what it did.
+    `audit` is the newest that succeeded, null before the first. `latest` is the newest of all: where it is another,
+    what is shown is older than somebody's last try. `previous` is the one before `audit`. `checks` are all of the
+    source, each with what the newest audit that made it found, and `overall` and `categories` their score and coverage;
+    an audit of some checks has in its summary those of its own. `findings` are all that are not fixed; `changed` are
+    the ids of those that `audit` changed, by what it did.
     """
 
     data_source_id: RowId
     audit: SecurityScanShown | None
     latest: SecurityScanShown | None
     previous: SecurityScanShown | None
-    checks: list[CheckOutcome]
+    overall: Coverage | None
+    categories: dict[str, Coverage]
+    checks: list[StandingCheck]
     findings: list[FindingShown]
     counts: dict[FindingState, int]
     changed: dict[str, list[RowId]]
@@ -62,7 +66,7 @@ async def get_posture(context: Context, request: GetPosture) -> Posture:
         before = None
         if newest is not None:
             before = await security_scans.newest_of(connection, source.id, succeeded=True, before=newest.id)
-        results = await security_scans.results_of(connection, newest.id) if newest else []
+        checks = await standing_checks(connection, source, manages=manages)
         findings = await security_findings.of_source(connection, source.id)
         baseline = await security_scans.baseline_of(connection, source.id)
     counts = dict.fromkeys(FindingState, 0)
@@ -71,13 +75,16 @@ async def get_posture(context: Context, request: GetPosture) -> Posture:
         counts[FindingState(one.state)] += 1
         if newest is not None and one.changed_scan_id == newest.id:
             changed[one.change].append(one.id)
+    figures = figures_of_standing(checks)
     standing = [one for one in findings if one.state != RESOLVED]
     return Posture(
         data_source_id=source.id,
         audit=shown_scan(newest) if newest else None,
         latest=shown_scan(latest) if latest else None,
         previous=shown_scan(before) if before else None,
-        checks=[shown_result(row, manages=manages) for row in results],
+        overall=figures.overall if checks else None,
+        categories=figures.categories,
+        checks=checks,
         findings=[shown_finding(one, manages=manages) for one in standing],
         counts=counts,
         changed=changed,

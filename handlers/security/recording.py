@@ -15,13 +15,13 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connectors.security.catalogue import CATALOGUE_VERSION
-from connectors.security.check import Category, CheckResult, Outcome, Server
+from connectors.security.check import CheckResult, Outcome, Server
 from handlers.outbox import Outbox
 from handlers.security.alerting import ALERTING, end_alerts, raise_alerts
 from handlers.security.differing import differences
 from handlers.security.excepting import UNDECIDED, except_known
 from handlers.security.noting import note
-from handlers.security.scoring import coverage_of
+from handlers.security.scoring import figures_of
 from handlers.security.shapes import AuditSummary, fingerprint_of, name_of, stored_result
 from storage import security_findings, security_scans
 from storage.runs import SUCCEEDED
@@ -163,17 +163,13 @@ async def apply(
 
 
 def _summary(server: Server, results: Sequence[CheckResult], changes: Changes, still_open: int) -> AuditSummary:
-    by_category = {
-        category.value: coverage_of([one for one in results if one.check.category is category])
-        for category in Category
-        if any(one.check.category is category for one in results)
-    }
+    figures = figures_of([(one.check.category, one.check.severity, one.outcome) for one in results])
     return AuditSummary(
         product=server.product,
         version=server.version_text,
         catalogue_version=CATALOGUE_VERSION,
-        overall=coverage_of([one for one in results if one.check.category is not Category.SCHEMA_HYGIENE]),
-        categories=by_category,
+        overall=figures.overall,
+        categories=figures.categories,
         new=len(changes.new),
         reopened=len(changes.reopened),
         fixed=len(changes.fixed),

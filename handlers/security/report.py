@@ -1,4 +1,4 @@
-"""What is exported of a source's posture, whatever the format: its newest audit, check by check, and its findings."""
+"""What is exported of a source's posture, whatever the format: all checks by their newest outcome, and its findings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.security.check import Outcome
-from handlers.security.shapes import CheckOutcome, FindingShown, FindingState, SecurityScanShown
+from handlers.security.shapes import FindingShown, FindingState, SecurityScanShown
+from handlers.security.standing_checks import StandingCheck
 from storage.security_findings import FIXED
 
 
@@ -17,12 +18,12 @@ class Report:
     source_id: int
     source_name: str
     audit: SecurityScanShown
-    checks: list[CheckOutcome]
+    checks: list[StandingCheck]
     findings: list[FindingShown]
     made_at: datetime
 
     @property
-    def without_finding(self) -> list[CheckOutcome]:
+    def without_finding(self) -> list[StandingCheck]:
         """Checks that came to something else than a fault."""
         return [one for one in self.checks if one.outcome is not Outcome.FAIL]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from connectors.security.check import CheckResult, Outcome, Severity
+from connectors.security.check import Category, CheckResult, Outcome, Severity
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,20 +29,42 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     assured: float | None = None
 
 
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """`overall` leaves out schema hygiene, which says nothing about how secure a source is."""
+
+    overall: Coverage
+    categories: dict[str, Coverage]
+
+
 _WEIGHTS = {Severity.CRITICAL: 10, Severity.HIGH: 5, Severity.MEDIUM: 3, Severity.LOW: 1, Severity.INFO: 0}
 
 
 def coverage_of(results: Sequence[CheckResult]) -> Coverage:
     """The figures of these checks; see `Coverage` for how they are computed."""
+    return _coverage((result.check.severity, result.outcome) for result in results)
+
+
+def figures_of(judged: Sequence[tuple[Category, Severity, Outcome]]) -> Figures:
+    """The figures of all and of each category that has a check."""
+    categories = {
+        category.value: _coverage((severity, outcome) for its, severity, outcome in judged if its is category)
+        for category in Category
+        if any(its is category for its, _, _ in judged)
+    }
+    rated = ((severity, outcome) for its, severity, outcome in judged if its is not Category.SCHEMA_HYGIENE)
+    return Figures(overall=_coverage(rated), categories=categories)
+
+
+def _coverage(judged: Iterable[tuple[Severity, Outcome]]) -> Coverage:
     counts = dict.fromkeys(Outcome, 0)
     weights = dict.fromkeys(Outcome, 0)
-    for result in results:
-        counts[result.outcome] += 1
-        weights[result.outcome] += _WEIGHTS[result.check.severity]
+    for severity, outcome in judged:
+        counts[outcome] += 1
+        weights[outcome] += _WEIGHTS[severity]
     weight = weights[Outcome.PASS] + weights[Outcome.FAIL]
     unseen = weights[Outcome.NOT_EVALUATED] + weights[Outcome.ERROR]
     evaluated = counts[Outcome.PASS] + counts[Outcome.FAIL]
-    applicable = len(results) - counts[Outcome.NOT_APPLICABLE]
+    applicable = sum(counts.values()) - counts[Outcome.NOT_APPLICABLE]
     return Coverage(
         passed=counts[Outcome.PASS],
         failed=counts[Outcome.FAIL],
