@@ -51,7 +51,7 @@ def _fault(report: Report, finding: FindingShown) -> dict[str, Any]:
         },
         "remediation": {"desc": "\n".join(str(part) for part in (remedy.get("text"), remedy.get("sql")) if part)},
         "resources": [{"uid": str(report.source_id), "name": f"{report.source_name}/{finding.object or ''}"}],
-        "unmapped": {"evidence": finding.evidence},
+        "unmapped": {"evidence": finding.evidence, "references": report.references_of(finding.check_id)},
     }
 
 

@@ -8,6 +8,7 @@ from html import escape
 
 import msgspec
 
+from connectors.security.check import References
 from handlers.csv_cells import cell
 from handlers.page_policy import guarded
 from handlers.security.report import Report
@@ -26,6 +27,7 @@ _HEADINGS = (
     "reason",
     "evidence",
     "remedy",
+    "references",
 )
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -91,13 +93,19 @@ def _rows(report: Report, *, failures_only: bool) -> list[tuple[str, ...]]:
                 one.note or "",
                 msgspec.json.encode(one.evidence).decode(),
                 "\n".join(str(part) for part in (remedy.get("text"), remedy.get("sql")) if part),
+                _told(report.references_of(one.check_id)),
             )
         )
     if not failures_only:
         for check in report.without_finding:
             told = (check.check_id, check.title, check.severity.value, check.category.value, check.outcome.value)
-            rows.append((*told, "", "", "", check.reason or "", "", ""))
+            rows.append((*told, "", "", "", check.reason or "", "", "", _told(check.references)))
     return rows
+
+
+def _told(references: References) -> str:
+    cis = [f"CIS {references.cis}"] if references.cis else []
+    return ", ".join([*cis, *(f"CWE-{number}" for number in references.cwe), *references.stig])
 
 
 def _figures(one: Coverage) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.security.check import Outcome
+from connectors.security.check import Outcome, References
 from handlers.security.shapes import FindingShown, FindingState, SecurityScanShown
 from handlers.security.standing_checks import StandingCheck
 from storage.security_findings import FIXED
@@ -26,6 +26,10 @@ class Report:
     def without_finding(self) -> list[StandingCheck]:
         """Checks that came to something else than a fault."""
         return [one for one in self.checks if one.outcome is not Outcome.FAIL]
+
+    def references_of(self, check_id: str) -> References:
+        """Sections and weaknesses that a check refers to; none for a data policy, which is no check of the source."""
+        return next((one.references for one in self.checks if one.check_id == check_id), References())
 
     def is_fixed(self, finding: FindingShown) -> bool:
         return finding.state is FindingState.RESOLVED

@@ -12,6 +12,7 @@ import msgspec
 from connectors.security.check import Outcome, Severity
 from handlers.security.report import Report
 from handlers.security.shapes import CheckOutcome, FindingShown, FindingState
+from handlers.security.standing_checks import StandingCheck
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {
@@ -35,8 +36,8 @@ def sarif(report: Report, *, failures_only: bool) -> bytes:
     results = [_fault(report, one) for one in report.findings if not failures_only or _counts(one)]
     if not failures_only:
         results += [_other(report, one) for one in report.without_finding]
-    rules = {one.check_id: _rule(one.check_id, one.title, one.severity, one.category.value) for one in report.findings}
-    rules |= {one.check_id: _rule(one.check_id, one.title, one.severity, one.category.value) for one in report.checks}
+    about: list[FindingShown | StandingCheck] = [*report.findings, *report.checks]
+    rules = {one.check_id: _rule(report, one) for one in about}
     assert report.audit.summary is not None
     driver = {
         "name": "Collab Studio",
@@ -57,12 +58,19 @@ def _counts(finding: FindingShown) -> bool:
     return finding.state not in (FindingState.RESOLVED, FindingState.ACCEPTED_RISK)
 
 
-def _rule(check_id: str, title: str, severity: Severity, category: str) -> dict[str, Any]:
+def _rule(report: Report, one: FindingShown | StandingCheck) -> dict[str, Any]:
+    """Weaknesses are tags in the form that those read who show SARIF."""
+    references = report.references_of(one.check_id)
+    properties: dict[str, Any] = {"category": one.category.value, "severity": one.severity.value}
+    if references.cis:
+        properties["cis"] = references.cis
+    if references.cwe:
+        properties["tags"] = [f"external/cwe/cwe-{number:03d}" for number in references.cwe]
     return {
-        "id": check_id,
-        "shortDescription": {"text": title},
-        "defaultConfiguration": {"level": _LEVELS[severity]},
-        "properties": {"category": category, "severity": severity.value},
+        "id": one.check_id,
+        "shortDescription": {"text": one.title},
+        "defaultConfiguration": {"level": _LEVELS[one.severity]},
+        "properties": properties,
     }
 
 

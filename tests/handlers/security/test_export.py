@@ -42,7 +42,9 @@ def test_exports_say_what_the_posture_says(engine_url: str, tmp_path: Path, audi
         rows = list(csv.DictReader(io.StringIO((await exported(format="csv")).text)))
         assert len(rows) == len(posture["findings"]) + 1 + sum(one["outcome"] != "fail" for one in posture["checks"])
         assert not any(value.startswith(("=", "+", "-", "@", "\t", "\r")) for row in rows for value in row.values())
+        check_references(json.loads((await exported(format="sarif")).content), rows)
         page = await exported(format="html")
+        assert "CWE-732" in page.text
         assert page.headers["content-type"].startswith("text/html")
         assert "<script" not in page.text
         assert "&lt;script&gt;" in page.text
@@ -100,6 +102,12 @@ def check_sarif(log: dict[str, Any], posture: dict[str, Any], accepted: dict[str
     }
     for check in posture["checks"]:
         assert kinds[check["check_id"]] == words[check["outcome"]]
+
+
+def check_references(log: dict[str, Any], rows: list[dict[str, str]]) -> None:
+    [rule] = [one for one in log["runs"][0]["tool"]["driver"]["rules"] if one["id"] == CHECK]
+    assert "external/cwe/cwe-732" in rule["properties"]["tags"]
+    assert {"CWE-732" in row["references"] for row in rows if row["check"] == CHECK} == {True}
 
 
 def check_ocsf(events: list[dict[str, Any]], posture: dict[str, Any]) -> None:
