@@ -13,7 +13,7 @@ ACTIVITY = "activity"
 NOTIFICATIONS = "notifications"
 
 # What the server itself publishes, now or later; nobody else may, so that whoever reads it knows where it is from.
-_RESERVED_PREFIXES = ("alerts.", "analytics.", "scans.", "security.", NOTIFICATIONS)
+_RESERVED_PREFIXES = ("alerts.", "analytics.", "scans.", "security.", "workflow.", NOTIFICATIONS)
 _ADDRESSED = "alerts.to."
 # Comes right after the slash, so that the names of a workspace's feeds are the range between.
 _AFTER_SLASH = "0"

@@ -31,7 +31,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, get_type_hints
 
@@ -146,7 +146,20 @@ class Run(Protocol):
 
 
 class LongRun(Run, Protocol):
-    """What a job has besides that does several things at once, or waits for people and for other runs."""
+    """What a job has besides that does several things at once, or waits for people and for other runs.
+
+    `attempt` counts how often the run was begun.
+    """
+
+    attempt: int
+
+    async def look_up(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+        """What `function(*args)` answers on the server's loop, without a record: for what never changes."""
+        ...
+
+    def post(self, function: Callable[..., None], *args: Any) -> None:
+        """Calls the function on the server's loop, soon and in the order of these calls."""
+        ...
 
     def begin(
         self,

@@ -34,6 +34,7 @@ class Attempt:
 
     def __init__(self, execution: Execution, row: runs.Run, *, is_shared: bool) -> None:
         self.id = row.id
+        self.attempt = row.attempt
         self.workspace_id = row.workspace_id
         self.created_by = row.created_by
         self.parts = execution.parts
@@ -85,6 +86,13 @@ class Attempt:
         for task in done:
             task.result()
         return [one for one in begun if one.task in done]
+
+    async def look_up(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
+        await self._execution.unless_stopping()
+        return await self._execution.on_server(function(*args))
+
+    def post(self, function: Callable[..., None], *args: Any) -> None:
+        self._loop.call_soon_threadsafe(function, *args)
 
     async def sleep(self, seconds: float, topic: str) -> None:
         await self.receive(topic, seconds)

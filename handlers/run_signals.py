@@ -34,9 +34,13 @@ class RunSignals:
         # By run, those that wait here.
         self._waiting: dict[str, set[asyncio.Event]] = {}
 
+    def after(self, seconds: float | None) -> datetime | None:
+        """When so many seconds will be over."""
+        return None if seconds is None else self._now() + timedelta(seconds=seconds)
+
     async def answer(self, run_id: str, topic: str, seconds: float | None) -> tuple[bool, Any]:
         """Whether an answer came, and which. It is waited for as long as was said when the topic was first named."""
-        expires_at = None if seconds is None else self._now() + timedelta(seconds=seconds)
+        expires_at = self.after(seconds)
         async with self._database.write() as connection:
             signal = await run_signals.expect(connection, run_id, topic, expires_at=expires_at)
         # An interval, not a time of day: a clock that is set does not make a run wait again.

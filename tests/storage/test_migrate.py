@@ -29,6 +29,7 @@ import storage.run_tables
 import storage.scan_tables
 import storage.security_tables
 import storage.session_tables
+import storage.workflow_run_tables
 import storage.workflow_tables  # noqa: F401 - the tables of all are in the metadata
 from storage import users
 from storage.database import Database

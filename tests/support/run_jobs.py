@@ -17,8 +17,12 @@ from typing import Any
 import msgspec
 from http_node import Node, executing
 
+from analysis.workflow.action_parameters import OperationParameters
 from handlers.jobs import Job, LongRun, Retries, Run, StepFailed
 from handlers.schedules.firing import keep_schedules
+from handlers.workflow_runs.flow_nodes import filled
+from handlers.workflow_runs.job import jobs as workflow_jobs
+from handlers.workflow_runs.outcomes import Given, Task
 
 DONE = "steps.txt"
 
@@ -167,7 +171,20 @@ async def raise_children(run: LongRun, arguments: Raise) -> Told:
     return Told(answer={name: one.outcome() for name, one in begun.items()})
 
 
+async def work(task: Task) -> Given:
+    """A node that does something: takes `seconds`, fails so many times, and gives `value`."""
+    params = await filled(task, OperationParameters)
+    write(task.run, f"began {task.place}")
+    wanted = params.parameters
+    await asyncio.sleep(wanted.get("seconds", 0))
+    if task.attempt <= wanted.get("failures", 0):
+        raise StepFailed("Not this time.", code="not_yet")
+    write(task.run, f"did {task.place} as {task.key}")
+    return Given(output=wanted.get("value"))
+
+
 JOBS = (
+    *workflow_jobs({"operation": work}),
     Job("side_by_side", Lanes, side_by_side, "Lanes of steps.", waits=True),
     Job("nap", Nap, nap, "Sleep.", waits=True),
     Job("ask", Ask, ask, "Wait to be told.", waits=True),
