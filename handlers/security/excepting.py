@@ -21,9 +21,14 @@ def covers(exception: AuditException, finding: Finding) -> bool:
     """Whether the finding is of its source, and check and object have names as it says."""
     return (
         exception.source_id in (None, finding.source_id)
-        and fnmatchcase(finding.check_id, exception.checks)
-        and fnmatchcase(finding.object, exception.objects)
+        and _is_named(finding.check_id, exception.checks)
+        and _is_named(finding.object, exception.objects)
     )
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    """Objects hold the letters of patterns, as in `f(text[], text[])`: what is copied from a finding means that one."""
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 async def except_known(

@@ -139,3 +139,18 @@ def test_exceptions_are_made_by_who_manages_and_owned_by_members(
         assert [one["id"] for one in listed["items"]] == [made["id"]]
 
     audit_with(sqlite_url, tmp_path, scenario)
+
+
+def test_a_name_that_looks_like_a_pattern_can_be_copied_from_a_finding(
+    engine_url: str, tmp_path: Path, audited_server: PostgresServer
+) -> None:
+    async def scenario(auditor: Auditor) -> None:
+        await open_to_everybody(audited_server, '"text[] and text[]"')
+        source = await auditor.source(audited_server)
+        await auditor.audit(source, checks=[CHECK])
+        found = (await auditor.posture(source))["findings"]
+        [odd] = [one["object"] for one in found if "[]" in one["object"]]
+        await make(auditor, checks=CHECK, objects=odd, why="as it is", seconds=60)
+        assert await states(auditor, source) == {"open_house": "open", "text[] and text[]": "accepted_risk"}
+
+    audit_with(engine_url, tmp_path, scenario)
