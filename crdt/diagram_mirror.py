@@ -6,6 +6,7 @@ Changes are noted while the document is edited, which is cheap; they are read wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from pycrdt import Array, Map
@@ -58,9 +59,9 @@ class DiagramMirror:
         """How many nodes, edges and notes the document holds."""
         return {root: len(self._roots[root]) for root in LIMITS}
 
-    def read(self, most: int) -> list[Place]:
-        """Read at most so many places that changed; which they are."""
-        places = [place for place, _ in zip(self._unread, range(most), strict=False)]
+    def read(self, most: int | None = None) -> list[Place]:
+        """Read at most so many of the places that changed; which they are."""
+        places = list(islice(self._unread, most))
         plain: dict[str, Json] = {}
         for place in places:
             del self._unread[place]

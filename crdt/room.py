@@ -55,6 +55,9 @@ class Member(Protocol):
     def stored(self, updates: list[bytes]) -> None:
         """These updates of the member are on disk."""
 
+    def tell(self, news: bytes) -> None:
+        """Something about the document that is not in it, as JSON."""
+
     def slow_down(self, seconds: float) -> None:
         """The member's updates took the engine long: take no more of them for a while."""
 
@@ -111,6 +114,10 @@ class Room:
         # The document is being closed: nobody may join, and nothing more is taken.
         self.is_closed = False
         self.guard = Guard(doc.get_update)
+        # What the document is, as far as that is known.
+        self.kind: str | None = None
+        # What the server has to say about the document at the moment, by topic: it is told, and is not in it.
+        self.news: dict[str, bytes] = {}
         # Counts the changes since the room was loaded.
         self.revision = 0
         self._state: bytes | None = None
@@ -166,6 +173,8 @@ class Room:
         state_vector = self.let_back(member)
         has_missed_presence = self.muted.pop(member, False) or state_vector is not None
         messages = [] if state_vector is None else [sync.update_message(self.state_since(state_vector))]
+        if has_missed_presence:
+            self.tell_news(member)
         present = self.awareness.encode_all() if has_missed_presence else None
         return messages if present is None else [*messages, sync.awareness_message(present)]
 
@@ -180,6 +189,22 @@ class Room:
         """The member's connection does not take bytes as fast as it is sent some: no presence until ``catch_up``."""
         if self.has(member):
             self.muted.setdefault(member, False)
+
+    # What the server says about the document
+
+    def post(self, topic: str, news: bytes) -> None:
+        """Tell everybody; whoever comes later, or is behind, is told the newest of each topic."""
+        self.news[topic] = news
+        for group in self.members.values():
+            for member in group:
+                if member in self.muted:
+                    self.muted[member] = True
+                else:
+                    member.tell(news)
+
+    def tell_news(self, member: Member) -> None:
+        for news in self.news.values():
+            member.tell(news)
 
     # What a joiner needs
 

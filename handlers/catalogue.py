@@ -58,6 +58,7 @@ from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
 from handlers.parts import Parts
+from handlers.live_diagrams.service import keep_diagrams_live
 from handlers.performance import blocking, growth, index_advice, metrics, statements
 from handlers.performance import collections as metric_collections
 from handlers.performance import listing as metric_listing
@@ -208,4 +209,5 @@ def services() -> tuple[Callable[[Parts], Coroutine[Any, Any, None]], ...]:
         keep_detecting,
         keep_exporting,
         keep_following,
+        keep_diagrams_live,
     )

@@ -49,6 +49,8 @@ class Limits:
     # How long feeds hold an event, in seconds, and how many each.
     feed_age: float = 30 * 86400.0
     feed_events: int = 10_000
+    # How long edges that lead nowhere stay in a diagram, in seconds: undoing what left them brings them back.
+    dangling_edge_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

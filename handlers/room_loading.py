@@ -44,7 +44,7 @@ class RoomLoader:
     async def load(self, row_id: int) -> Loaded:
         """Raises NotFound for a document that is in the trash or gone."""
         with self._span("room.load"), self.seconds.timed():
-            await self._check_open(row_id)
+            kind = await self._kind_if_open(row_id)
             try:
                 stored = await update_log.load(self._database, row_id)
             except MissingDocument:
@@ -52,15 +52,17 @@ class RoomLoader:
             document = await self._replay(row_id, stored)
         size = len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates)
         room = Room(row_id, document, stored.head, size, self._new_awareness())
+        room.kind = kind
         room.recall_waiting(row.data for row in stored.updates)
         return Loaded(room, stored.snapshot_number)
 
-    async def _check_open(self, row_id: int) -> None:
+    async def _kind_if_open(self, row_id: int) -> str | None:
         """Whoever found the document before it went to the trash comes too late."""
         async with self._database.read() as connection:
             document = await documents.get_by_id(connection, row_id)
         if document is None or document.trashed_at is not None:
             raise NotFound("The document was moved to the trash or deleted.")
+        return document.kind
 
     async def _replay(self, row_id: int, stored: Stored) -> AnyDoc:
         updates = [row.data for row in stored.updates]

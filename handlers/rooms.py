@@ -9,6 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
 
 from crdt.awareness import Awareness
 from crdt.lib0 import MalformedError
@@ -48,6 +49,16 @@ SWEEP_SECONDS = 1.0
 SETTLE_AT_MOST = 5
 
 
+class RoomWatcher(Protocol):
+    """Does something about rooms as long as they are live. Called in between everything else: it must not block."""
+
+    def opened(self, room: Room) -> None: ...
+    def deserted(self, room: Room) -> None:
+        """Nobody was here for the idle time. If the room is edited now it is stored before it is unloaded."""
+
+    def forgotten(self, room: Room) -> None: ...
+
+
 class Rooms:
     """Load, flush, persist, edit, evict. Its ``run`` holds the tasks that write the log and sweep idle rooms."""
 
@@ -81,6 +92,7 @@ class Rooms:
         self.loader = RoomLoader(database, workers, awareness, span)
         self._presence = PresenceSender(presence_interval, self.relay, self.traffic)
         self.change_listeners: list[Callable[[int], None]] = []
+        self.watchers: list[RoomWatcher] = []
 
     # Opening
 
@@ -137,6 +149,8 @@ class Rooms:
         self._live[row_id] = room
         self._idle_since[room] = time.monotonic()
         self._compaction.loaded(room, snapshot_number)
+        for watcher in self.watchers:
+            watcher.opened(room)
         if self.relay is not None:
             self.relay.opened(room)
 
@@ -317,6 +331,14 @@ class Rooms:
         self.writer.submit(room, urgent=True)
         return await stored
 
+    def edit_at_once(self, room: Room, author: str, edit: Callable[[AnyDoc], None], origin: int) -> None:
+        """As `edit`, for one that nobody waits for: made and sent before this returns, stored soon after."""
+        self.traffic.flush(room)
+        self.traffic.received += 1
+        if room.receive(None, author, origin, room.draft(edit), time.time_ns() // 1000):
+            self.traffic.flush(room)
+            self.writer.submit(room)
+
     async def settle(self, room: Room) -> None:
         """Returns when everything that the room has taken so far is stored."""
         self.traffic.flush(room)
@@ -404,17 +426,24 @@ class Rooms:
                 self._unload(room)
 
     def _unload(self, room: Room) -> None:
+        for watcher in self.watchers:
+            watcher.deserted(room)
         if room.is_settled and room not in self._pins:
             self._forget(room)
 
     def _forget(self, room: Room) -> None:
         if self._live.get(room.row_id) is room:
             del self._live[room.row_id]
+            for watcher in self.watchers:
+                watcher.forgotten(room)
             if self.relay is not None:
                 self.relay.forgotten(room)
         self._idle_since.pop(room, None)
         self._compaction.forget(room)
         self._names = {name: other for name, other in self._names.items() if other is not room}
+
+    def all_live(self) -> list[Room]:
+        return list(self._live.values())
 
     @property
     def open_count(self) -> int:

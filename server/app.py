@@ -206,6 +206,7 @@ def _limits(settings: Settings) -> Limits:
         ticket_seconds=int(settings.ticket_lifetime),
         feed_age=settings.feed_retention_age,
         feed_events=settings.feed_retention_count,
+        dangling_edge_seconds=settings.dangling_edge_grace,
     )
 
 

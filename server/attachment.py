@@ -95,6 +95,9 @@ class Attachment:
     def stored(self, updates: list[bytes]) -> None:
         raise NotImplementedError
 
+    def tell(self, news: bytes) -> None:
+        raise NotImplementedError
+
     def refuse(self, reason: str) -> None:
         raise NotImplementedError
 
@@ -193,7 +196,7 @@ class Attachment:
         self.room.let_back(self)
         self.write(frame)
         self.step_2_sent()
-        self.send_awareness()
+        self.greet()
         self._pay()
 
     async def _send_portions(self, state_vector: bytes) -> bytes | None:
@@ -269,6 +272,11 @@ class Attachment:
         """Read nothing from this connection for a while: what its updates cost is its own to wait for."""
         self.connection.hold_reading()
         asyncio.get_running_loop().call_later(seconds, self.connection.release_reading)
+
+    def greet(self) -> None:
+        """What a member is told beside the document: who is here, and what the server has to say about it."""
+        self.send_awareness()
+        self.room.tell_news(self)
 
     def send_awareness(self) -> None:
         present = self.room.awareness.encode_all()

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from crdt import sync
-from crdt.lib0 import MalformedError, read_var_bytes, read_var_string, read_varuint, write_var_string
+from crdt.lib0 import MalformedError, read_var_bytes, read_var_string, read_varuint, write_var_bytes, write_var_string
 from handlers.registry import NotAuthenticated
-from server.admission import TRY_AGAIN
+from server.admission import LOCKED, TRY_AGAIN
 from server.attachment import MAX_HELD_BYTES, MAX_HELD_MESSAGES, NOTHING_NEW, Attachment
 from server.framing import BINARY, Framing, header
 from server.studio_frames import STUDIO_PREFIX, StudioChannel
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STATELESS, BROADCAST_STATELESS, CLOSE, SYNC_STATUS, PING, PONG = 5, 6, 7, 8, 9, 10
 STORED, REFUSED = b"\x08\x01", b"\x08\x00"
 SEND_TOKEN_AGAIN = b"\x02\x00"
+STATELESS_MESSAGE = b"\x05"
 PING_MESSAGE = b"\x09"
 
 MAX_PENDING = 100
@@ -56,6 +57,9 @@ class HocuspocusAttachment(Attachment):
 
     def stored(self, updates: list[bytes]) -> None:
         self.write(self.status_stored * len(updates))
+
+    def tell(self, news: bytes) -> None:
+        self.send(STATELESS_MESSAGE + write_var_bytes(news))
 
     def refuse(self, reason: str) -> None:
         self.dialect.part(self, reason)
@@ -275,16 +279,16 @@ class HocuspocusDialect:
         self._attachments[pending.key] = attachment
         self._gateway.attached(attachment)
         attachment.say_scope()
-        attachment.send_awareness()
+        attachment.greet()
         for message in pending.messages:
             attachment.receive(message, 0)
 
     def _denied(self, pending: Pending, denied: "Denied") -> None:
         if self._pending.get(pending.key) is pending:
             del self._pending[pending.key]
-            if denied.close_code == TRY_AGAIN:
+            if denied.close_code in (TRY_AGAIN, LOCKED):
                 # Stock clients take a refusal for the last word, and a closed connection for a reason to come back.
-                self._socket.close(TRY_AGAIN, denied.reason)
+                self._socket.close(denied.close_code, denied.reason)
             else:
                 self._deny(pending.key, denied.reason)
 

@@ -197,6 +197,10 @@ class Settings:
     drain_seconds: float = setting(read.duration, 3.0, "time over which a server that stops parts many connections")
     # Rooms store within milliseconds and clients reconnect elsewhere; what needs longer hangs.
     shutdown_timeout: float = setting(read.duration, 10.0, "time after which a server that stops is gone, in any case")
+    # Who deletes a node by mistake sees it at once, and undoes it; a minute is long for that.
+    dangling_edge_grace: float = setting(
+        read.duration, 60.0, "how long an edge of a diagram whose node was deleted can come back by undoing that"
+    )
     # What a panel may have missed and still be told one by one: longer than holidays. What is older, the audit knows.
     feed_retention_age: float = setting(read.duration, 30 * 86400.0, "how long feeds hold an event")
     # Some hundred bytes each: a busy feed keeps some MB, and a panel that is further behind reads anew in any case.

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from crdt import sync
-from crdt.lib0 import read_var_string, read_varuint, write_var_string, write_varuint
+from crdt.lib0 import read_var_string, read_varuint, write_var_bytes, write_var_string, write_varuint
 from crdt.room import merged
 from server.admission import UNAUTHORISED
 from server.attachment import MAX_HELD_BYTES, MAX_HELD_MESSAGES, NOTHING_NEW, Attachment
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Sub-types of the authentication message beside 0, refused: stock clients ignore them.
 TOKEN = write_varuint(sync.AUTH) + b"\x01"
 SCOPE = write_varuint(sync.AUTH) + b"\x02"
+NEWS = write_varuint(sync.AUTH) + b"\x03"
 
 
 class YWebSocketAttachment(Attachment):
@@ -32,6 +33,9 @@ class YWebSocketAttachment(Attachment):
         for update in merged(updates):
             if update != sync.EMPTY_UPDATE:
                 self.send(sync.update_message(update))
+
+    def tell(self, news: bytes) -> None:
+        self.send(NEWS + write_var_bytes(news))
 
     def refuse(self, reason: str) -> None:
         if not self.room.has(self):
@@ -99,7 +103,7 @@ class YWebSocketDialect:
         self._attachment = attachment
         self._gateway.attached(attachment)
         attachment.send(sync.step_1(attachment.room.state_vector()))
-        attachment.send_awareness()
+        attachment.greet()
         held, self._held = self._held, []
         for message in held:
             attachment.receive(message, 0)

@@ -31,7 +31,7 @@ class Followed:
 
     def read(self) -> int:
         """Reads what changed; how many places that were."""
-        places = self.mirror.read(1_000_000)
+        places = self.mirror.read()
         self.validation.read(places)
         return len(places)
 

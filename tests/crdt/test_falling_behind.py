@@ -27,11 +27,15 @@ class Reader:
         self.user = self.name = user
         self.framing = BARE
         self.sent: list[bytes] = []
+        self.news: list[bytes] = []
         self.write = self.sent.append
         room.join(self)
 
     def stored(self, updates: list[bytes]) -> None:
         """Nobody waits for it."""
+
+    def tell(self, news: bytes) -> None:
+        self.news.append(news)
 
     def slow_down(self, seconds: float) -> None:
         """It is in no hurry."""
@@ -151,3 +155,22 @@ def test_an_unread_frame_is_the_same_for_all() -> None:
     frames = [other.taken() for other in others]
     assert frames[0] == []
     assert all(frame == frames[1] and len(frame) == 1 for frame in frames[1:])
+
+
+def test_news_go_to_everybody_and_the_newest_to_whoever_is_behind() -> None:
+    room, ada, bob = room_of_two()
+    room.mute(bob)
+    room.post("violations", b"1")
+    room.post("violations", b"2")
+    room.post("run", b"started")
+    assert (ada.news, bob.news) == ([b"1", b"2", b"started"], [])
+    room.catch_up(bob)
+    assert bob.news == [b"2", b"started"]
+    room.hold_back(bob)
+    room.post("run", b"ended")
+    assert bob.news == [b"2", b"started"]
+    room.catch_up(bob)
+    assert bob.news == [b"2", b"started", b"2", b"ended"]
+    late = Reader(room, "eve")
+    room.tell_news(late)
+    assert late.news == [b"2", b"ended"]

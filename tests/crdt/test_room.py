@@ -34,6 +34,7 @@ class Guest:
         self.frames: list[bytes] = []
         self.acknowledged: list[bytes] = []
         self.refused: list[str] = []
+        self.news: list[bytes] = []
         self.prefix = framing.prefix
         self.doc: AnyDoc = Doc()
         self.text = self.doc.get("content", type=Text)
@@ -48,6 +49,9 @@ class Guest:
 
     def stored(self, updates: list[bytes]) -> None:
         self.acknowledged += updates
+
+    def tell(self, news: bytes) -> None:
+        self.news.append(news)
 
     def slow_down(self, seconds: float) -> None:
         """Rooms do not ask for it themselves."""

@@ -31,6 +31,7 @@ class Editor:
         self.framing: Framing = _Bare()
         self.rooms, self.room = rooms, room
         self.refused: list[str] = []
+        self.news: list[bytes] = []
         self.acknowledged = 0
         self.doc: Doc[Any] = Doc()
         room.join(self)
@@ -43,6 +44,9 @@ class Editor:
     def stored(self, updates: list[bytes]) -> None:
         self.acknowledged += len(updates)
 
+    def tell(self, news: bytes) -> None:
+        self.news.append(news)
+
     def slow_down(self, seconds: float) -> None:
         """It is in no hurry anyway."""
 
@@ -53,10 +57,17 @@ class Editor:
         self.refused.append(reason)
 
     def edit(self, change: Callable[[Doc[Any]], object], *, synced: bool = False) -> None:
+        def in_one() -> None:
+            with self.doc.transaction():
+                change(self.doc)
+
+        self.send_what(in_one, synced=synced)
+
+    def send_what(self, does: Callable[[], object], *, synced: bool = False) -> None:
+        """Send what something does to the document in transactions of its own, as undoing does."""
         updates: list[bytes] = []
         subscription = self.doc.observe(lambda event: updates.append(event.update))
-        with self.doc.transaction():
-            change(self.doc)
+        does()
         self.doc.unobserve(subscription)
         for update in updates:
             self.rooms.receive(self.room, self, SYNCED if synced else LIVE, update)
