@@ -45,7 +45,7 @@ class Expression:
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Raises ExpressionFailed where it cannot be computed. Values are of JSON."""
-        refuse_long_lists(values)
+        _refuse_long_lists(values)
         try:
             answer = self._compiled.eval(data=values)
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
@@ -80,13 +80,12 @@ def loop_depth(source: str) -> int:
     return deepest
 
 
-def refuse_long_lists(value: Any) -> None:
-    """Raises ExpressionFailed where a list among the values is longer than an expression may walk through."""
+def _refuse_long_lists(value: Any) -> None:
     if isinstance(value, Mapping):
         for item in value.values():
-            refuse_long_lists(item)
+            _refuse_long_lists(item)
     elif isinstance(value, list):
         if len(value) > MOST_ITEMS:
             raise ExpressionFailed(f"a list has {len(value)} items, and an expression sees {MOST_ITEMS} at most")
         for item in value:
-            refuse_long_lists(item)
+            _refuse_long_lists(item)

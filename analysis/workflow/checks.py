@@ -76,7 +76,7 @@ class Checker:
         too_large = list(self._limits())
         if too_large:
             return in_order(too_large)
-        self._look_at_changed()
+        self.look_at_changed()
         facts = {node_id: self._facts[node_id] for node_id in sorted(self._nodes)}
         graph = Graph(self._nodes, self._edges)
         found = [
@@ -117,7 +117,8 @@ class Checker:
             if broken or any(used.mentions.inputs & changed for used in facts.used):
                 del self._facts[node_id]
 
-    def _look_at_changed(self) -> None:
+    def look_at_changed(self) -> None:
+        """Done by `violations`; whoever has changed much, a part at a time, looks at each part when it comes."""
         for node_id in self._nodes.keys() - self._facts.keys():
             self._facts[node_id] = look_at(node_id, self._nodes[node_id], self._types, self._inputs)
 

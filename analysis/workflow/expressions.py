@@ -7,30 +7,21 @@ An expression sees ``inputs.name`` (of the run), ``nodes.id`` or ``nodes["id"]``
 
 from __future__ import annotations
 
-import datetime
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from analysis.rules.expressions import (
-    DEEPEST_LOOPS,
-    ExpressionFailed,
-    loop_depth,
-    plain_message,
-    refuse_long_lists,
-)
+from analysis.rules.expressions import DEEPEST_LOOPS, ExpressionFailed, loop_depth, plain_message
 from analysis.rules.rule_types import LONGEST_EXPRESSION
+from analysis.workflow.answers import json_of, named
+from analysis.workflow.growth import refuse_growth
 from analysis.workflow.mentions import ExpressionError, Mentions, mentions
 from analysis.workflow.tokens import without_texts
 
 Answers = Literal["boolean", "list", "any"]
 InputType = Literal["text", "boolean", "integer", "number", "list", "object", "any"]
-
-# What one expression answers is stored with its run.
-MOST_VALUES: Final = 100_000
 
 _MAP: Final = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
 _TYPES: Final = {
@@ -59,32 +50,46 @@ class Expression:
     def __init__(self, source: str, inputs: Mapping[str, InputType] | None, answers: Answers) -> None:
         self.source = source
         self.answers = answers
-        self.mentions = _mentions(source)
+        if len(source) > LONGEST_EXPRESSION:
+            raise ExpressionError(
+                f"an expression has {LONGEST_EXPRESSION} characters at most, this one has {len(source)}"
+            )
+        bare = without_texts(source)
+        self._loops, self._sums = loop_depth(bare), bare.count("+")
+        if self._loops > DEEPEST_LOOPS:
+            raise ExpressionError(f"all, exists, map and filter may stand in each other {DEEPEST_LOOPS} deep at most")
+        self.mentions = mentions(source)
         self._compiled = _compiled(source, self.mentions, inputs)
         self._refuse_type(self._compiled.return_type())
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """The answer as JSON; times are ISO 8601 texts, durations seconds. `values` has `inputs`, `nodes` and so on.
 
-        Raises ExpressionFailed. An input that is not given is null.
+        Raises ExpressionFailed. An input that was not given and a node that has not run are null.
         """
-        refuse_long_lists(values)
-        inputs = values.get("inputs", {})
-        data = {f"inputs.{name}": inputs.get(name) for name in self.mentions.inputs}
-        data |= {name: values.get(name, {} if _NAMES[name] is _MAP else None) for name in _NAMES}
+        data = self._data(values)
+        refuse_growth(data.values(), loops=self._loops, sums=self._sums)
         try:
             answer = self._compiled.eval(data=data)
         except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-            raise ExpressionFailed(plain_message(error)) from error
+            raise ExpressionFailed(_why(error)) from error
         if answer.type() == cel.Type.ERROR:
-            raise ExpressionFailed(plain_message(answer.value()))
-        return self._checked(_Budget().json(answer.plain_value()))
+            raise ExpressionFailed(_why(answer.value()))
+        return self._checked(json_of(answer))
+
+    def _data(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """What the expression mentions, and nothing else: the outputs of a long run are many."""
+        inputs, nodes = values.get("inputs", {}), values.get("nodes", {})
+        data = {f"inputs.{name}": inputs.get(name) for name in self.mentions.inputs}
+        data["nodes"] = {name: nodes.get(name) for name in self.mentions.nodes}
+        data["run"] = values.get("run", {})
+        return data | {name: values.get(name) for name in self.mentions.names}
 
     def _checked(self, answer: Any) -> Any:
         if self.answers == "boolean" and not isinstance(answer, bool):
-            raise ExpressionFailed(f"it answered {_named(answer)}, not true or false")
+            raise ExpressionFailed(f"it answered {named(answer)}, not true or false")
         if self.answers == "list" and not isinstance(answer, list):
-            raise ExpressionFailed(f"it answered {_named(answer)}, not a list")
+            raise ExpressionFailed(f"it answered {named(answer)}, not a list")
         return answer
 
     def _refuse_type(self, answers: Any) -> None:
@@ -116,14 +121,6 @@ def evaluate(source: str, values: Mapping[str, Any], *, answers: Answers = "any"
     return compile_expression(source, answers=answers).evaluate(values)
 
 
-def _mentions(source: str) -> Mentions:
-    if len(source) > LONGEST_EXPRESSION:
-        raise ExpressionError(f"an expression has {LONGEST_EXPRESSION} characters at most, this one has {len(source)}")
-    if loop_depth(without_texts(source)) > DEEPEST_LOOPS:
-        raise ExpressionError(f"all, exists, map and filter may stand in each other {DEEPEST_LOOPS} deep at most")
-    return mentions(source)
-
-
 def _compiled(source: str, found: Mentions, inputs: Mapping[str, InputType] | None) -> Any:
     types: dict[str, InputType] = {}
     for name in sorted(found.inputs):
@@ -136,55 +133,16 @@ def _compiled(source: str, found: Mentions, inputs: Mapping[str, InputType] | No
         raise ExpressionError(f"the expression is no CEL over what it may see: {plain_message(error)}") from error
 
 
+def _why(error: object) -> str:
+    message = plain_message(error)
+    if message == "Applying SELECT to non-message type":
+        return (
+            "a field was asked of what is no object: an input that was not given and a node that has not run are null"
+        )
+    return message
+
+
 # Making one takes a millisecond, compiling with it a twentieth of that.
 @lru_cache(maxsize=1000)
 def _environment(inputs: tuple[tuple[str, InputType], ...]) -> Any:
     return cel.NewEnv(variables=_NAMES | {f"inputs.{name}": _TYPES[kind] for name, kind in inputs})
-
-
-class _Budget:
-    """Makes JSON of what the library answers, up to so many values."""
-
-    def __init__(self) -> None:
-        self._left = MOST_VALUES
-
-    def json(self, value: Any) -> Any:
-        self._left -= 1
-        if self._left < 0:
-            raise ExpressionFailed(f"it answered more than {MOST_VALUES} values")
-        match value:
-            case None | bool() | int() | str():
-                return value
-            case float() if math.isfinite(value):
-                return value
-            case list():
-                return [self.json(item) for item in value]
-            case dict():
-                return {self._key(key): self.json(item) for key, item in value.items()}
-            case datetime.datetime():
-                return value.isoformat().replace("+00:00", "Z")
-            case datetime.timedelta():
-                return value.total_seconds()
-        raise ExpressionFailed(f"it answered {_named(value)}, which JSON has no way to write")
-
-    def _key(self, key: Any) -> str:
-        if not isinstance(key, str):
-            raise ExpressionFailed(f"the keys of an object are text, and one here is {_named(key)}")
-        return key
-
-
-def _named(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-    return f"a value of type {type(value).__name__}"

@@ -9,10 +9,13 @@ from typing import Final, Literal
 
 Kind = Literal["text", "name", "sign", "blank"]
 
+# In raw text a backslash is one, and ends nothing else than itself.
+_RAW: Final = r"""(?:[rR][bB]?|[bB][rR])(?:\"\"\".*?\"\"\"|'''.*?'''|"[^"\n]*"|'[^'\n]*')"""
+_QUOTED: Final = (
+    r"""[bB]?(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')"""
+)
 _TOKEN: Final = re.compile(
-    r"""(?P<text>[rRbB]{0,2}(?:\"\"\".*?\"\"\"|'''.*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))"""
-    r"""|(?P<blank>\s+|//[^\n]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>.)""",
-    re.DOTALL,
+    rf"(?P<text>{_RAW}|{_QUOTED})|(?P<blank>\s+|//[^\n]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>.)", re.DOTALL
 )
 
 

@@ -41,7 +41,7 @@ def test_nothing_is_wrong_with_a_good_workflow() -> None:
     assert found(good) == []
     names = {("source", "7"), ("user", "ann"), ("user", "ben"), ("integration", "3")}
     assert references_in(good) == names
-    assert found(good, References({name: "found" for name in names})) == []
+    assert found(good, References(dict.fromkeys(names, "found"))) == []
 
 
 @pytest.mark.parametrize(
