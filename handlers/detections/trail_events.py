@@ -26,6 +26,21 @@ _ENDED = frozenset({"session_ended", KEY_REVOKED})
 _HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
 _DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
 _SETTINGS = frozenset({"detections.put_settings", "detections.put_trail_settings"})
+# Reasons of refusals of the sign-in with a provider that are tries as well: codes that are made up, used or stolen, and
+# forged tokens. That a browser lost its cookie, or took too long, is none.
+_FAILED_AT_PROVIDER = frozenset(
+    {
+        "bad_algorithm",
+        "bad_key_id",
+        "bad_signature",
+        "bad_token",
+        "code_refused",
+        "invalid_grant",
+        "logout_replayed",
+        "no_logout",
+        "unknown_key",
+    }
+)
 _MOST_COUNT = 1_000_000
 _LONGEST = 400
 
@@ -48,7 +63,7 @@ def told_by(entry: Entry) -> Told | None:
         return WHOLE_SERVER, _event(entry, "authn_login_success", application=_text(entry, "reason"))
     if entry.action == READ:
         return workspace_of(entry), _event(entry, "sensitive_read", about=_text(entry, "workspace_id") or "the server")
-    for tells in (_role, _key_of_another, _deletion, _watch_turned_off):
+    for tells in (_role, _administrator, _key_of_another, _deletion, _watch_turned_off):
         if (found := tells(entry)) is not None:
             return workspace_of(entry), found
     return None
@@ -66,7 +81,7 @@ def _refusal(entry: Entry) -> Told | None:
     if reason in _NO_CREDENTIAL:
         return None
     kind: Kind = "authz_fail"
-    if reason in _FAILED:
+    if reason in _FAILED or (entry.action.startswith("auth.") and reason in _FAILED_AT_PROVIDER):
         kind = "authn_login_fail"
     elif reason in _ENDED:
         kind = "session_use_after_expire"
@@ -85,12 +100,21 @@ def _role(entry: Entry) -> Event | None:
     return _event(entry, "privilege_permissions_changed", target=user_id, about=f"{role} of {workspace_id}")
 
 
-def _key_of_another(entry: Entry) -> Event | None:
-    """Whoever makes a key of another's can act as that one."""
-    user_id = _text(entry, "user")
-    if entry.action != "api_keys.create" or not user_id or user_id == entry.actor:
+def _administrator(entry: Entry) -> Event | None:
+    """Groups at the provider make somebody one who administers the server."""
+    if entry.action != "users.change" or entry.details.get("is_admin") is not True:
         return None
-    return _event(entry, "privilege_permissions_changed", target=user_id, about=f"an API key of {user_id}")
+    return _event(entry, "privilege_permissions_changed", target=entry.target, about="administrator of the server")
+
+
+def _key_of_another(entry: Entry) -> Event | None:
+    """Whoever has a key of another's can act as that one, as far as the key's scope goes."""
+    user_id = _text(entry, "user")
+    if entry.action not in ("api_keys.create", "api_keys.rotate") or not user_id or user_id == entry.actor:
+        return None
+    scope = entry.details.get("scope")
+    level = f", to {scope['level']}" if isinstance(scope, dict) and isinstance(scope.get("level"), str) else ""
+    return _event(entry, "privilege_permissions_changed", target=user_id, about=f"an API key of {user_id}{level}")
 
 
 def _deletion(entry: Entry) -> Event | None:
@@ -105,7 +129,16 @@ def _watch_turned_off(entry: Entry) -> Event | None:
         return _event(entry, "sys_monitor_disabled", about=f"detections {', '.join(map(str, disabled))}")
     if entry.action == "alerts.routes.delete":
         return _event(entry, "sys_monitor_disabled", about=f"alert route {entry.target}")
+    if entry.action == "security.exports.delete" or _is_stopped(entry):
+        return _event(entry, "sys_monitor_disabled", about=f"export {entry.target} of the audit trail")
     return None
+
+
+def _is_stopped(entry: Entry) -> bool:
+    """Nothing goes to the SIEM any more."""
+    changed = entry.details.get("changed")
+    is_about_it = entry.action == "security.exports.update" and isinstance(changed, list) and "enabled" in changed
+    return is_about_it and entry.details.get("enabled") is False
 
 
 def _event(
