@@ -108,7 +108,7 @@ def _json_lines(text: str) -> Iterator[Found]:
             continue
         try:
             value = msgspec.json.decode(stripped)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             broken.append(number)
             yield BadLine("it is not JSON")
             continue

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from analysis.detections.events import Event, Kind
-from analysis.detections.sql import kind_of, object_of, plain, target_of, without_secrets
+from analysis.detections.sql import kind_of, object_of, target_of, without_secrets
+from analysis.detections.sql_text import plain
 
 MOST_TEXT = 10_000
 _OFFSET = re.compile(r"^(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?) ?(?P<zone>\S+)?$")

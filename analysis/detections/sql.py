@@ -6,22 +6,20 @@ import functools
 import re
 
 from analysis.detections.events import Kind
+from analysis.detections.sql_text import parts_of, plain
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b|\$\d+")
-# A literal is matched first, so that neither a comment nor a semicolon within one counts.
-_QUOTED = r"'(?:[^']|'')*'|\"[^\"]*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"
-_COMMENT = re.compile(rf"(?P<kept>{_QUOTED})|/\*(?!!).*?\*/|--[^\n]*", re.DOTALL)
-# What MySQL executes although it looks like a comment.
-_EXECUTED_COMMENT = re.compile(r"/\*!\d*|\*/")
-_PART = re.compile(rf"(?:{_QUOTED}|[^;])+", re.DOTALL)
-_SPACE = re.compile(r"\s+")
 _LIST = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")
 _DANGEROUS = re.compile(
-    r"\bcopy\b.{0,1000}?\b(?:from|to)\s+program\b|\b(?:pg_read_file|pg_read_binary_file|pg_ls_dir|pg_stat_file|lo_import|"
+    r"\b(?:pg_read_file|pg_read_binary_file|pg_ls_dir|pg_stat_file|lo_import|"
     r"lo_export|load_file|sys_exec|sys_eval|xp_cmdshell|dblink_connect)\s*\(|\binto\s+(?:out|dump)file\b|"
-    r"\blanguage\s+'?(?:c|plpython3?u|plperlu|pltclu|plsh)\b|\bload\s+data\s+(?:\w+\s+)*infile\b|\balter\s+system\b",
+    r"\blanguage\s+'?(?:c|plpython3?u|plperlu|pltclu|plsh)\b|\bload\s+data\s+(?:\w+\s+){0,2}infile\b|\balter\s+system\b",
     re.IGNORECASE | re.DOTALL,
 )
+_PROGRAM = re.compile(r"\b(?:from|to)\s+program\b", re.IGNORECASE)
+_COPY = re.compile(r"\bcopy\b", re.IGNORECASE)
+# How far before the program its COPY may stand: a list of columns or a query lies between.
+_COPIED = 1_000
 _CATALOG = re.compile(r"\b(?:pg_catalog\.|pg_shadow\b|pg_authid\b|information_schema\.|mysql\.user\b)", re.IGNORECASE)
 _PRIVILEGES = re.compile(
     r"^(?:grant|alter\s+(?:role|user|default\s+privileges)|create\s+(?:role|user)|set\s+role|alter\s+\w+\s+\S+\s+owner|"
@@ -58,14 +56,6 @@ _OBJECT = re.compile(
 )
 
 
-def plain(statement: str) -> str:
-    """Without comments, and with single spaces."""
-    if "--" in statement or "/*" in statement:
-        statement = _COMMENT.sub(lambda found: found["kept"] or " ", statement)
-        statement = _EXECUTED_COMMENT.sub(" ", statement)
-    return _SPACE.sub(" ", statement).strip()
-
-
 def without_secrets(statement: str) -> str:
     """The statement with its passwords starred out, as logs hold them in the clear."""
     return _SECRET.sub(r"\1'*****'", statement) if _SECRET_WORD.search(statement) else statement
@@ -83,7 +73,7 @@ def kind_of(statement: str) -> Kind:
     text = plain(statement)
     if ";" not in text:
         return _kind_of_one(text)
-    kinds = {_kind_of_one(part[0].strip()) for part in _PART.finditer(text)}
+    kinds = {_kind_of_one(part) for part in parts_of(text)}
     return next((kind for kind in _GRAVEST_FIRST if kind in kinds), "sql_statement")
 
 
@@ -100,7 +90,13 @@ def _kind_of_one(text: str) -> Kind:
 @functools.lru_cache(maxsize=16_384)
 def is_dangerous(statement: str) -> bool:
     """Whether it reaches files or programs of the server."""
-    return _DANGEROUS.search(plain(statement)) is not None
+    text = plain(statement)
+    return _DANGEROUS.search(text) is not None or _runs_program(text)
+
+
+def _runs_program(text: str) -> bool:
+    found = [each.start() for each in _PROGRAM.finditer(text)]
+    return any(_COPY.search(text, max(0, at - _COPIED), at) for at in found)
 
 
 def reads_catalog(statement: str) -> bool:

@@ -170,6 +170,8 @@ def test_lines_of_logs(tmp_path: Any) -> None:
         line = "20260301 09:00:40,db1,ann,203.0.113.9,8,0,FAILED_CONNECT,,,1045\n"
         answer = await there.pusher.post(address, content=line, headers={"content-type": "text/plain"})
         assert answer.json()["taken"] == 1, answer.text
+        deep = await there.pusher.post(address, content="[" * 9_999, headers={"content-type": "application/x-ndjson"})
+        assert (deep.status_code, deep.json()["code"]) == (400, "bad_events")
         bad = await there.pusher.post(address, content="1,2,3", headers={"content-type": "text/csv"})
         assert bad.status_code == 400
         assert "Record 1" in bad.text
