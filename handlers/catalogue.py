@@ -57,8 +57,8 @@ from handlers.integrations import deliveries
 from handlers.integrations import registration as integration_registration
 from handlers.integrations.delivering import keep_delivering
 from handlers.jobs import Job
-from handlers.parts import Parts
 from handlers.live_diagrams.service import keep_diagrams_live
+from handlers.parts import Parts
 from handlers.performance import blocking, growth, index_advice, metrics, statements
 from handlers.performance import collections as metric_collections
 from handlers.performance import listing as metric_listing
@@ -84,6 +84,12 @@ from handlers.security.ending import keep_audits
 from handlers.security.policy_keeping import keep_data_policies
 from handlers.sources import registration
 from handlers.sources import testing as source_testing
+from handlers.workflow import definitions as workflow_definitions
+from handlers.workflow import files as workflow_files
+from handlers.workflow import node_types as workflow_node_types
+from handlers.workflow import publishing as workflow_publishing
+from handlers.workflow import restoring as workflow_restoring
+from handlers.workflow import versions as workflow_versions
 
 OPERATIONS = (
     *identity.OPERATIONS,
@@ -174,6 +180,12 @@ OPERATIONS = (
     *data_policies.OPERATIONS,
     *policy_outcomes.OPERATIONS,
     *event_exports.OPERATIONS,
+    *workflow_definitions.OPERATIONS,
+    *workflow_publishing.OPERATIONS,
+    *workflow_versions.OPERATIONS,
+    *workflow_restoring.OPERATIONS,
+    *workflow_files.OPERATIONS,
+    *workflow_node_types.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (

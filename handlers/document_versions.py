@@ -9,6 +9,11 @@ from storage.documents import Document
 from storage.versions import Version
 
 
+def version_id_of(version: Version) -> str:
+    """What people call the version."""
+    return f"v{version.id}"
+
+
 async def version_of_now(context: Context, document: Document) -> Version:
     """A version of everything accepted until now: the one there is, or a new automatic one."""
     number = await current_number(context.parts, document)

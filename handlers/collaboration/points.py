@@ -31,10 +31,6 @@ _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _LOST_PLUS = re.compile(r"(T[0-9:.]+) ([0-9]{2}:?[0-9]{2})$")
 
 
-def version_id_of(version: Version) -> str:
-    return f"v{version.id}"
-
-
 async def find_version(parts: Parts, document: Document, version_id: str) -> Version:
     """Raises NotFound."""
     match = _VERSION.fullmatch(version_id)

@@ -12,12 +12,12 @@ from crdt.room import RESTORE
 from handlers.audit_trail import record
 from handlers.collaboration.documents import ONE, address
 from handlers.collaboration.naming import DocumentId, find
-from handlers.collaboration.points import Point, VersionId, find_version, no_such_version, resolve, version_id_of
+from handlers.collaboration.points import Point, VersionId, find_version, no_such_version, resolve
 from handlers.collaboration.reading import live_shape, question_about
 from handlers.collaboration.replays import read_replayed
 from handlers.collaboration.writing import NewJson, Writing, write
 from handlers.document_states import current_number, replayed
-from handlers.document_versions import make_version, version_of_now
+from handlers.document_versions import make_version, version_id_of, version_of_now
 from handlers.feed_names import activity_of
 from handlers.names import WorkspaceId
 from handlers.outbox import Outbox

@@ -57,6 +57,8 @@ _OF_NO_WORKSPACE = {
     "alert_rules.templates",
     "security.advisories.get",
     "security.checks.list",
+    "workflow.file_schema.get",
+    "workflow.node_types.get",
 }
 _NOWHERE: Mapping[str, Any] = {"workspace_id": "nowhere", "run_id": "run:demo:000000000000000000000000"}
 

@@ -120,6 +120,11 @@ def fill(client: httpx.Client, receiver: str) -> None:
     make(f"/integrations/{integration['id']}/test")
     make(f"/collaboration/documents/{WORKSPACE}/welcome/versions", name="first")
     make("/api-keys", name="job")
+    workflow = make("/workflow/designer/workflows", workspace_id=WORKSPACE, title="Nightly")
+    diagram = {"meta": {"name": "Nightly"}, "nodes": {"begin": {"type": "start", "type_version": 1}}}
+    content = f"/collaboration/documents/{WORKSPACE}/{workflow['document_id']}/content"
+    assert client.put(content, json={"json": diagram}).is_success
+    make(f"/workflow/designer/workflows/{workflow['id']}/publish")
     [finding, *_] = client.get("/analytics/results/1/findings").json()["items"]
     verdict = client.put(f"/analytics/datasets/1/verdicts/{finding['fingerprint']}", json={"verdict": "acknowledged"})
     assert verdict.is_success, verdict.text

@@ -8,8 +8,9 @@ from editor import open_editor, row_of
 from http_node import Node, play
 
 from handlers.access import Role
-from handlers.collaboration.points import find_version, resolve, version_id_of
+from handlers.collaboration.points import find_version, resolve
 from handlers.document_states import current_number
+from handlers.document_versions import version_id_of
 from handlers.registry import InvalidRequest, NotFound
 from storage import update_log, versions
 from storage.documents import Document
