@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.access_policies.policies import Effect
 from analysis.access_policies.views import View
+from analysis.columns import Kind
 from analysis.sensitive.masking import masked
 from handlers.policy_views import PolicyViews
 from storage.scan_results import Result
@@ -99,7 +100,9 @@ def _profile(column: str, body: dict[str, Any], view: View) -> dict[str, Any]:
     why = {"withheld": _why(column, view)}
     if effect is Effect.HIDE:
         return _kept(body, ("name", "kind")) | why
-    top = [{**each, "value": masked(str(each["value"]))} for each in body.get("top", [])]
+    # There are two truth values, and their shapes are not the same.
+    values = [] if body.get("kind") == Kind.BOOLEAN else body.get("top", [])
+    top = [{**each, "value": masked(str(each["value"]))} for each in values]
     shapes = _kept(body, _SHAPES) | {"top": top} | why
     if isinstance(text := body.get("text"), dict):
         shapes["text"] = _kept(text, _TEXT_SHAPES)

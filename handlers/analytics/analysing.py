@@ -19,6 +19,7 @@ from handlers.analytics.hiding import hidden, sensitive_columns
 from handlers.analytics.loading import LOADING_SHARE, Loaded, load
 from handlers.analytics.stopping import Course, OutOfTime, Refused, Stopped
 from handlers.analytics.tasks import ColumnRead, Ran, RowsRead, Task
+from handlers.analytics.untold import without_values
 from handlers.analytics.visible_rows import masked_columns, visible_description
 from handlers.analytics.ways import Way, way_of
 from handlers.column_kinds import KIND_OF
@@ -54,7 +55,8 @@ async def _analysed(connector: Connector, course: Course, task: Task) -> Compute
     if way.at_source is not None and not task.view.rows:
         found = await way.at_source(connector, visible_description(description, task.view), task, course)
         if isinstance(found, Computed):
-            return found
+            names = [column.name for column in found.columns if column.original in task.hidden]
+            return msgspec.structs.replace(found, result=without_values(task.kind, found.result, task.dataset, names))
         notes += found
     loaded = await load(connector, task, description, tell=_rows_told(course, task))
     others = {f"{schema}.{name}" if schema else name: (schema, name) for schema, name in task.related}
@@ -100,7 +102,9 @@ async def _computed(
             why.update(sensitive_columns(loaded.frame, task.hidden, beside=[task.name]))
             _refuse_hidden(way.tells(task, loaded.frame), why)
             frames[task.dataset] = hidden(loaded.frame, why, keep_numbers=not way.shows_numbers)
-        return way.compute(frames, msgspec.structs.replace(task, hidden=why), course.part(LOADING), course.check)
+        result = way.compute(frames, msgspec.structs.replace(task, hidden=why), course.part(LOADING), course.check)
+        names = [column.name for column in loaded.frame.columns if column.original in task.hidden]
+        return without_values(task.kind, result, task.dataset, names)
 
     result: Any = None
     error: Failure | None = None

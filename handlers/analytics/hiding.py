@@ -43,8 +43,8 @@ def sensitive_columns(
 def hidden(frame: Frame, why: Mapping[str, str], *, keep_numbers: bool) -> Frame:
     """The frame with the values of these columns hidden.
 
-    Texts become their shape with a number, so that equal ones stay equal. Numbers and times stay where only
-    coefficients come of them (`keep_numbers`), and else only whether they are there.
+    Texts become their shape with a number, so that equal ones stay equal. Numbers, times and truth values, whose shape
+    is the value, stay where only coefficients come of them (`keep_numbers`), and else only whether they are there.
     """
     return replace(frame, columns=tuple(_hidden(column, why, keep_numbers) for column in frame.columns))
 
@@ -52,13 +52,13 @@ def hidden(frame: Frame, why: Mapping[str, str], *, keep_numbers: bool) -> Frame
 def _hidden(column: FrameColumn, why: Mapping[str, str], keep_numbers: bool) -> FrameColumn:
     if column.name not in why or column.role is Role.OTHER:
         return column
-    if column.role is Role.CATEGORY:
+    if column.role is Role.CATEGORY and column.kind is not Kind.BOOLEAN:
         levels = [] if column.levels is None else column.levels.tolist()
         shapes = map(masked, levels) if len(levels) <= MOST_SHAPES else itertools.repeat("hidden", len(levels))
         return replace(column, levels=objects([f"{shape} #{number}" for number, shape in enumerate(shapes, 1)]))
     if keep_numbers:
         return column
-    return replace(column, role=Role.OTHER, values=column.present, exact=None)
+    return replace(column, role=Role.OTHER, values=column.present, levels=None, exact=None)
 
 
 def _looked_at(column: FrameColumn, names: Sequence[str], *, in_time: bool) -> str | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import msgspec
 
+from analysis.columns import Kind
 from analysis.forecast.answers import ForecastOptions, ForecastStatus
 from analysis.forecast.predict import forecast
-from analysis.frames import Frame, Role
+from analysis.frames import Frame, FrameColumn, Role
 from analysis.prediction.answer import PredictionOptions, Status
 from handlers.analytics.result_types import Prediction
 from handlers.analytics.stopping import Refused
@@ -29,17 +31,23 @@ def compute(
     from analysis.prediction.predict import predict_column  # noqa: PLC0415
 
     try:
-        return Prediction(column=predict_column(frame, _prediction_options(task), tell, check))
+        made = _prediction_options(task)
+        if made.target in task.hidden:
+            # Which rows have the same value would be told, though not which value.
+            made = replace(made, predictions=0)
+        return Prediction(column=predict_column(frame, made, tell, check))
     except PredictionUnavailable as error:
         raise Refused("prediction_not_installed", str(error)) from None
 
 
 def tells(task: Task, frame: Frame) -> list[str]:
-    """The columns whose values are what is answered; of categories the names stay hidden anyway."""
+    """The columns whose values are what is answered; of texts the names stay hidden anyway."""
     named = [task.options.get("target"), task.options.get("time")]
-    return [
-        column.name for column in frame.columns if column.name in named and column.role in (Role.NUMERIC, Role.TIME)
-    ]
+    return [column.name for column in frame.columns if column.name in named and _tells(column)]
+
+
+def _tells(column: FrameColumn) -> bool:
+    return column.role in (Role.NUMERIC, Role.TIME) or column.kind is Kind.BOOLEAN
 
 
 def is_whole(found: Prediction) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Annotated
 
 from msgspec import Meta
@@ -44,18 +45,32 @@ async def get_relationships(context: Context, request: GetRelationships) -> Anal
 
 
 async def _others(context: Context, dataset: Dataset, most: int) -> tuple[Dataset, ...]:
+    def is_there(row: Dataset) -> bool:
+        return row.missing_since is None and row.error_code is None and row.id != dataset.id
+
+    return tuple(await _open(context, dataset, is_there, most))
+
+
+async def open_datasets(context: Context, dataset: Dataset, names: Collection[str]) -> set[str]:
+    """Those of these datasets of its source, by whole names, of which nothing is kept back from whoever asks."""
+    async with context.parts.database.read() as connection:
+        if (await views_of(context, connection, dataset.workspace_id, dataset.source_id)).are_open:
+            return set(names)
+    return {row.full_name for row in await _open(context, dataset, lambda row: row.full_name in names, len(names))}
+
+
+async def _open(context: Context, dataset: Dataset, wanted: Callable[[Dataset], bool], most: int) -> list[Dataset]:
+    """The first by name. One of which some is kept back would have to be read in another way."""
+    found: list[Dataset] = []
     async with context.parts.database.read() as connection:
         rows = await catalog.list_of_source(connection, dataset.source_id)
         views = await views_of(context, connection, dataset.workspace_id, dataset.source_id)
-        there: list[Dataset] = []
-        for row in rows:
-            is_there = row.missing_since is None and row.error_code is None and row.id != dataset.id
-            # One of which some is kept back would have to be read in another way.
-            if is_there and (await views.of(connection, row.schema or None, row.name)).is_open:
-                there.append(row)
-            if len(there) >= most:
+        for row in filter(wanted, rows):
+            if len(found) >= most:
                 break
-    return tuple(there)
+            if (await views.of(connection, row.schema or None, row.name)).is_open:
+                found.append(row)
+    return found
 
 
 OPERATIONS = (

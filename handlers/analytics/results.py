@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
 
-from analysis.access_policies.policies import Effect
-from handlers.analytics.answers import Analysis, Verdict
-from handlers.analytics.asking import decode
+from handlers.analytics.answers import Verdict
 from handlers.analytics.events import watched_list
 from handlers.analytics.findings import Finding, findings_of, has_findings, is_changed
-from handlers.analytics.grounds import Ground, ground_of
+from handlers.analytics.grounds import Ground
+from handlers.analytics.stored_answers import stored_answer
 from handlers.analytics.tasks import AnalysisKind
 from handlers.dataset_access import require_dataset
 from handlers.names import RowId, WorkspaceId
@@ -145,20 +143,20 @@ async def _workspace_of(context: Context, request: ListStoredResults) -> str:
 
 
 async def get_result(context: Context, request: GetStoredResult) -> StoredAnswer:
-    row, answer, _ = await _stored(context, request.result_id)
+    row, answer, _ = await stored_answer(context, request.result_id)
     return StoredAnswer(**msgspec.structs.asdict(_shown(row)), answer=msgspec.to_builtins(answer, str_keys=True))
 
 
 async def list_findings(context: Context, request: ListFindings) -> Findings:
-    _, answer, ground = await _stored(context, request.result_id)
+    _, answer, ground = await stored_answer(context, request.result_id)
     judged = _judged(findings_of(answer).values(), ground)
     shown = [each for each in judged if request.dismissed or not _is_dismissed(each)]
     return Findings(items=shown, dismissed=sum(map(_is_dismissed, judged)))
 
 
 async def diff_results(context: Context, request: DiffResults) -> ResultDiff:
-    first, before, ground = await _stored(context, request.result_id)
-    second, after, _ = await _stored(context, request.other_id)
+    first, before, ground = await stored_answer(context, request.result_id)
+    second, after, _ = await stored_answer(context, request.other_id)
     if (first.kind, first.dataset_id) != (second.kind, second.dataset_id):
         raise InvalidRequest("other_id: It is an answer about another dataset, or to another kind of question.")
     if not has_findings(AnalysisKind(first.kind)):
@@ -174,41 +172,6 @@ async def diff_results(context: Context, request: DiffResults) -> ResultDiff:
         changed=changed,
         unchanged=len(both) - len(changed),
     )
-
-
-async def _stored(context: Context, result_id: int) -> tuple[Result, Analysis[Any], Ground]:
-    """A result, if the caller may see its dataset and nothing in it is hidden by now. Raises NotFound, Conflict."""
-    async with context.parts.database.read() as connection:
-        found = await analytics.get(connection, result_id)
-    gone = NotFound(f"There is no result {result_id}, or you are not a member of its workspace.")
-    if found is None:
-        raise gone
-    row, body = found
-    try:
-        ground = await ground_of(context, row.dataset_id, None, is_missing_allowed=True)
-    except NotFound:
-        raise gone from None
-    answer = await asyncio.to_thread(decode, AnalysisKind(row.kind), body)
-    if secret := _kept_back(answer, ground):
-        raise Conflict(
-            f"It tells values of {secret[0]!r}, which are hidden by now; ask anew.",
-            code="now_hidden",
-            details={"columns": secret[:100]},
-        )
-    if ground.view.rows and answer.row_view != ground.view.row_digest:
-        raise Conflict("It is about rows that access policies keep back from you; ask anew.", code="now_hidden")
-    return row, answer, ground
-
-
-def _kept_back(answer: Analysis[Any], ground: Ground) -> list[str]:
-    """The columns of which an answer tells what whoever asks may not know."""
-    there = [column.original for column in answer.columns if column.status != "left_out"]
-    gone = {name for name in there if ground.view.effect_on(name) is Effect.HIDE}
-    if not answer.may_tell_values:
-        return sorted(gone)
-    told = {column.original for column in answer.columns if column.status != "hidden"}
-    masked = {name for name in told if name in ground.hidden or ground.view.effect_on(name) is not None}
-    return sorted(gone | masked)
 
 
 def _judged(findings: Any, ground: Ground) -> list[JudgedFinding]:

@@ -10,7 +10,7 @@ import msgspec
 from analysis.access_policies.views import OPEN, View
 
 # Bumped when the same question of the same content may be answered otherwise.
-ANSWERS_VERSION = 1
+ANSWERS_VERSION = 2
 
 
 class AnalysisKind(StrEnum):
