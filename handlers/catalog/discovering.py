@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from connectors.datasets import DatasetKind
 from handlers.audit_trail import record
+from handlers.catalog.policy_labels import require_source_policies_kept
 from handlers.catalog.showing import DatasetError, DatasetSummary, Tag, shown_in_list
 from handlers.discovery import Discovery, discover
 from handlers.jobs import Job, Run, StepFailed
@@ -184,6 +185,7 @@ async def get_source_tags(context: Context, request: GetSourceTags) -> SourceTag
 async def set_source_tags(context: Context, request: SetSourceTags) -> SourceTags:
     source = await require_source(context, request.source_id, Permission.WRITE)
     async with context.parts.database.write() as connection:
+        await require_source_policies_kept(context, connection, source, request.tags)
         await catalog_labels.set_source_tags(connection, source.id, request.tags)
         tags = await catalog_labels.source_tags(connection, source.id)
         await record(connection, context, "data_sources.tags.set", str(source.id), {"tags": tags})

@@ -161,3 +161,20 @@ def test_an_editor_lifts_no_policy_by_taking_a_label_away(sqlite_url: str, tmp_p
         assert (await olga.patch(column, json={"tags": []})).status_code == 200
 
     analyse(sqlite_url, tmp_path, scenario)
+
+
+def test_nor_by_taking_one_from_the_source(sqlite_url: str, tmp_path: Path) -> None:
+    async def scenario(analyst: Analyst) -> None:
+        sales = (await analyst.sqlite(SALES))["sales"]
+        olga = analyst.node.client("olga")
+        source = (await olga.get(f"/catalog/datasets/{sales}")).json()["source_id"]
+        address = f"/data-sources/{source}/tags"
+        assert (await analyst.ada.put(address, json={"tags": ["inner", "shop"]})).status_code == 200
+        await olga.post(PATH, json=asked(rights=PRICES | {"columns": {"tags": ["inner"]}}))
+        refused = await analyst.ada.put(address, json={"tags": ["shop"]})
+        assert refused.status_code == 403
+        assert (await analyst.ada.get(address)).json()["tags"] == ["inner", "shop"]
+        assert (await analyst.ada.put(address, json={"tags": ["inner", "new"]})).status_code == 200
+        assert (await olga.put(address, json={"tags": []})).status_code == 200
+
+    analyse(sqlite_url, tmp_path, scenario)
