@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.access_policies.deciding import ColumnFacts, DatasetFacts, Viewer, concerns, view_of
+from analysis.access_policies.patterns import may_meet
 from analysis.access_policies.policies import Policy, Rights
 from analysis.access_policies.views import OPEN, View
 from handlers.registry import Context
-from storage import access_policies, catalog, catalog_labels, data_sources, latest_results
+from storage import access_policies, catalog, catalog_labels, latest_results
 from storage.access_policies import AccessPolicy
 from storage.catalog_labels import NOTHING
-from storage.scan_results import Result
 
 # What is told of to `changes` when a policy is another: answers that are watched are made anew.
 TOPIC = "policies"
-# Of one source; classifications beyond these are not looked at, and columns are then as if by none.
+# Different ones of one source; beyond these they are not looked at, and columns are then as if by none.
 _MOST_FINDINGS = 50_000
 
 
@@ -72,6 +70,16 @@ class PolicyViews:
             self._views[key] = view_of(self._policies, self.viewer, facts)
         return self._views[key]
 
+    async def of_unknown(self, connection: AsyncConnection, pattern: str) -> View:
+        """The view of datasets that the catalog does not have, and whose whole names are like the glob pattern."""
+        # Of those that may be about one of them, the name is looked at here.
+        policies = [
+            msgspec.structs.replace(each, dataset=None)
+            for each in self._policies
+            if each.dataset is None or may_meet(each.dataset, pattern)
+        ]
+        return view_of(policies, self.viewer, DatasetFacts(pattern, await self._tags_of_source(connection)))
+
     async def _facts(self, connection: AsyncConnection, schema: str | None, name: str) -> DatasetFacts:
         full_name = f"{schema}.{name}" if schema else name
         classified = (await self._classifications(connection)).get((schema, name), {})
@@ -113,14 +121,8 @@ def _chooses_by_classification(policy: Policy) -> bool:
 
 
 async def _classified(connection: AsyncConnection, source_id: int) -> dict[tuple[str | None, str], dict[str, set[str]]]:
-    source = await data_sources.get(connection, source_id)
-    rows: Iterable[Result] = (
-        () if source is None else await latest_results.latest_of(connection, source, "classification", _MOST_FINDINGS)
-    )
     found: dict[tuple[str | None, str], dict[str, set[str]]] = {}
-    for row in rows:
-        if row.column_name is not None:
-            body = msgspec.json.decode(row.body)
-            types = found.setdefault((row.schema_name or None, row.name), {}).setdefault(row.column_name, set())
-            types.update(str(body[key]) for key in ("type", "category") if body.get(key))
+    for row in await latest_results.taken_for(connection, source_id, _MOST_FINDINGS):
+        types = found.setdefault((row.schema_name or None, row.name), {}).setdefault(row.column_name, set())
+        types.update(each for each in (row.type, row.category) if each)
     return found

@@ -6,6 +6,8 @@ import functools
 import re
 from fnmatch import translate
 
+_WILD = re.compile(r"[*?\[]")
+
 
 def matches(pattern: str, name: str) -> bool:
     return matches_any((pattern,), name)
@@ -14,6 +16,16 @@ def matches(pattern: str, name: str) -> bool:
 def matches_any(patterns: tuple[str, ...], name: str) -> bool:
     """Whether the name is like one of the patterns, looked at all at once."""
     return _compiled(patterns).match(name.casefold()) is not None
+
+
+def may_meet(one: str, other: str) -> bool:
+    """Whether there may be a name that is like both patterns. In doubt there may: only how both begin is compared."""
+    if not _WILD.search(other):
+        return matches(one, other)
+    if not _WILD.search(one):
+        return matches(other, one)
+    begins = [_WILD.split(each.casefold(), 1)[0] for each in (one, other)]
+    return begins[0].startswith(begins[1]) or begins[1].startswith(begins[0])
 
 
 # As many as a workspace has policies, several times.

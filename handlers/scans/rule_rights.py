@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from analysis.access_policies.views import View
 from analysis.rules.rule_types import (
     ProfileExpression,
     Referential,
@@ -35,16 +36,24 @@ async def require_rights(context: Context, source: DataSource, pattern: str, rul
             return
         if isinstance(rule.condition, _ANY_COLUMN):
             raise _refusal("it can look at any column of the source")
-        for row in await catalog.list_of_source(connection, source.id):
-            looked_at = _columns_in(rule, row.full_name, pattern)
-            if not looked_at:
-                continue
-            view = await views.of(connection, row.schema or None, row.name)
-            if view.rows:
-                raise _refusal(f"it counts rows of {row.full_name!r} that you do not see")
-            for column in looked_at:
-                if view.effect_on(column) is not None:
-                    raise _refusal(f"it looks at {column!r} of {row.full_name!r}: {view.why(column)}")
+        known = await catalog.list_of_source(connection, source.id)
+        for row in known:
+            if looked_at := _columns_in(rule, row.full_name, pattern):
+                _check(looked_at, row.full_name, await views.of(connection, row.schema or None, row.name))
+        # What the catalog does not know may be in the source, or come.
+        names = {row.full_name for row in known}
+        for unknown, looked_at in _named_by(rule, pattern):
+            if unknown not in names:
+                _check(looked_at, unknown, await views.of_unknown(connection, unknown))
+
+
+def _check(looked_at: tuple[str, ...], dataset: str, view: View) -> None:
+    """Raises Forbidden."""
+    if view.rows:
+        raise _refusal(f"it counts rows of {dataset!r} that you do not see")
+    for column in looked_at:
+        if view.effect_on(column) is not None:
+            raise _refusal(f"it looks at {column!r} of {dataset!r}: {view.why(column)}")
 
 
 async def shown_result(context: Context, source: DataSource, chosen: Listed, body: str) -> QualityResult:
@@ -62,14 +71,19 @@ async def shown_result(context: Context, source: DataSource, chosen: Listed, bod
 
 def _columns_in(rule: Rule, dataset: str, pattern: str) -> tuple[str, ...]:
     """The dataset's columns that the rule would look at; a count of rows looks at all, `*`."""
+    own, *referred = _named_by(rule, pattern)
+    found = own[1] if matches(dataset, pattern) else ()
+    return found + tuple(column for name, columns in referred if name == dataset for column in columns)
+
+
+def _named_by(rule: Rule, pattern: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The datasets that the rule names, its own pattern first, and the columns that it looks at there."""
     condition = rule.condition
-    found: tuple[str, ...] = ()
-    if matches(dataset, pattern):
-        found = condition.columns if isinstance(condition, Uniqueness) else (getattr(condition, "column", "*"),)
-    if isinstance(condition, Referential):
-        referred, _, column = condition.reference.rpartition(".")
-        found += (column,) if referred == dataset else ()
-    return found
+    own = condition.columns if isinstance(condition, Uniqueness) else (getattr(condition, "column", "*"),)
+    if not isinstance(condition, Referential):
+        return [(pattern, own)]
+    referred, _, column = condition.reference.rpartition(".")
+    return [(pattern, own), (referred, (column,))]
 
 
 def _refusal(why: str) -> Forbidden:

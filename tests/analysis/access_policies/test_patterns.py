@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from analysis.access_policies.patterns import matches, matches_any
+from analysis.access_policies.patterns import matches, matches_any, may_meet
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,12 @@ def test_many_wildcards_take_no_time() -> None:
     began = time.process_time()
     assert not matches(pattern, "a" * 2_000)
     assert time.process_time() - began < 2.0
+
+
+def test_patterns_may_meet_unless_they_begin_differently() -> None:
+    for one, other in (("hr.*", "HR.pay"), ("hr.pay", "hr.*"), ("hr.*", "*.pay"), ("h*", "hr.?"), ("a*", "[ab]c")):
+        assert may_meet(one, other), (one, other)
+        assert may_meet(other, one), (one, other)
+    for one, other in (("hr.*", "crm.pay"), ("hr.pay", "hr.paid"), ("hr.*", "crm.*"), ("hr.p*", "hr.q?")):
+        assert not may_meet(one, other), (one, other)
+        assert not may_meet(other, one), (one, other)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +175,70 @@ async def discovered(scanner: Scanner, source: int) -> None:
 async def made_rule(client: Any, source: int, condition: dict[str, Any]) -> Any:
     rule = {"name": "r", "condition": condition}
     return await client.post("/scan-rules", json={"source_id": source, "dataset": "plans", "rule": rule})
+
+
+def test_no_rule_asks_a_table_that_the_catalog_does_not_know_yet(sqlite_url: str, tmp_path: Path) -> None:
+    async def scenario(scanner: Scanner) -> None:
+        file = write_sqlite(tmp_path / "plans.sqlite3", "CREATE TABLE plans (id INTEGER PRIMARY KEY, size INTEGER)")
+        source = await scanner.source("plans", "sqlite", path=str(file))
+        await discovered(scanner, source)
+        rights = RIGHTS | {"columns": {"names": ["size"]}}
+        policy = {"workspace_id": "lab", "name": "one", "dataset": "p*", "rights": rights}
+        assert (await scanner.node.client("admin").post(PATH, json=policy)).status_code == 201
+
+        async def tried(dataset: str, condition: dict[str, Any]) -> int:
+            rule = {"source_id": source, "dataset": dataset, "rule": {"name": "r", "condition": condition}}
+            return (await scanner.ada.post("/scan-rules", json=rule)).status_code
+
+        sized = {"kind": "range", "column": "size", "min": 1}
+        for dataset in ("projects", "proj*", "*s", "[p]rojects"):
+            assert await tried(dataset, sized) == 403, dataset
+        assert await tried("others", {"kind": "referential", "column": "id", "reference": "projects.size"}) == 403
+        for dataset in ("others", "o*"):
+            assert await tried(dataset, sized) == 201, dataset
+        assert await tried("p*", {"kind": "range", "column": "id", "min": 1}) == 201
+
+    scan_with(sqlite_url, tmp_path, scenario)
+
+
+def test_the_shape_of_a_truth_value_is_the_value() -> None:
+    truths = {"name": "pay", "kind": "boolean", "distinct": 2, "top": [{"value": "true", "count": 5, "share": 0.5}]}
+    told = body("profile", "pay", VIEW, truths)
+    assert (told["top"], told["distinct"]) == ([], 2)
+
+
+def test_a_scan_of_one_row_finds_less_and_lifts_no_policy(database_url: str, tmp_path: Path) -> None:
+    rows = [(number, f"person{number}@example.org" if number > 50 else None) for number in range(200)]
+    file = write_sqlite(
+        tmp_path / "people.sqlite3",
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, contact TEXT)",
+        rows=[("INSERT INTO people VALUES (?, ?)", rows)],
+    )
+
+    async def scenario(scanner: Scanner) -> None:
+        source = await scanner.source("people", "sqlite", path=str(file))
+        await discovered(scanner, source)
+        [dataset] = (
+            await scanner.ada.get("/catalog/datasets", params={"workspace_id": "lab", "source_id": source})
+        ).json()["items"]
+        rights = RIGHTS | {"columns": {"classifications": ["email"]}}
+        policy = {"workspace_id": "lab", "name": "one", "rights": rights}
+        assert (await scanner.node.client("admin").post(PATH, json=policy)).status_code == 201
+
+        async def effect() -> str | None:
+            seen = await scanner.ada.get("/security/policies/effective", params={"dataset_id": dataset["id"]})
+            effects: dict[str, str | None] = {each["name"]: each["effect"] for each in seen.json()["columns"]}
+            return effects["contact"]
+
+        assert await effect() is None
+        await scanner.scan(source)
+        assert await effect() == "mask"
+        for asked in ({"sample_rows": 1}, {"parts": ["classification"], "sample_rows": 1}):
+            await scanner.scan(source, **asked)
+            assert await effect() == "mask", asked
+        with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("UPDATE people SET contact = 'nothing'")
+        await scanner.scan(source)
+        assert await effect() is None
+
+    scan_with(database_url, tmp_path, scenario)
