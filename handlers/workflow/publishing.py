@@ -13,7 +13,7 @@ from handlers.names import RowId
 from handlers.registry import Conflict, Context, Forbidden, Operation, Permission
 from handlers.workflow.checking import violations_of
 from handlers.workflow.drafts import Draft, draft_of
-from handlers.workflow.shapes import ONE, Message, Version, Violation, version_shown
+from handlers.workflow.shapes import ONE, Message, PublishedVersion, Violation, version_shown
 from handlers.workflow_access import Found, no_workflow, require_workflow
 from storage import workflow_versions
 from storage.workflow_versions import NewVersion, WorkflowVersion
@@ -50,7 +50,7 @@ class PublishWorkflow(msgspec.Struct, frozen=True, kw_only=True):
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """The newest version. Not `is_new`: it was published before, and what is drawn now does the same."""
 
-    version: Version
+    version: PublishedVersion
     is_new: bool
     warnings: list[Violation]
 

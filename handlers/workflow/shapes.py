@@ -57,7 +57,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None
 
 
-class Version(msgspec.Struct, frozen=True, kw_only=True):
+class PublishedVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A published version: the diagram after its document's update `number`, which does not change any more.
 
     `fingerprint` is a SHA-256 of what it does; moving things about does not change it.
@@ -107,8 +107,8 @@ def shown(row: Row) -> Workflow:
     )
 
 
-def version_shown(row: WorkflowVersion) -> Version:
-    return Version(
+def version_shown(row: WorkflowVersion) -> PublishedVersion:
+    return PublishedVersion(
         workflow_id=row.workflow_id,
         version=row.version,
         number=row.document_number,

@@ -12,7 +12,7 @@ from handlers.names import RowId
 from handlers.paging import Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Context, Forbidden, NotFound, Operation, Page, Permission
 from handlers.workflow.drafts import draft_of
-from handlers.workflow.shapes import ONE, Version, VersionNumber, WorkflowForm, version_shown
+from handlers.workflow.shapes import ONE, PublishedVersion, VersionNumber, WorkflowForm, version_shown
 from handlers.workflow_access import Found, require_workflow
 from handlers.workflow_forms import unpacked
 from storage import workflow_versions
@@ -50,7 +50,7 @@ class CompareVersions(msgspec.Struct, frozen=True, kw_only=True):
     to_version: VersionOrDraft
 
 
-class VersionWithForm(Version, frozen=True, kw_only=True):
+class VersionWithForm(PublishedVersion, frozen=True, kw_only=True):
     """A published version, and what was published."""
 
     form: WorkflowForm
@@ -65,7 +65,7 @@ class VersionDifferences(msgspec.Struct, frozen=True, kw_only=True):
     differences: Differences
 
 
-async def list_versions(context: Context, request: ListVersions) -> Page[Version]:
+async def list_versions(context: Context, request: ListVersions) -> Page[PublishedVersion]:
     found = await require_workflow(context, request.workflow_id, Permission.READ)
     before = decode_cursor("workflow_versions", request.cursor, VersionNumber)
     async with context.parts.database.read() as connection:
@@ -112,7 +112,7 @@ OPERATIONS = (
     Operation(
         "workflow.versions.list",
         ListVersions,
-        Page[Version],
+        Page[PublishedVersion],
         list_versions,
         f"GET {PATH}",
         Permission.SIGNED_IN,
