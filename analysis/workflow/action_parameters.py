@@ -25,7 +25,7 @@ HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 
 
 class HttpRequestParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """`body` is sent as it is where it is text, else as JSON."""
+    """`body` is sent as it is where it is text, else as JSON. It gives `status`, `headers` and `body`."""
 
     url: Annotated[str, Meta(min_length=1, max_length=2000)]
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
