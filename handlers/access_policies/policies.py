@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.access_policies.policies import Effect, People, Rights
 from analysis.rules.rule_types import RuleError
+from handlers.access_policies.excepted import require_known
 from handlers.access_policies.shapes import DatasetPattern, Name, PolicyShown, Priority, shown
 from handlers.audit_trail import record
 from handlers.names import RowId, WorkspaceId
@@ -83,6 +84,7 @@ async def get_policy(context: Context, request: GetPolicy) -> PolicyShown:
 
 async def create_policy(context: Context, request: CreatePolicy) -> PolicyShown:
     _check(request.rights)
+    await require_known(context, request.rights)
     values = {"name": request.name, "dataset": request.dataset, "priority": request.priority}
     async with context.parts.database.write() as connection:
         await _check_source(connection, request.workspace_id, request.source_id)
@@ -111,6 +113,7 @@ async def update_policy(context: Context, request: UpdatePolicy) -> PolicyShown:
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not UNSET}
     if request.rights is not UNSET:
         _check(request.rights)
+        await require_known(context, request.rights)
         values["body"] = _encoded(request.rights)
     async with context.parts.database.write() as connection:
         await _check_source(connection, seen.workspace_id, values.get("source_id"))

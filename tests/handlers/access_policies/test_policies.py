@@ -178,3 +178,21 @@ def test_nor_by_taking_one_from_the_source(sqlite_url: str, tmp_path: Path) -> N
         assert (await olga.put(address, json={"tags": []})).status_code == 200
 
     analyse(sqlite_url, tmp_path, scenario)
+
+
+def test_nobody_is_excepted_who_is_not_there(sqlite_url: str, tmp_path: Path) -> None:
+    """Whoever comes first from the provider may be called so."""
+
+    async def scenario(analyst: Analyst) -> None:
+        olga = analyst.node.client("olga")
+        for users, status in (["ada"], 201), (["ada", "nobody-yet"], 400):
+            rights = PRICES | {"except_for": {"users": users}}
+            made = await olga.post(PATH, json=asked(rights=rights, name=f"{len(users)}"))
+            assert made.status_code == status, made.text
+        assert made.json()["code"] == "bad_policy"
+        [policy] = (await olga.get(PATH, params={"workspace_id": "lab"})).json()["items"]
+        changed = await olga.patch(f"{PATH}/{policy['id']}", json={"rights": rights})
+        assert changed.status_code == 400
+        assert (await olga.get(f"{PATH}/{policy['id']}")).json()["rights"]["except_for"]["users"] == ["ada"]
+
+    analyse(sqlite_url, tmp_path, scenario)
