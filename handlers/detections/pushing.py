@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from analysis.detections.events import Event
+from analysis.detections.injection import look_at_inputs
 from handlers.detections.detecting import take
 from handlers.detections.shapes import MOST_EVENTS, DataSourceId, EventsTaken, PushedEvent, event_of
 from handlers.parts import Parts
@@ -64,6 +66,8 @@ async def store_events(
     ahead = len(events) - len(in_time)
     late = 0
     if in_time:
+        # Before anything is locked: parsing what people entered takes longer than all else.
+        await asyncio.to_thread(look_at_inputs, in_time)
         async with parts.feeds.writing() as (connection, outbox):
             scope = detections.scope_of(source.id)
             stream = await detections.ensure(

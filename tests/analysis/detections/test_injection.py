@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from analysis.detections.injection import is_injection
@@ -32,3 +34,21 @@ def test_attempts(entered: str) -> None:
 )  # fmt: skip
 def test_ordinary_texts(entered: str) -> None:
     assert not is_injection(entered)
+
+
+@pytest.mark.parametrize("before", ["", "a" * 900, "it''s " * 150, " " * 900])
+@pytest.mark.parametrize("between", [" ", " " * 400, "/* " + "b" * 400 + " */", "\n" * 400])
+def test_attempts_in_long_texts(before: str, between: str) -> None:
+    assert is_injection(f"{before}x'{between}OR{between}1=1 -- ")
+    assert is_injection(f"{before}x'){between}UNION{between}SELECT name FROM users -- {before}")
+    assert is_injection(f"{before[:600]}x' AND {'a + ' * 90}1 = 2 OR 1=1 -- {before}")
+
+
+@pytest.mark.parametrize("repeated", ["(", "1=1 or ", "case when 1 then ", "union select 1 ", "w ", "- "])
+def test_no_text_takes_long(repeated: str) -> None:
+    """Strangers write these texts, and many of them."""
+    text = f"1 ' or 1=1 \" {repeated * 2_000}"[:2_000]
+    began = time.process_time()
+    for each in range(20):
+        is_injection(f"{text}{each}"[-2_000:])
+    assert time.process_time() - began < 20 * 0.012

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from http_node import Node, play
 from opened_alerts import told
 from pushing import Shop, shop
 
+from analysis.detections.injection import look_at_inputs
+from handlers.detections import pushing
 from handlers.detections.keeping import look
+from storage import detections
 
 
 def failures(start: datetime, number: int, **more: Any) -> list[dict[str, Any]]:
@@ -190,5 +195,26 @@ def test_keys_of_other_sources_push_nothing(tmp_path: Any) -> None:
         assert (await node.client("eve").post(f"/security/events/{there.source_id}", json=events)).status_code == 403
         assert (await node.client(None).post(f"/security/events/{there.source_id}", json=events)).status_code == 401
         assert (await node.client("bob").post(f"/security/events/{there.source_id}", json=events)).status_code == 200
+
+    play(tmp_path, scenario)
+
+
+def test_inputs_are_parsed_before_anything_is_locked(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def noted(name: str, what: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **more: Any) -> Any:
+            order.append(name)
+            return what(*given, **more)
+
+        return call
+
+    monkeypatch.setattr(pushing, "look_at_inputs", noted("parsed", look_at_inputs))
+    monkeypatch.setattr(detections, "ensure", noted("locked", detections.ensure))
+
+    async def scenario(node: Node) -> None:
+        there = await shop(node)
+        await push(there, failures(node.now(), 1, kind="input_validation_fail", input="x' OR 1=1 --"))
+        assert order == ["parsed", "locked"]
 
     play(tmp_path, scenario)
