@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from analysis.workflow.interchange.bpmn import to_bpmn
+from analysis.workflow.interchange.n8n import NotN8nError, from_n8n
 from crdt.diagram import MAX_EDGES, MAX_NODES, MAX_NOTES, edge_id
+from handlers.document_states import in_worker
 from handlers.names import RowId, Title, WorkspaceId
-from handlers.registry import Conflict, Context, Forbidden, InvalidRequest, Operation, Permission
+from handlers.registry import Binary, Conflict, Context, Forbidden, InvalidRequest, Operation, Permission
 from handlers.workflow.making import New, make_workflow
 from handlers.workflow.shapes import ONE, Description, Workflow, WorkflowForm, shown
 from handlers.workflow.versions import DRAFT, VersionOrDraft, form_of
@@ -17,6 +21,7 @@ from handlers.workflow_access import require_workflow
 from handlers.workflow_forms import diagram_of
 
 SCHEMA_ID = "workflow/v1"
+BPMN = "application/xml"
 _COPY = " (copy)"
 _LONGEST_TITLE = 200
 
@@ -72,18 +77,23 @@ class FileSchema(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportWorkflow(msgspec.Struct, frozen=True, kw_only=True):
+    """As `json`, the format workflow/v1, which can be imported again, or as `bpmn`, BPMN 2.0 with its layout."""
+
     workflow_id: RowId
     version: VersionOrDraft = DRAFT
+    format: Literal["json", "bpmn"] = "json"
 
 
 class ImportWorkflow(msgspec.Struct, frozen=True, kw_only=True):
-    """`file` is what an export answered. What it would do is not looked at: `…/validate` says what is wrong.
+    """`file` is what an export answered, or with the format `n8n` a workflow of n8n.
 
-    Its title is the file's name unless given.
+    What has no counterpart here becomes a placeholder with the original in it. What it would do is not looked at:
+    `…/validate` says what is wrong. Its title is the file's name unless given.
     """
 
     workspace_id: WorkspaceId
     file: Annotated[Json, Meta(description="A workflow as a file; its schema is at `/workflow/designer/file-schema`.")]
+    format: Literal["workflow/v1", "n8n"] = "workflow/v1"
     title: Title | None = None
     description: Description = ""
 
@@ -101,9 +111,11 @@ async def get_file_schema(_: Context, __: GetFileSchema) -> FileSchema:
     return FileSchema(schema={"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_ID, **schema})
 
 
-async def export_workflow(context: Context, request: ExportWorkflow) -> WorkflowForm:
+async def export_workflow(context: Context, request: ExportWorkflow) -> WorkflowForm | Binary:
     found = await require_workflow(context, request.workflow_id, Permission.READ)
     form = await form_of(context, found, request.version)
+    if request.format == "bpmn":
+        return Binary(media_type=BPMN, data=(await asyncio.to_thread(to_bpmn, form)).encode())
     try:
         msgspec.convert(form, WorkflowFile)
         return msgspec.convert(form, WorkflowForm)
@@ -113,7 +125,7 @@ async def export_workflow(context: Context, request: ExportWorkflow) -> Workflow
 
 
 async def import_workflow(context: Context, request: ImportWorkflow) -> Workflow:
-    form = _read(request.file)
+    form = await _of_n8n(context, request.file) if request.format == "n8n" else _read(request.file)
     title = request.title or _title_of(form["name"])
     new = New(request.workspace_id, title, request.description)
     details = {"nodes": len(form["nodes"]), "edges": len(form["edges"])}
@@ -151,6 +163,14 @@ def _read(file: Json) -> Json:
     }
 
 
+async def _of_n8n(context: Context, file: Json) -> Json:
+    """The normal form of a workflow of n8n. Raises InvalidRequest."""
+    try:
+        return (await in_worker(context.parts, from_n8n, file)).form
+    except NotN8nError as error:
+        raise InvalidRequest(f"file: {error}.", code="bad_file", details={"parameter": "file"}) from None
+
+
 def _title_of(name: str) -> str:
     """In one line, as titles are."""
     line = "".join(character for character in name if character.isprintable())[:_LONGEST_TITLE]
@@ -170,12 +190,13 @@ OPERATIONS = (
     Operation(
         "workflow.definitions.export",
         ExportWorkflow,
-        WorkflowForm,
+        WorkflowForm | Binary,
         export_workflow,
         f"GET {ONE}/export",
         Permission.SIGNED_IN,
         "Get a workflow as a file, as it is drawn or in a version.",
         errors=(Forbidden, Conflict),
+        media_types=(BPMN,),
     ),
     Operation(
         "workflow.definitions.import",

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -145,5 +146,36 @@ def test_a_large_diagram_is_imported_checked_and_published_whole(tmp_path: Path)
         assert (checked["can_be_published"], checked["violations"][:3]) == (True, [])
         version = (await published(ada, made))["version"]
         assert (version["nodes"], version["edges"]) == (402, 401)
+
+    play(tmp_path, scenario)
+
+
+def test_a_workflow_leaves_as_bpmn(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        ada = await with_workspace(node)
+        workflow = await drawn_workflow(ada)
+        answer = await ada.get(f"{HERE}/{workflow['id']}/export", params={"format": "bpmn"})
+        assert answer.headers["content-type"].startswith("application/xml")
+        root = ElementTree.fromstring(answer.content)
+        assert root.tag == "{http://www.omg.org/spec/BPMN/20100524/MODEL}definitions"
+        assert b"BPMNShape" in answer.content
+
+    play(tmp_path, scenario)
+
+
+def test_a_workflow_of_n8n_comes_in_with_placeholders(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        ada = await with_workspace(node)
+        begin = {"name": "Begin", "type": "n8n-nodes-base.manualTrigger", "position": [0, 0]}
+        odd = {"name": "Odd", "type": "n8n-nodes-base.nothingKnown", "position": [200, 0], "parameters": {"x": 1}}
+        led = {"Begin": {"main": [[{"node": "Odd", "type": "main", "index": 0}]]}}
+        file = {"name": "From n8n", "nodes": [begin, odd], "connections": led}
+        made = await ada.post(IMPORT, json={"workspace_id": "lab", "file": file, "format": "n8n"})
+        assert made.status_code == 201, made.text
+        assert made.json()["title"] == "From n8n"
+        nodes = (await content_of(node, made.json()))["nodes"].values()
+        assert sorted(each["type"] for each in nodes) == ["placeholder", "start"]
+        wrong = await ada.post(IMPORT, json={"workspace_id": "lab", "file": FILE, "format": "n8n"})
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_file")
 
     play(tmp_path, scenario)
