@@ -28,10 +28,18 @@ logger = logging.getLogger(__name__)
 DONE = "done"
 REFUSED = "refused"
 SIGN_IN = "sign_in"
+# Credentials that do not hold, wherever they are sent: the target is the operation that was asked for.
+AUTH_FAILED = "auth.failed"
+# So many came from a place that it has to wait.
+AUTH_LOCKED = "auth.locked"
 # Reasons of refusals of which the caller is told no more than that the credential is refused.
 KEY_REVOKED = "key_revoked"
 KEY_EXPIRED = "key_expired"
 TOKEN_EXPIRED = "token_expired"  # noqa: S105 - a word
+# Not looked at: too many wrong ones came from there.
+LOCKED_OUT = "locked_out"
+# Reasons of refusals of what somebody may have guessed.
+WRONG_CREDENTIAL = frozenset({"invalid_token", "invalid_grant", "unknown_user", "deactivated"})
 
 # What a stranger can make the server write is bounded: names are cut.
 _MAX_TARGET = 300
@@ -104,6 +112,9 @@ class AuditTrail:
 
         `account` is whose the credential claims to be, where that is why nobody knows who the actor is.
         """
+        if actor is None and code in WRONG_CREDENTIAL:
+            # Guesses at many things are one row.
+            action, target = AUTH_FAILED, action
         claimed = _plain(account or "")[:_LONGEST_ACCOUNT]
         kind = Kind(actor or ANONYMOUS, action, _plain(target), REFUSED, code, address or "", claimed)
         self._count(self._pacing.narrowed(kind, self._waiting), request_id)

@@ -17,12 +17,13 @@ from handlers.parts import Parts
 from handlers.registry import Forbidden, NotAuthenticated, NotFound, OperationError, Permission, Principal, Unavailable
 from handlers.scopes import EDIT
 from server.auth import Authenticator
+from server.lockouts import LockedOut
 from server.visitors import Visitor
 from storage.errors import StorageError
 
 logger = logging.getLogger(__name__)
 
-BAD_REQUEST, UNAUTHORISED, FORBIDDEN, NOT_FOUND, TRY_AGAIN = 4400, 4401, 4403, 4404, 1013
+BAD_REQUEST, UNAUTHORISED, FORBIDDEN, NOT_FOUND, LOCKED, TRY_AGAIN = 4400, 4401, 4403, 4404, 4430, 1013
 # A database that restarts or fails over is back within seconds: until then a newcomer waits, and need not come again.
 PAUSES_SECONDS = (0.1, 0.3, 1.0, 2.0, 4.0)
 # Each takes a connection of the database's pool, of which requests need some, too. One that makes its document stands
@@ -67,7 +68,7 @@ class Admission:
     def at_once(self, newcomer: Newcomer) -> Admitted | None:
         """The answer if it is yes and needs no reading."""
         credential = newcomer.credential
-        principal = newcomer.known if credential is None else self._authenticator.peek(credential)
+        principal = newcomer.known if credential is None else self._authenticator.peek(credential, newcomer.visitor)
         workspace_id, _, document_name = newcomer.name.partition("/")
         if principal is None:
             return None
@@ -96,7 +97,7 @@ class Admission:
                 if not newcomer.is_there():
                     return
             except OperationError as error:
-                denied(Denied(error.message, _close_code(error)))
+                denied(Denied(error.message, close_code(error)))
                 return
             else:
                 if answer is not None:
@@ -104,7 +105,7 @@ class Admission:
                 return
 
     async def authenticate(self, credential: str | None, known: Principal | None, visitor: Visitor) -> Principal:
-        """Raises NotAuthenticated."""
+        """Raises NotAuthenticated, LockedOut."""
         if credential is None and known is not None:
             return known
         if credential is None:
@@ -154,7 +155,10 @@ class Admission:
         return room
 
 
-def _close_code(error: OperationError) -> int:
+def close_code(error: OperationError) -> int:
+    """What a connection is closed with for which the error is the end."""
+    if isinstance(error, LockedOut):
+        return LOCKED
     if isinstance(error, NotAuthenticated):
         return UNAUTHORISED
     if isinstance(error, Forbidden):

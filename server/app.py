@@ -41,6 +41,7 @@ from server.gateway import Gateway
 from server.http import build_routes, utc_now
 from server.instruments import Instruments
 from server.limits import ConnectionLimit
+from server.lockouts import open_lockouts
 from server.openid.routes import openid_routes
 from server.outgoing import open_outgoing
 from server.problems import EXCEPTION_HANDLERS
@@ -143,9 +144,9 @@ async def running(
         changes=changes,
         advisory_keys=tuple(map(read_key, settings.advisory_keys)),
     )
-    authenticator = Authenticator(database, access, signing_secret, utc_now)
-    requests = await open_request_limit(settings, database)
-    gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, requests)
+    lockouts = await open_lockouts(settings, database, audit, bus)
+    authenticator = Authenticator(database, access, signing_secret, utc_now, lockouts)
+    gateway = Gateway(settings, parts, authenticator, OPERATIONS, tracing, await open_request_limit(settings, database))
     instruments = Instruments(settings, parts, gateway, tracing)
     sign_in = openid_routes(settings, parts, authenticator, signing_secret, utc_now)
     app = create_app(settings, parts, authenticator, gateway, instruments, sign_in)
@@ -173,7 +174,7 @@ async def running(
             # The last commits are told to others, too.
             nodes.leave()
             changes.close()
-            await bus.close()
+            await asyncio.gather(lockouts.close(), bus.close())
             for task in (*essential, *beside):
                 task.cancel()
             await parts.computations.close()

@@ -21,6 +21,7 @@ from handlers.credentials import API_KEY_PREFIX, TICKET_PREFIX, fingerprint
 from handlers.registry import NotAuthenticated, Principal
 from handlers.scopes import Scope
 from handlers.shared_cache import SharedCache
+from server.lockouts import Lockouts
 from server.session_uses import SessionUses
 from server.tokens import Issuer, Issuers, ServerIssuer
 from server.visitors import NOBODY, Visitor
@@ -79,12 +80,14 @@ class Authenticator:
         access: Access,
         signing_secret: str,
         now: Callable[[], datetime],
+        lockouts: Lockouts,
         *,
         issuers: Sequence[Issuer] = (),
     ) -> None:
         self._database = database
         self._issuers = Issuers([ServerIssuer(signing_secret, now), *issuers])
         self._now = now
+        self.lockouts = lockouts
         self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
         # These keep nothing: they make callers who ask at the same moment share one reading.
         self._users = SharedCache(self._read_user, max_age=0, max_entries=1)
@@ -94,9 +97,17 @@ class Authenticator:
         self._changes = 0
         access.on_change(self._changed)
 
-    def peek(self, credential: str) -> Principal | None:
+    def peek(self, credential: str, visitor: Visitor = NOBODY) -> Principal | None:
         """The principal, if the credential was verified before and nothing needs to be read; None says nothing."""
-        known = self._verified.get(fingerprint(credential))
+        mark = fingerprint(credential)
+        principal = self._peek(mark)
+        if principal is None or self.lockouts.wait(visitor.address, mark):
+            return None
+        self.lockouts.let_in(visitor.address, mark)
+        return principal
+
+    def _peek(self, mark: bytes) -> Principal | None:
+        known = self._verified.get(mark)
         if known is None or not known.looked_at <= self._now() < known.looked_at + STANDING_HOLDS:
             return None
         if self._ended(known.claim.expires_at):
@@ -104,9 +115,16 @@ class Authenticator:
         return known.principal
 
     async def authenticate(self, credential: str, visitor: Visitor = NOBODY) -> Principal:
-        """The principal of a token, API key or ticket (which is used up). Raises NotAuthenticated with the reason."""
-        if (principal := self.peek(credential)) is not None:
+        """The principal of a token, API key or ticket (which is used up).
+
+        Raises NotAuthenticated with the reason, and LockedOut where too many wrong ones came from.
+        """
+        if (principal := self.peek(credential, visitor)) is not None:
             return principal
+        with self.lockouts.guarding(visitor.address, credential):
+            return await self._looked_at(credential, visitor)
+
+    async def _looked_at(self, credential: str, visitor: Visitor) -> Principal:
         if credential.startswith(TICKET_PREFIX):
             return await self._redeem(credential, visitor)
         while True:

@@ -16,7 +16,7 @@ from handlers.live_answers import LiveAnswers
 from handlers.parts import Parts, Workers
 from handlers.registry import Operation, OperationError, Permission, Principal
 from handlers.scopes import EDIT
-from server.admission import Admission, Admitted, Denied, Newcomer
+from server.admission import Admission, Admitted, Denied, Newcomer, close_code
 from server.attachment import Attachment
 from server.auth import Authenticator
 from server.connection_counts import ConnectionCounts
@@ -25,6 +25,7 @@ from server.front_door import FrontDoor
 from server.handshake import Refusal, Upgrade
 from server.hocuspocus import HocuspocusDialect
 from server.limits import ArrivalLimit, ConnectionLimit, TokenBucket
+from server.lockouts import LockedOut
 from server.origin import OriginPolicy
 from server.read_pacing import ReadPacing
 from server.renewals import Renewals
@@ -151,7 +152,7 @@ class Gateway:
         try:
             dialect.signed_in(await self.authenticate(credential, socket.visitor))
         except OperationError as error:
-            socket.close(4401, error.message)
+            socket.close(close_code(error), error.message)
 
     # Admission
 
@@ -184,7 +185,7 @@ class Gateway:
             self.spawn(self._admission.decide(newcomer, count_and_admit, denied))
 
     async def authenticate(self, credential: str, visitor: Visitor = NOBODY) -> Principal:
-        """Raises NotAuthenticated."""
+        """Raises NotAuthenticated, LockedOut."""
         return await self._admission.authenticate(credential, None, visitor)
 
     async def refresh(self, attachment: Attachment, token: str, known: Principal | None = None) -> None:
@@ -196,12 +197,12 @@ class Gateway:
             visitor = attachment.connection.visitor
             principal = await self._admission.authenticate(token or None, known, visitor)
             await self.parts.access.require(principal, Permission.READ, attachment.workspace_id, operation=EDIT)
-        except OperationError as error:
-            attachment.unauthorised(error.message)
-        except StorageError as error:
+        except (StorageError, LockedOut) as error:
             # The old one holds on, and there is time to ask once more.
             logger.warning("a new token of %s could not be looked at: %s", attachment.user, error)
             self._renewals.begin(attachment, datetime.now(UTC))
+        except OperationError as error:
+            attachment.unauthorised(error.message)
         else:
             if principal.user_id == attachment.user:
                 self.renewed(attachment, principal)

@@ -165,7 +165,8 @@ class _Pushing:
         try:
             credential = credential_of(request.headers)
             if credential.startswith(PUSH_KEY_PREFIX):
-                key, source = await self._admissions.admit(credential, source_id)
+                with self._authenticator.lockouts.guarding(address_of(request), credential):
+                    key, source = await self._admissions.admit(credential, source_id)
                 account = f"push key {key.id}"
                 _refuse_parameters(request, operation)
             else:

@@ -170,6 +170,22 @@ class Settings:
     max_token_lifetime: float = setting(read.duration, 90 * 86400.0, "longest life of a token")
     # Long enough to open a socket after asking for one, short enough to be worthless in a log file.
     ticket_lifetime: float = setting(read.duration, 30.0, "how long a single-use ticket holds")
+    # Whoever pastes keys by hand is wrong a few times, and an office behind one address as often as some of them.
+    failed_credentials: int = setting(
+        read.number(1), 20, "wrong credentials of one address (IPv6: a /64) before it has to wait"
+    )
+    # More than all of somebody's forgotten programs send; from then on each address has but one try in that name.
+    failed_credentials_of_name: int = setting(
+        read.number(1), 100, "wrong credentials in one user's name, or of keys that begin alike, from wherever"
+    )
+    # Whoever was merely mistaken waits for no longer than it takes to look for the right one.
+    lockout_seconds: float = setting(
+        read.duration, 30.0, "how long an address has to wait then; each further time twice as long"
+    )
+    # A hundred guesses a day, and nobody who comes to a locked place waits for longer than a coffee takes.
+    longest_lockout: float = setting(
+        read.duration, 900.0, "longest wait, and the time within which wrong credentials are counted"
+    )
     # A stock client sends its credential in its first frame; the slowest mobile network needs a few seconds.
     authentication_deadline: float = setting(read.duration, 10.0, "time a socket has to say who it is")
 
@@ -387,6 +403,7 @@ def _contradictions(settings: Settings, sources: Mapping[str, str]) -> list[str]
             settings.max_send_buffer_bytes > settings.max_document_bytes,
             "above",
         ),
+        ("lockout_seconds", "longest_lockout", settings.lockout_seconds <= settings.longest_lockout, "at most"),
         ("drain_seconds", "shutdown_timeout", settings.drain_seconds < settings.shutdown_timeout, "below"),
         *(
             (finer, coarser, getattr(settings, finer) <= getattr(settings, coarser), "at most")

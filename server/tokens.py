@@ -22,6 +22,7 @@ from joserfc import errors, jwt
 from joserfc.jwk import OctKey
 
 from handlers.audit_trail import TOKEN_EXPIRED
+from handlers.credentials import API_KEY_PREFIX, PUSH_KEY_PREFIX, TICKET_PREFIX, shown_part
 from handlers.registry import NotAuthenticated
 
 ALGORITHM = "HS256"
@@ -189,6 +190,13 @@ def _claimed(token: str) -> str | None:
     """Whom a token says it is of, whoever made it."""
     claimed = peek(token, 1).get("sub")
     return claimed if isinstance(claimed, str) else None
+
+
+def name_in(credential: str) -> str | None:
+    """Whose a credential that does not hold claims to be, or how a key begins; None for a ticket."""
+    if credential.startswith((API_KEY_PREFIX, PUSH_KEY_PREFIX)):
+        return shown_part(credential)
+    return None if credential.startswith(TICKET_PREFIX) else _claimed(credential[:LONGEST_TOKEN])
 
 
 def _refused(reason: str, *, noted: str | None = None, account: str | None = None) -> NotAuthenticated:

@@ -12,7 +12,16 @@ from analysis.detections.events import Event, Kind
 from handlers.access import ROLES, Role
 from handlers.audit_pacing import ANONYMOUS
 from handlers.audit_tallies import READ
-from handlers.audit_trail import KEY_EXPIRED, KEY_REVOKED, REFUSED, SIGN_IN, TOKEN_EXPIRED
+from handlers.audit_trail import (
+    AUTH_LOCKED,
+    KEY_EXPIRED,
+    KEY_REVOKED,
+    LOCKED_OUT,
+    REFUSED,
+    SIGN_IN,
+    TOKEN_EXPIRED,
+    WRONG_CREDENTIAL,
+)
 from storage.audit import Entry
 from storage.tables import to_microseconds
 
@@ -21,7 +30,8 @@ WHOLE_SERVER: Final = ""
 # Reasons of refusals that are no failed sign-in: nothing was sent that could have been guessed. A page that is left
 # open goes on asking with a token that has expired.
 _NO_CREDENTIAL = frozenset({"not_authenticated", KEY_EXPIRED, TOKEN_EXPIRED})
-_FAILED = frozenset({"invalid_token", "unknown_user", "deactivated"})
+# Whoever has to wait and goes on goes on guessing.
+_FAILED = WRONG_CREDENTIAL | {LOCKED_OUT}
 _ENDED = frozenset({"session_ended", KEY_REVOKED})
 _HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
 _DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
@@ -78,7 +88,7 @@ def workspace_of(entry: Entry) -> str:
 
 def _refusal(entry: Entry) -> Told | None:
     reason = _text(entry, "reason")
-    if reason in _NO_CREDENTIAL:
+    if reason in _NO_CREDENTIAL or entry.action == AUTH_LOCKED:
         return None
     kind: Kind = "authz_fail"
     if reason in _FAILED or (entry.action.startswith("auth.") and reason in _FAILED_AT_PROVIDER):

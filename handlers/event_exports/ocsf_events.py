@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers import ocsf
-from handlers.audit_trail import REFUSED, SIGN_IN
+from handlers.audit_trail import AUTH_FAILED, REFUSED, SIGN_IN
 from storage import audit
 from storage.feeds import Event
 
@@ -42,13 +42,13 @@ def of_audit(entry: audit.Entry) -> dict[str, Any]:
     reason, count = entry.details.get("reason"), entry.details.get("count")
     about |= {"status_detail": str(reason)} if reason is not None else {}
     about |= {"count": count} if isinstance(count, int) else {}
-    shape = _sign_in if entry.action == SIGN_IN else _call
+    shape = _sign_in if entry.action in (SIGN_IN, AUTH_FAILED) else _call
     return about | shape(entry, severity)
 
 
 def _sign_in(entry: audit.Entry, severity: int) -> dict[str, Any]:
     event = _of_row(entry, _AUTHENTICATION, _LOGON, severity)
-    event |= {"user": _user(entry.actor), "service": {"name": ocsf.PRODUCT["name"]}}
+    event |= {"user": _user(_whose(entry)), "service": {"name": ocsf.PRODUCT["name"]}}
     endpoint = _endpoint(entry)
     return event if endpoint is None else event | {"src_endpoint": endpoint}
 
@@ -78,6 +78,11 @@ def _endpoint(entry: audit.Entry) -> dict[str, Any] | None:
         return {"ip": str(ipaddress.ip_address(str(entry.details.get("address"))))}
     except ValueError:
         return None
+
+
+def _whose(entry: audit.Entry) -> str:
+    """Who signs in: of a credential that does not hold, whose it claims to be."""
+    return str(entry.details.get("account") or entry.actor)
 
 
 def _user(name: str) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 
+# The reason where the provider, or the person there, said no.
+REFUSED_THERE = "provider_refused"
+
 
 class Told(enum.Enum):
     """What the page says, which is no more than the person can do something about. The value is the status."""

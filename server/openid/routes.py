@@ -27,14 +27,15 @@ from server.auth import Authenticator
 from server.caller import address_of
 from server.openid.addresses import allowed_origins, allowed_return, with_parameters
 from server.openid.attempt import Attempts, begin, challenge_of
-from server.openid.failures import SignInFailed, Told
+from server.openid.failures import REFUSED_THERE, SignInFailed, Told
 from server.openid.id_tokens import LONGEST_ID_TOKEN
 from server.openid.options import openid_options
 from server.openid.pages import HEADERS, failure_page
 from server.openid.provider import Provider
 from server.openid.sign_in import SignIn
 from server.openid.sign_out import SignOut
-from server.openid.strangers import place_of, sign_in_limit
+from server.openid.strangers import sign_in_limit
+from server.places import place_of
 from server.problems import REQUEST_ID_HEADER, fault_response, problem_response, request_id_of
 from server.representation import JSON, media_type_of, read_body, respond
 from server.settings import Settings
@@ -87,6 +88,7 @@ class OpenIdRoutes:
         self._sign_in = sign_in
         self._sign_out = sign_out
         self._authenticator = authenticator
+        self._lockouts = authenticator.lockouts
         self._parts = parts
         self._origins = origins
         self._now = now
@@ -122,7 +124,8 @@ class OpenIdRoutes:
 
     async def callback(self, request: Request) -> Response:
         answer = dict(_once(request))
-        ended = await self._sign_in.ended(answer, request.cookies.get(self._sign_in.attempts.cookie_name))
+        with self._lockouts.guarding(address_of(request), request.url.query, is_guess=_is_guess):
+            ended = await self._sign_in.ended(answer, request.cookies.get(self._sign_in.attempts.cookie_name))
         address = with_parameters(ended.return_to, code=ended.code, state=ended.client_state)
         return self._sent_on(address, self._sign_in.attempts.no_cookie())
 
@@ -131,7 +134,8 @@ class OpenIdRoutes:
             raise InvalidRequest(f"Send code and code_verifier as {JSON}.")
         body = await read_body(request, BODY_BYTES)
         asked = _decoded(body, Exchange)
-        opened = await self._sign_in.open_session(asked.code, asked.code_verifier, request)
+        with self._lockouts.guarding(address_of(request), asked.code):
+            opened = await self._sign_in.open_session(asked.code, asked.code_verifier, request)
         return respond(opened, 200, JSON, {**HEADERS, "Pragma": "no-cache"})
 
     async def logout(self, request: Request) -> Response:
@@ -200,6 +204,13 @@ class OpenIdRoutes:
         if operation == "auth.callback":
             response.headers["Set-Cookie"] = self._sign_in.attempts.no_cookie()
         return response
+
+
+def _is_guess(failure: Exception) -> bool:
+    """What the provider says or signs, and who may come in, nobody guesses."""
+    if not isinstance(failure, SignInFailed):
+        return False
+    return failure.told is Told.START_AGAIN and failure.reason != REFUSED_THERE
 
 
 def _once(request: Request) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from server import signing_in
 from server.caller import address_of
 from server.openid.admitting import admit
 from server.openid.attempt import LIFETIME, Attempt, Attempts, challenge_of
-from server.openid.failures import SignInFailed, Told, unverified
+from server.openid.failures import REFUSED_THERE, SignInFailed, Told, unverified
 from server.openid.id_tokens import check_claims, check_sign_in, signed_claims
 from server.openid.options import OpenIdOptions
 from server.openid.person import Person, person_of, require_admitted
@@ -106,7 +106,7 @@ class SignIn:
         if "error" in answer:
             # RFC 6749 section 4.1.2.1: the person said no, or the provider would not. Its words are anybody's.
             told = Told.START_AGAIN if answer["error"] == "access_denied" else Told.UNVERIFIED
-            raise SignInFailed("provider_refused", told, f"the provider answered with {answer['error'][:100]!r}")
+            raise SignInFailed(REFUSED_THERE, told, f"the provider answered with {answer['error'][:100]!r}")
         if not answer.get("code"):
             raise unverified("no_code", "the provider's answer has no code")
 

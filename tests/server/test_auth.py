@@ -10,16 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from handlers.access import Access
+from handlers.audit_trail import AuditTrail
 from handlers.credentials import fingerprint, new_api_key, new_ticket, shown_part
 from handlers.registry import NotAuthenticated, Principal
 from server import auth
 from server.auth import STANDING_HOLDS, Authenticator
+from server.lockouts import Lockouts
 from server.signing_in import open_session
 from server.tokens import Identity, ServerIssuer
 from server.visitors import Visitor
 from storage import api_keys, sessions, tickets, users
 from storage.database import Database
 from storage.errors import Unavailable
+from storage.shared_failures import Bounds
 
 SECRET = "a secret for tests, long enough to sign with"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -34,11 +37,13 @@ class Door:
     at: datetime = START
     reads: int = 0
     access: Access = field(init=False)
+    lockouts: Lockouts = field(init=False)
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:
         self.access = Access(self.database)
-        self.authenticator = Authenticator(self.database, self.access, SECRET, lambda: self.at)
+        self.lockouts = Lockouts(Bounds(3, 10, 30.0, 900.0), AuditTrail(self.database, lambda: self.at))
+        self.authenticator = Authenticator(self.database, self.access, SECRET, lambda: self.at, self.lockouts)
         read = self.authenticator._read_user
 
         async def counted(user_id: str) -> users.User | None:

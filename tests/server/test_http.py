@@ -359,7 +359,7 @@ def test_a_credential_that_does_not_hold_is_refused_and_audited(tmp_path: Path) 
         problem = check_problem(await node.client(None, credential="nonsense").get("/me"), 401, "invalid_token")
         assert "nonsense" not in problem["message"]
         [row] = await node.audited()
-        assert (row.actor, row.action, row.outcome) == ("anonymous", "users.me", "refused")
+        assert (row.actor, row.action, row.target, row.outcome) == ("anonymous", "auth.failed", "users.me", "refused")
 
     play(tmp_path, scenario)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from http_node import SECRET, Node, play
+from http_node import BOUNDS, SECRET, Node, play
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from otlp_requests import gauge, number, request
 from pushing import Shop, shop
@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 
 from handlers.ingest import pushing as pushing_module
 from server.auth import Authenticator
+from server.lockouts import Lockouts
 from server.push_routes import push_routes
 from server.request_limit import RequestLimit
 from storage.errors import Unavailable
@@ -28,7 +29,8 @@ PROTOBUF = {"content-type": "application/x-protobuf"}
 
 def limited(node: Node, credential: str, limit: RequestLimit) -> httpx.AsyncClient:
     """A client of the same node's addresses to push to, whose requests are counted."""
-    authenticator = Authenticator(node.parts.database, node.parts.access, SECRET, node.now)
+    lockouts = Lockouts(BOUNDS, node.parts.audit)
+    authenticator = Authenticator(node.parts.database, node.parts.access, SECRET, node.now, lockouts)
     app = Starlette(routes=push_routes(node.parts, authenticator, limit, node.now))
     headers = {"Authorization": f"Bearer {credential}"}
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://studio", headers=headers)

@@ -9,7 +9,8 @@ import redis.asyncio
 from redis_server import RedisServer
 
 from storage.errors import Unavailable
-from storage.shared_limits import ANSWER_SECONDS, PAUSE_SECONDS, RedisTokens
+from storage.redis_scripts import ANSWER_SECONDS, PAUSE_SECONDS
+from storage.shared_limits import RedisTokens
 
 RATE, BURST = 50.0, 20
 

@@ -25,6 +25,7 @@ from handlers.source_connections import SourceConnections
 from handlers.workers import Workers
 from server.auth import Authenticator
 from server.http import build_routes
+from server.lockouts import Lockouts
 from server.problems import EXCEPTION_HANDLERS
 from server.push_routes import push_routes
 from server.settings import Settings
@@ -37,12 +38,15 @@ from storage.bus.memory_bus import MemoryBus
 from storage.database import Database
 from storage.samples.store import SampleStore
 from storage.sealing import Sealer
+from storage.shared_failures import Bounds
 from storage.update_log import open_update_log
 
 SECRET = "a secret for tests, long enough to sign with"
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 # What the steps of durable runs are given when a node stops.
 GRACE_SECONDS = 5.0
+# As the settings have them, but for tests that guess more at one node than anybody may.
+BOUNDS = Bounds(of_place=1000, of_name=10_000, first=30.0, longest=900.0)
 
 
 @dataclass
@@ -187,7 +191,8 @@ def _compose(
     parts = Parts(
         database, rooms, access, audit_trail, workers, bus, feeds, nodes, sources, runs, samples, limits, outgoing
     )
-    authenticator = Authenticator(database, access, SECRET, now)
+    lockouts = Lockouts(BOUNDS, audit_trail)
+    authenticator = Authenticator(database, access, SECRET, now, lockouts)
     pushing = push_routes(parts, authenticator, None, now)
 
     async def authenticate(request: Request) -> Principal | None:

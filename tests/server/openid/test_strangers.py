@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from openid_nodes import openid_nodes
 
-from server.openid.strangers import BURST, place_of
+from server.openid.strangers import BURST
+from server.places import place_of
 
 
 def test_one_place_tries_so_often_and_others_are_not_kept_out(sqlite_url: str, tmp_path: Path) -> None:
