@@ -90,6 +90,11 @@ from handlers.workflow import node_types as workflow_node_types
 from handlers.workflow import publishing as workflow_publishing
 from handlers.workflow import restoring as workflow_restoring
 from handlers.workflow import versions as workflow_versions
+from handlers.workflow_runs import approvals as workflow_approvals
+from handlers.workflow_runs import job as workflow_job
+from handlers.workflow_runs import runs as workflow_runs
+from handlers.workflow_runs import starting as workflow_starting
+from handlers.workflow_runs.action_nodes import actions
 
 OPERATIONS = (
     *identity.OPERATIONS,
@@ -186,6 +191,9 @@ OPERATIONS = (
     *workflow_restoring.OPERATIONS,
     *workflow_files.OPERATIONS,
     *workflow_node_types.OPERATIONS,
+    *workflow_starting.OPERATIONS,
+    *workflow_runs.OPERATIONS,
+    *workflow_approvals.OPERATIONS,
 )
 
 JOBS: tuple[Job, ...] = (
@@ -195,6 +203,7 @@ JOBS: tuple[Job, ...] = (
     *report_operations.JOBS,
     *scan_job.JOBS,
     *security_job.JOBS,
+    *workflow_job.jobs(actions(lambda: OPERATIONS)),
 )
 
 

@@ -15,6 +15,7 @@ from handlers.names import RowId
 from handlers.registry import Permission
 from handlers.workflow_forms import unpacked
 from handlers.workflow_runs.flow_nodes import FLOW_NODES
+from handlers.workflow_runs.inputs import InputError, complete
 from handlers.workflow_runs.interpreter import Interpreter
 from handlers.workflow_runs.nodes import Executor
 from handlers.workflow_runs.outcomes import DEEPEST, Outcome
@@ -67,7 +68,7 @@ def jobs(actions: Mapping[str, Executor]) -> tuple[Job, ...]:
             "workflow_id": arguments.workflow_id,
             "version": opened.version,
         }
-        names = {"inputs": arguments.inputs, "run": about}
+        names = {"inputs": _inputs(form, arguments), "run": about}
         waiting = frozenset(WAITING_NODES)
         going = Interpreter(run, recorder, graph, executors, waiting, names, opened.seeds, arguments.depth)
         try:
@@ -80,6 +81,14 @@ def jobs(actions: Mapping[str, Executor]) -> tuple[Job, ...]:
 
     summary = "Run a published version of a workflow."
     return (Job(JOB, RunWorkflow, run_workflow, summary, Permission.WRITE, waits=True),)
+
+
+def _inputs(form: dict[str, Any], arguments: RunWorkflow) -> dict[str, Any]:
+    """With their defaults; runs that schedules start come here without having been looked at."""
+    try:
+        return complete(form, arguments.inputs)
+    except InputError as error:
+        raise StepFailed(f"The inputs are not right: {error}.", code="bad_inputs") from None
 
 
 async def open_run(run: Run, arguments: RunWorkflow) -> Opened:

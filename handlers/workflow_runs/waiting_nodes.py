@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -104,8 +103,3 @@ def _workflow_id(text: str) -> int:
 
 
 WAITING_NODES: Mapping[str, Executor] = {"delay": delay, "approval": approval, "sub_workflow": sub_workflow}
-
-
-def decision_of(decision: str, people: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the node gives that asked."""
-    return {"decision": decision, "decisions": people}

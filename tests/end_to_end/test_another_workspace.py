@@ -133,7 +133,7 @@ def _furnish(administrator: httpx.Client, demo: FilledDemo) -> dict[str, Any]:
 def _foreign(operation: Operation, parameters: Mapping[str, Any]) -> set[str]:
     """The parameters that say which workspace, or what of it, the request is about."""
     about = {name for name in (*operation.path_parameters, "workspace_id") if is_id(name) and name in parameters}
-    about |= {name for name in ("source_id", "dataset_id", "data_source_id") if name in parameters}
+    about |= {name for name in ("source_id", "dataset_id", "data_source_id", "workflow_id") if name in parameters}
     return about - _OF_USERS
 
 

@@ -125,11 +125,42 @@ def fill(client: httpx.Client, receiver: str) -> None:
     content = f"/collaboration/documents/{WORKSPACE}/{workflow['document_id']}/content"
     assert client.put(content, json={"json": diagram}).is_success
     make(f"/workflow/designer/workflows/{workflow['id']}/publish")
+    fill_runs(client)
     [finding, *_] = client.get("/analytics/results/1/findings").json()["items"]
     verdict = client.put(f"/analytics/datasets/1/verdicts/{finding['fingerprint']}", json={"verdict": "acknowledged"})
     assert verdict.is_success, verdict.text
     fill_monitoring(client)
     wait_for(client, runs)
+
+
+def fill_runs(client: httpx.Client) -> None:
+    """A run of a workflow that asks somebody."""
+    asking = client.post("/workflow/designer/workflows", json={"workspace_id": WORKSPACE, "title": "Asking"}).json()
+    diagram = {
+        "meta": {"name": "Asking"},
+        "nodes": {
+            "begin": {"type": "start", "type_version": 1},
+            "ask": {"type": "approval", "type_version": 1, "params": {"title": "Go on?", "approvers": ["admin"]}},
+            "yes": {"type": "end", "type_version": 1},
+            "no": {"type": "end", "type_version": 1},
+        },
+        "edges": {
+            "begin:out>ask:in": {"source": "begin", "source_port": "out", "target": "ask", "target_port": "in"},
+            "ask:approved>yes:in": {"source": "ask", "source_port": "approved", "target": "yes", "target_port": "in"},
+            "ask:rejected>no:in": {"source": "ask", "source_port": "rejected", "target": "no", "target_port": "in"},
+        },
+    }
+    content = f"/collaboration/documents/{WORKSPACE}/{asking['document_id']}/content"
+    assert client.put(content, json={"json": diagram}).is_success
+    published = client.post(f"/workflow/designer/workflows/{asking['id']}/publish", json={})
+    assert published.is_success, published.text
+    run = client.post("/workflow/runs", json={"workflow_id": asking["id"]})
+    assert run.is_success, run.text
+
+    def asked() -> bool:
+        return bool(client.get("/workflow/approvals", params={"workspace_id": WORKSPACE}).json()["items"])
+
+    wait_until(asked, DEADLINE, lambda: client.get(f"/workflow/runs/{run.json()['id']}").text)
 
 
 def is_answered(client: httpx.Client, path: str) -> bool:

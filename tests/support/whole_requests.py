@@ -39,6 +39,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Any]] = {
     "alert_rules.preview_unsaved": {"spec": _RULE},
     "security.advisories.import": {"body": ""},
     "push_keys.revoke": {"data_source_id": 1},
+    "workflow.runs.start": {"workflow_id": 2},
     "workflow.definitions.create": {"title": "Nightly"},
     "workflow.definitions.import": {"file": {"schema": "workflow/v1", "nodes": {}, "edges": {}}},
     "workflow.versions.diff": {"from_version": "1", "to_version": "draft"},

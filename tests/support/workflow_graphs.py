@@ -23,7 +23,9 @@ def work(*, policy: Json | None = None, **parameters: Any) -> Json:
 
 def form(nodes: dict[str, Json], *edges: str) -> Json:
     """Edges are written as "a>b", or with ports as "a:true>b" and "a>loop:next"."""
-    return normalise({"meta": {"name": "test"}, "nodes": nodes, "edges": dict(map(edge, edges))})
+    inputs = {name: {"type": "any"} for name in ("items", "limit", "n")}
+    meta = {"name": "test", "settings": {"inputs": inputs}}
+    return normalise({"meta": meta, "nodes": nodes, "edges": dict(map(edge, edges))})
 
 
 def edge(text: str) -> tuple[str, Json]:
