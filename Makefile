@@ -13,7 +13,7 @@ PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test audit run bench bench-analytics bench-metrics kill-rounds chaos schema-fuzz soak scan-sizes lock
+.PHONY: help install fmt check test audit run bench bench-analytics bench-metrics kill-rounds workflow-kills chaos schema-fuzz soak scan-sizes lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -63,6 +63,9 @@ bench-metrics: $(INSTALLED) ## measure samples, questions, rules and collecting,
 
 kill-rounds: $(INSTALLED) ## kill a server at 50 random moments and look for what it had stored
 	KILL_ROUNDS=50 $(BIN)/pytest tests/end_to_end/test_kill_rounds.py
+
+workflow-kills: $(INSTALLED) ## kills processes at 60 random moments under random workflows, on SQLite and on PostgreSQL
+	WORKFLOW_KILLS=60 $(BIN)/pytest -s tests/handlers/workflow_runs/test_kills.py
 
 chaos: $(INSTALLED) $(JAVASCRIPT_INSTALLED) ## three nodes under faults: make chaos CHAOS_SECONDS=600
 	CHAOS_SECONDS=$(or $(CHAOS_SECONDS),60) $(BIN)/pytest -s tests/end_to_end/test_chaos.py
