@@ -18,6 +18,7 @@ from server.connection_counts import CLIENT, SLOW, dialect_of, reason_of
 from server.framing import BINARY, CLOSE, FIN
 from server.handshake import BEARER_PROTOCOL, Refusal, Upgrade
 from server.limits import ConnectionLimit
+from server.security_headers import HEADERS
 from server.transport import Dialect, Transport
 from server.visitors import NOBODY
 
@@ -87,8 +88,8 @@ class AsgiSocket:
         if "websocket.http.response" not in self._websocket.scope.get("extensions", {}):
             await self._websocket.close(1008)
             return
-        later = {} if why.retry_after is None else {"Retry-After": str(why.retry_after)}
-        await self._websocket.send_denial_response(PlainTextResponse(f"{why.message}\n", why.status, later))
+        headers = HEADERS if why.retry_after is None else {**HEADERS, "Retry-After": str(why.retry_after)}
+        await self._websocket.send_denial_response(PlainTextResponse(f"{why.message}\n", why.status, headers))
 
     async def _read_all(self) -> None:
         bucket = self._gateway.new_bucket()

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, unquote
 
 from websockets.utils import accept_key
 
+from server.security_headers import LINES
+
 # Browsers can put a credential only in the URL or in a subprotocol; the latter stays out of access logs.
 BEARER_PROTOCOL = "bearer."
 
@@ -97,6 +99,6 @@ def refusal(why: Refusal) -> bytes:
     later = "" if why.retry_after is None else f"Retry-After: {why.retry_after}\r\n"
     head = (
         f"HTTP/1.1 {why.status.value} {why.status.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-        f"Content-Length: {len(body)}\r\n{later}Connection: close\r\n\r\n"
+        f"Content-Length: {len(body)}\r\n{later}{LINES}Connection: close\r\n\r\n"
     )
     return head.encode() + body

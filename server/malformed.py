@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from handlers.registry import InvalidRequest
 from server.problems import PROBLEM_TYPE, REQUEST_ID_HEADER, problem_of
+from server.security_headers import LINES
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -25,7 +26,7 @@ class HttpProtocol(HttpToolsProtocol):
         body = msgspec.json.encode(problem_of(error, request_id))
         head = (
             f"content-type: {PROBLEM_TYPE}\r\n{REQUEST_ID_HEADER.lower()}: {request_id}\r\n"
-            f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\n{LINES}connection: close\r\n\r\n"
         )
         self.transport.write(STATUS_LINE[HTTPStatus.BAD_REQUEST] + head.encode("ascii") + body)
         self.transport.close()

@@ -25,6 +25,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# The same as lines, for answers that are written where there is no application.
+LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
 
 
 class SecurityHeaders:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from node_in_process import listening
 
+from server.security_headers import HEADERS
+
 DEADLINE = 10.0
 
 
@@ -54,5 +56,26 @@ def test_a_long_address_is_taken(tmp_path: Path) -> None:
             address = b"/health?" + b"x" * 60_000
             request = b"GET " + address + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             assert (await answer_to(port, request))[0] == b"HTTP/1.1 200 OK"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("is_stock", [False, True], ids=["own", "stock"])
+def test_refused_handshakes_and_what_is_malformed_carry_the_security_headers(tmp_path: Path, is_stock: bool) -> None:
+    handshake = (
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nOrigin: https://evil.example\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+    async def scenario() -> None:
+        async with asyncio.timeout(DEADLINE), listening(tmp_path, is_stock=is_stock) as (_, port):
+            answers = [(403, await answer_to(port, handshake))]
+            if not is_stock:
+                answers.append((400, await answer_to(port, b"GET /health HTTP/9.9\r\n\r\n")))
+            for expected, (status, headers, _) in answers:
+                assert status.split()[1] == str(expected).encode()
+                assert {name: headers.get(name.lower()) for name in HEADERS} == {
+                    name: value.lower() for name, value in HEADERS.items()
+                }
 
     asyncio.run(scenario())
