@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from handlers.audit_trail import record
 from handlers.document_life import retitle_document, trash_document
@@ -64,14 +65,18 @@ async def list_workflows(context: Context, request: ListWorkflows) -> Page[Workf
 
 
 async def create_workflow(context: Context, request: CreateWorkflow) -> Workflow:
-    action = "workflow.definitions.create"
     if (request.title is None) == (request.document_id is None):
         raise InvalidRequest("Give either the `title` of a new workflow or the `document_id` of a diagram.")
     new = New(request.workspace_id, request.title or "", request.description)
+
+    async def note(connection: AsyncConnection, made: workflows.Workflow) -> None:
+        details = {"title": made.title, "document_id": made.name}
+        await record(connection, context, "workflow.definitions.create", str(made.id), details)
+
     if request.document_id is not None:
-        return shown(await adopt_document(context, new, request.document_id, action))
+        return shown(await adopt_document(context, new, request.document_id, note))
     empty = {"meta": {"name": new.title, "schema_version": 1}, "nodes": {}, "edges": {}, "notes": {}}
-    return shown(await make_workflow(context, new, empty, action, {}))
+    return shown(await make_workflow(context, new, empty, note))
 
 
 async def get_workflow(context: Context, request: GetWorkflow) -> Workflow:

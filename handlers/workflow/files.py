@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from analysis.workflow.interchange.bpmn import to_bpmn
 from analysis.workflow.interchange.n8n import NotN8nError, from_n8n
 from crdt.diagram import MAX_EDGES, MAX_NODES, MAX_NOTES, edge_id
+from handlers.audit_trail import record
 from handlers.document_states import in_worker
 from handlers.names import RowId, Title, WorkspaceId
 from handlers.registry import Binary, Conflict, Context, Forbidden, InvalidRequest, Operation, Permission
@@ -19,6 +21,7 @@ from handlers.workflow.shapes import ONE, Description, Workflow, WorkflowForm, s
 from handlers.workflow.versions import DRAFT, VersionOrDraft, form_of
 from handlers.workflow_access import require_workflow
 from handlers.workflow_forms import diagram_of
+from storage import workflows
 
 SCHEMA_ID = "workflow/v1"
 BPMN = "application/xml"
@@ -128,8 +131,12 @@ async def import_workflow(context: Context, request: ImportWorkflow) -> Workflow
     form = await _of_n8n(context, request.file) if request.format == "n8n" else _read(request.file)
     title = request.title or _title_of(form["name"])
     new = New(request.workspace_id, title, request.description)
-    details = {"nodes": len(form["nodes"]), "edges": len(form["edges"])}
-    return shown(await make_workflow(context, new, diagram_of(form), "workflow.definitions.import", details))
+
+    async def note(connection: AsyncConnection, made: workflows.Workflow) -> None:
+        details = {"title": title, "format": request.format, "nodes": len(form["nodes"])}
+        await record(connection, context, "workflow.definitions.import", str(made.id), details)
+
+    return shown(await make_workflow(context, new, diagram_of(form), note))
 
 
 async def duplicate_workflow(context: Context, request: DuplicateWorkflow) -> Workflow:
@@ -137,9 +144,12 @@ async def duplicate_workflow(context: Context, request: DuplicateWorkflow) -> Wo
     form = await form_of(context, found, request.version)
     title = request.title or found.document.title[: _LONGEST_TITLE - len(_COPY)] + _COPY
     new = New(found.workflow.workspace_id, title, found.workflow.description)
-    details = {"of": found.workflow.id, "version": request.version}
-    diagram = diagram_of({**form, "name": title})
-    return shown(await make_workflow(context, new, diagram, "workflow.definitions.duplicate", details))
+
+    async def note(connection: AsyncConnection, made: workflows.Workflow) -> None:
+        details = {"title": title, "of": found.workflow.id, "version": request.version}
+        await record(connection, context, "workflow.definitions.duplicate", str(made.id), details)
+
+    return shown(await make_workflow(context, new, diagram_of({**form, "name": title}), note))
 
 
 def _read(file: Json) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from pycrdt import Doc
@@ -10,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from crdt.content import replace_json
 from crdt.edits import EditError
-from handlers.audit_trail import record
 from handlers.document_edits import merge_update, refusal
 from handlers.document_life import make_document, missing, refuse_trashed
 from handlers.document_states import in_worker
@@ -21,6 +21,9 @@ from storage import documents, workflows
 from storage.documents import Document
 from storage.errors import AlreadyExists
 from storage.workflows import Workflow
+
+# Writes the row of the audit trail into the transaction that makes the workflow.
+Noting = Callable[[AsyncConnection, Workflow], Awaitable[None]]
 
 # A diagram of so many nodes is drafted in a millisecond or two; a larger one would hold the event loop.
 _FEW_NODES = 50
@@ -34,10 +37,8 @@ class New(NamedTuple):
     description: str
 
 
-async def make_workflow(
-    context: Context, new: New, diagram: dict[str, Any], action: str, details: dict[str, Any]
-) -> Workflow:
-    """The workflow, in a document of its own that holds the diagram. `action` and `details` are for the audit trail.
+async def make_workflow(context: Context, new: New, diagram: dict[str, Any], noting: Noting) -> Workflow:
+    """The workflow, in a document of its own that holds the diagram.
 
     Raises InvalidRequest or TooLarge for a diagram that no document can hold.
     """
@@ -55,7 +56,7 @@ async def make_workflow(
             root="",
         )
         made = await _define(connection, outbox, context, document, new.description)
-        await record(connection, context, action, str(made.id), {"title": new.title, **details})
+        await noting(connection, made)
     # If the server ends here, there is an empty workflow, which whoever made it sees in the list.
     async with context.parts.rooms.use(document) as room:
         await merge_update(context.parts, room, context.user.user_id, drawing)
@@ -63,7 +64,7 @@ async def make_workflow(
         return await workflows.get(connection, made.id) or made
 
 
-async def adopt_document(context: Context, new: New, document_id: str, action: str) -> Workflow:
+async def adopt_document(context: Context, new: New, document_id: str, noting: Noting) -> Workflow:
     """The workflow that a diagram becomes which people drew before; its title and content stay.
 
     Raises NotFound if there is no such document, Conflict if it is no diagram or a workflow already.
@@ -81,7 +82,7 @@ async def adopt_document(context: Context, new: New, document_id: str, action: s
             )
         await documents.set_shape(connection, document.id, "diagram", "")
         made = await _define(connection, outbox, context, document, new.description)
-        await record(connection, context, action, str(made.id), {"document_id": document_id})
+        await noting(connection, made)
     return made
 
 
