@@ -8,7 +8,7 @@ from handlers.audit_trail import record
 from handlers.names import RowId, UserId
 from handlers.paging import MAX_ITEMS, Cursor, Limit, decode_cursor, page_of
 from handlers.registry import Context, Forbidden, Instant, NotFound, Operation, Page, Permission
-from storage import sessions
+from storage import sessions, users
 
 # Whoever found a key is not to learn where its owner is signed in, nor to sign them out.
 _MAY_LOOK = ("token", "cli")
@@ -68,6 +68,7 @@ async def list_sessions(context: Context, request: ListSessions) -> Page[Session
 
 
 async def list_sessions_of(context: Context, request: ListSessionsOf) -> Page[Session]:
+    await _require_user(context, request.user_id)
     return await _page(context, request.user_id, request)
 
 
@@ -103,6 +104,7 @@ async def end_other_sessions(context: Context, _: EndOtherSessions) -> Ended:
 
 
 async def end_sessions_of(context: Context, request: EndSessionsOf) -> Ended:
+    await _require_user(context, request.user_id)
     return await _end_all(context, "sessions.end_all_of_user", request.user_id, None)
 
 
@@ -114,6 +116,12 @@ async def _end_all(context: Context, action: str, user_id: str, but: str | None)
             await record(connection, context, action, user_id, details)
     context.parts.access.invalidate(user_id=user_id)
     return Ended(ended=len(rows))
+
+
+async def _require_user(context: Context, user_id: str) -> None:
+    async with context.parts.database.read() as connection:
+        if await users.get(connection, user_id) is None:
+            raise NotFound(f"There is no user {user_id!r}.", code="unknown_user")
 
 
 def _require_sign_in(context: Context) -> None:

@@ -136,6 +136,10 @@ def alert_of(row: Any) -> Alert:
     for name in ("labels", "evidence", "suppressed_by"):
         if values[name] is not None:
             values[name] = msgspec.json.decode(values[name])
+    # What SQLite returns of an UPDATE are whole numbers where it stores them so.
+    for name in ("value", "threshold"):
+        if values[name] is not None:
+            values[name] = float(values[name])
     return Alert(**values)
 
 
