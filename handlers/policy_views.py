@@ -124,5 +124,6 @@ async def _classified(connection: AsyncConnection, source_id: int) -> dict[tuple
     found: dict[tuple[str | None, str], dict[str, set[str]]] = {}
     for row in await latest_results.taken_for(connection, source_id, _MOST_FINDINGS):
         types = found.setdefault((row.schema_name or None, row.name), {}).setdefault(row.column_name, set())
-        types.update(each for each in (row.type, row.category) if each)
+        body = msgspec.json.decode(row.body)
+        types.update(str(body[key]) for key in ("type", "category") if body.get(key))
     return found

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.dashboard_facts import CLASSIFICATION, found_in, json_text, last_reads, looked_for
+from storage.dashboard_facts import CLASSIFICATION, found_in, last_reads
 from storage.data_sources import DataSource
-from storage.runs import SUCCEEDED
+from storage.governance_tables import data_sources
 from storage.scan_results import Result
-from storage.scan_tables import scan_datasets, scan_results, scans
-
-_FULL = "full"
+from storage.scan_tables import scan_results
+from storage.thorough_scans import reads_since_whole
 
 
 async def latest_of(connection: AsyncConnection, source: DataSource, kind: str, limit: int) -> list[Result]:
@@ -36,13 +35,12 @@ async def latest_of(connection: AsyncConnection, source: DataSource, kind: str, 
 
 
 class Classified(NamedTuple):
-    """What a scan took a column for."""
+    """What a scan took a column for; `body` is the JSON of it."""
 
     schema_name: str | None
     name: str
     column_name: str
-    type: str | None
-    category: str | None
+    body: str
 
 
 async def taken_for(connection: AsyncConnection, source_id: int, limit: int) -> list[Classified]:
@@ -50,24 +48,13 @@ async def taken_for(connection: AsyncConnection, source_id: int, limit: int) -> 
 
     A later scan of a few rows finds less, and takes nothing back.
     """
-    looked = select(scans.c.id).where(scans.c.source_id == source_id, looked_for(connection, CLASSIFICATION))
-    is_sample = json_text(connection, scans.c.options, "sample_rows").is_not(None)
-    thorough = looked.where(scans.c.mode == _FULL, ~is_sample)
-    dataset, result = scan_datasets.c, scan_results.c
-    name = (func.coalesce(dataset.schema_name, "").label("schema"), dataset.name)
-    whole = (
-        select(*name, func.max(dataset.scan_id).label("since"))
-        .where(dataset.scan_id.in_(thorough), dataset.state == SUCCEEDED)
-        .group_by(*name)
-        .subquery()
-    )
-    same = (func.coalesce(dataset.schema_name, "") == whole.c.schema) & (dataset.name == whole.c.name)
-    told = (json_text(connection, result.body, key).label(key) for key in ("type", "category"))
+    result = scan_results.c
+    of_source = select(data_sources.c.id).where(data_sources.c.id == source_id)
+    reads = reads_since_whole(connection, CLASSIFICATION, of_source)
     query = (
-        select(dataset.schema_name, dataset.name, result.column_name, *told)
-        .select_from(scan_datasets.join(scan_results, found_in(scan_datasets, CLASSIFICATION)).outerjoin(whole, same))
-        .where(dataset.scan_id.in_(looked), dataset.state == SUCCEEDED, result.column_name.is_not(None))
-        .where(dataset.scan_id >= func.coalesce(whole.c.since, 0))
+        select(reads.c.schema_name, reads.c.name, result.column_name, result.body)
+        .select_from(reads.join(scan_results, found_in(reads, CLASSIFICATION)))
+        .where(result.column_name.is_not(None))
         .distinct()
         .limit(limit)
     )

@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.catalog_tables import catalog_columns, catalog_datasets
-from storage.dashboard_facts import CLASSIFICATION, found_in, is_live, last_reads
+from storage.dashboard_facts import (
+    CLASSIFICATION,
+    found_in,
+    is_live,
+    json_text,
+    last_reads,
+    live_sources,
+    same_dataset,
+)
 from storage.scan_tables import scan_results
+from storage.thorough_scans import reads_since_whole
 
 Name = tuple[int, str, str]
 """Source, schema and name of a dataset; the schema is empty where there is none."""
@@ -18,7 +27,7 @@ Name = tuple[int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """One thing that the newest scan which looked for it found in a column; `body` is the JSON of a `Finding`."""
+    """One thing that was found in a column since a scan last read all rows; `body` is the JSON of a `Finding`."""
 
     source_id: int
     schema: str
@@ -47,19 +56,36 @@ class KnownDataset:
 async def classified(
     connection: AsyncConnection, workspace_id: str, *, source_id: int | None = None, limit: int
 ) -> list[Classified]:
-    """By source, dataset and column. Of datasets that are gone there is nothing."""
-    reads, result = last_reads(connection, workspace_id, CLASSIFICATION), scan_results.c
-    schema = func.coalesce(reads.c.schema_name, "")
-    query = (
-        select(reads.c.source_id, schema, reads.c.name, result.column_name, result.body, reads.c.scan_id)
-        .add_columns(reads.c.read_at)
+    """By source, dataset and column, the newest of each type. Of datasets that are gone there is nothing."""
+    reads, result = reads_since_whole(connection, CLASSIFICATION, live_sources(workspace_id)), scan_results.c
+    newest = func.row_number().over(
+        partition_by=(
+            reads.c.source_id,
+            reads.c.schema,
+            reads.c.name,
+            result.column_name,
+            json_text(connection, result.body, "type"),
+        ),
+        order_by=reads.c.scan_id.desc(),
+    )
+    columns = (reads.c.source_id, reads.c.schema, reads.c.name, result.column_name, result.body, reads.c.scan_id)
+    gone = exists(
+        select(catalog_datasets.c.id).where(same_dataset(reads), catalog_datasets.c.missing_since.is_not(None))
+    )
+    ranked = (
+        select(*columns, reads.c.read_at, result.place, newest.label("newest"))
         .select_from(reads.join(scan_results, found_in(reads, CLASSIFICATION)))
-        .where(result.column_name.is_not(None))
-        .order_by(reads.c.source_id, schema, reads.c.name, result.place)
-        .limit(limit)
+        .where(result.column_name.is_not(None), ~gone)
     )
     if source_id is not None:
-        query = query.where(reads.c.source_id == source_id)
+        ranked = ranked.where(reads.c.source_id == source_id)
+    found = ranked.subquery().c
+    query = (
+        select(found.source_id, found.schema, found.name, found.column_name, found.body, found.scan_id, found.read_at)
+        .where(found.newest == 1)
+        .order_by(found.source_id, found.schema, found.name, found.place, found.column_name)
+        .limit(limit)
+    )
     return [Classified(*row) for row in await connection.execute(query)]
 
 

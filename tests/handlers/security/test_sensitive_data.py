@@ -138,3 +138,28 @@ def test_access_policies_say_who_sees_what_here(engine_url: str, tmp_path: Path)
         ]
 
     scan_with(engine_url, tmp_path, scenario)
+
+
+def test_a_scan_of_one_row_takes_nothing_back(database_url: str, tmp_path: Path) -> None:
+    rows = [(number, f"person{number}@example.org" if number > 50 else None) for number in range(200)]
+    file = write_sqlite(
+        tmp_path / "people.sqlite3",
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, contact TEXT)",
+        rows=[("INSERT INTO people VALUES (?, ?)", rows)],
+    )
+
+    async def scenario(scanner: Scanner) -> None:
+        source = await scanner.source("people", "sqlite", path=str(file))
+        whole = await scanner.scan(source)
+        before = by_column(await look(scanner, source))
+        assert before["people.contact"]["scan_id"] == whole["id"]
+        few = await scanner.scan(source, sample_rows=1)
+        found = await look(scanner, source)
+        assert found["figures"]["columns"] == 1
+        assert by_column(found).keys() == before.keys()
+        assert found["figures"]["newest_look"] >= few["started_at"]
+        again = await scanner.scan(source)
+        [now] = (await look(scanner, source))["evidence"]["columns"]
+        assert (now["scan_id"], len(now["findings"])) == (again["id"], 1)
+
+    scan_with(database_url, tmp_path, scenario)
