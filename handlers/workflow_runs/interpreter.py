@@ -86,13 +86,18 @@ class Interpreter:
         self._rows: list[NodeRow] = []
         self._ends: Json = {}
 
-    async def work(self) -> Json:
-        """What the nodes of the type `end` gave, by their ids. Raises StepFailed for a node that failed for good."""
+    async def work(self, timer: Begun[Any] | None) -> Json:
+        """What the nodes of the type `end` gave, by their ids. Once the `timer` has ended, nothing is waited for.
+
+        Raises StepFailed for a node that failed for good.
+        """
         root = Scope(Flow(self._graph), ChainMap({}), self._names)
         self._go_on(root, root.flow.start())
         while begun := self._worth_waiting_for():
             self._tell(len(root.flow.nodes))
-            for one in await self._run.first(begun):
+            for one in await self._run.first([*begun, *([timer] if timer else [])]):
+                if one is timer:
+                    raise StepFailed("The run took longer than the settings of the workflow allow.", code="timeout")
                 scope, node = self._begun.pop(one)
                 outcome = one.outcome()
                 if isinstance(outcome, StepFailed):

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from analysis.workflow.graph import Graph
-from handlers.jobs import Job, LongRun, Run, StepFailed
+from handlers.jobs import Begun, Job, LongRun, Run, StepFailed
 from handlers.names import RowId
 from handlers.registry import Permission
+from handlers.run_waiting import wait_for_answer
 from handlers.workflow_forms import unpacked
 from handlers.workflow_runs.flow_nodes import FLOW_NODES
 from handlers.workflow_runs.inputs import InputError, complete
@@ -72,7 +73,7 @@ def jobs(actions: Mapping[str, Executor]) -> tuple[Job, ...]:
         waiting = frozenset(WAITING_NODES)
         going = Interpreter(run, recorder, graph, executors, waiting, names, opened.seeds, arguments.depth)
         try:
-            outputs = await going.work()
+            outputs = await going.work(_timer(run, form))
         except StepFailed:
             await run.look_up(recorder.close, "failed")
             raise
@@ -81,6 +82,12 @@ def jobs(actions: Mapping[str, Executor]) -> tuple[Job, ...]:
 
     summary = "Run a published version of a workflow."
     return (Job(JOB, RunWorkflow, run_workflow, summary, Permission.WRITE, waits=True),)
+
+
+def _timer(run: LongRun, form: dict[str, Any]) -> Begun[Any] | None:
+    """Ends when the time is up that the workflow's settings give its runs."""
+    seconds = (form.get("settings") or {}).get("timeout_seconds")
+    return None if seconds is None else run.begin(wait_for_answer, run, "timeout", seconds, waits=True)
 
 
 def _inputs(form: dict[str, Any], arguments: RunWorkflow) -> dict[str, Any]:

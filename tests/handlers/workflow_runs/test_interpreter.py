@@ -149,3 +149,14 @@ def test_workflows_in_workflows_end_at_a_depth(engine_url: str, tmp_path: Path) 
         assert "5 deep at most" in (run.error_message or "")
 
     on_a_node(engine_url, tmp_path, scenario)
+
+
+def test_a_run_has_no_longer_than_the_settings_say(engine_url: str, tmp_path: Path) -> None:
+    diagram = form({"s": node("start"), "w": work(seconds=60), "a": node("approval", title="?")}, "s>w", "s>a")
+    diagram["settings"]["timeout_seconds"] = 0.2
+
+    async def scenario(one: Node) -> None:
+        run, _ = await run_of(one, diagram)
+        assert (run.state, run.error_code, did(tmp_path)) == ("failed", "timeout", [])
+
+    on_a_node(engine_url, tmp_path, scenario)
