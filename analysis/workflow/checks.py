@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from analysis.workflow.edge_checks import check_edges
-from analysis.workflow.graph import Edge, Graph, read_edge
+from analysis.workflow.graph import LOOP, Edge, Graph, read_edge
 from analysis.workflow.mention_checks import check_mentions
 from analysis.workflow.node_checks import NodeFacts, look_at
 from analysis.workflow.node_types import NODE_TYPES, NodeType
@@ -28,6 +28,8 @@ from analysis.workflow.violations import Violation, in_order
 
 MOST_NODES: Final = 2_000
 MOST_EDGES: Final = 10_000
+# What each does for an item is looked for by itself.
+MOST_LOOPS: Final = 200
 MOST_BYTES: Final = 4 * 1024 * 1024
 LONGEST_ID: Final = 100
 
@@ -123,12 +125,14 @@ class Checker:
             self._facts[node_id] = look_at(node_id, self._nodes[node_id], self._types, self._inputs)
 
     def _limits(self) -> Iterator[Violation]:
-        for root, count, most in (
-            ("nodes", len(self._nodes), MOST_NODES),
-            ("edges", len(self._edges), MOST_EDGES),
+        loops = sum(node.get("type") == LOOP for node in self._nodes.values())
+        for things, root, count, most in (
+            ("nodes", "nodes", len(self._nodes), MOST_NODES),
+            ("edges", "edges", len(self._edges), MOST_EDGES),
+            ("loops", "nodes", loops, MOST_LOOPS),
         ):
             if count > most:
-                message = f"{count} {root}, at most {most} are allowed"
+                message = f"{count} {things}, at most {most} are allowed"
                 yield Violation("diagram.too_large", f"/{root}", message)
 
     def _large_document(self) -> Iterator[Violation]:

@@ -54,8 +54,9 @@ def _crowded(node_id: str, node: NodeFacts, graph: Graph) -> Iterator[Violation]
     incoming = graph.incoming.get(node_id, ())
     if len(incoming) < 2:
         return
-    for port, count in Counter(edge.target_port for edge in incoming).items():
-        if count > 1 and port in node.inputs and not node.inputs[port].many:
+    takes_one = [edge.target_port for edge in incoming if (into := node.inputs.get(edge.target_port)) and not into.many]
+    for port, count in Counter(takes_one).items():
+        if count > 1:
             message = f"{count} edges lead into {port!r}, which takes one"
             path = pointer("nodes", node_id)
             yield Violation("node.several_edges", path, message, node=node_id, fix="put a join before the node")

@@ -52,6 +52,12 @@ def _unreachable(graph: Graph) -> Iterator[Violation]:
 
 
 def _loop(loop: str, graph: Graph) -> Iterator[Violation]:
+    if len(graph.loops_of.get(loop, ())) >= DEEPEST_LOOPS:
+        # What is in it is looked at when it stands somewhere else.
+        message = f"loops stand in each other {DEEPEST_LOOPS} deep at most"
+        fix = "make the inner one a sub-workflow"
+        yield Violation("loop.too_deep", pointer("nodes", loop), message, node=loop, fix=fix)
+        return
     body = graph.bodies[loop]
     for node in sorted(body):
         for edge in graph.incoming.get(node, ()):
@@ -67,10 +73,6 @@ def _loop(loop: str, graph: Graph) -> Iterator[Violation]:
         if edge.target_port == NEXT and edge.source not in body:
             message = "only what the loop does for each item leads to its 'next'"
             yield Violation("loop.next_from_outside", pointer("edges", edge.id), message, edge=edge.id)
-    if len(graph.loops_of.get(loop, ())) >= DEEPEST_LOOPS:
-        message = f"loops stand in each other {DEEPEST_LOOPS} deep at most"
-        fix = "make the inner one a sub-workflow"
-        yield Violation("loop.too_deep", pointer("nodes", loop), message, node=loop, fix=fix)
 
 
 def _nesting(graph: Graph, facts: Mapping[str, NodeFacts]) -> Iterator[Violation]:

@@ -58,7 +58,7 @@ CHANGES = st.one_of(
 )
 
 
-@settings(max_examples=75, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(CHANGES, min_size=1, max_size=25))
 def test_after_any_changes_it_says_what_a_new_one_says(changes: list[tuple[str, Any, Any]]) -> None:
     now = form("s>a a>b", a=node("transform", expression="1"), b=node("end"))
@@ -134,6 +134,20 @@ def test_as_many_nodes_and_edges_as_there_may_be_are_checked_in_bounded_time() -
     assert time.process_time() - start < 3
     assert "graph.cycle" in {violation.code for violation in found}
     assert max(len(violation.message) for violation in found) < 1000
+
+
+def test_loops_in_loops_are_checked_in_bounded_time_and_are_not_too_many() -> None:
+    loops = {f"l{at}": node("loop", items="[1]") for at in range(200)}
+    joins = {f"j{at}": node("join") for at in range(400)}
+    arrows = [f"l{at}:item>l{at + 1}" for at in range(199)] + [f"j{at}>j{at + 1}" for at in range(399)]
+    nested = form("s>l0", "l199:item>j0", *arrows, **loops, **joins)
+    start = time.process_time()
+    assert sum(violation.code == "loop.too_deep" for violation in check(nested)) == 197
+    assert time.process_time() - start < 3
+    nested["nodes"]["more"] = node("loop", items="[1]")
+    assert [(found.code, found.message) for found in check(nested)] == [
+        ("diagram.too_large", "201 loops, at most 200 are allowed")
+    ]
 
 
 def test_long_ids_and_names_are_cut_in_messages_and_bounded_in_number() -> None:
