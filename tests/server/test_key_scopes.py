@@ -9,10 +9,14 @@ import httpx
 import pytest
 from hand_transport import HandTransport
 from node_in_process import Node, running_node
+from studio_client import StudioClient
 
 from handlers.credentials import fingerprint, new_api_key
 from handlers.scopes import Scope, encode
 from server.admission import Admitted, Denied
+from server.feed_frames import WATCH, WATCHING
+from server.socket_watch import WATCH_ENDED
+from server.studio_frames import HELLO, WELCOME
 from storage import api_keys
 
 NAME = "default/notes"
@@ -128,5 +132,31 @@ def test_what_a_ticket_opened_ends_with_its_key(tmp_path: Path) -> None:
             assert access.peek_role(answer.principal, "default") is None
             again = await enter(node, secret)
             assert isinstance(again, Denied)
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("scope", "answer"),
+    [
+        (Scope(level="read"), None),
+        (Scope(level="read", operations=("feeds.watch",)), None),
+        (Scope(level="read", operations=("catalog",)), "out_of_scope"),
+        (Scope(level="read", workspaces=("other",)), "not_found"),
+    ],
+)
+def test_feeds_are_watched_over_a_socket_by_keys_that_are_for_it(
+    tmp_path: Path, scope: Scope, answer: str | None
+) -> None:
+    async def scenario(node: Node) -> None:
+        _, secret = await make_key(node, scope)
+        client = StudioClient(node, None)
+        client.say(HELLO, token=secret)
+        await client.hear(WELCOME)
+        client.say(WATCH, id=1, workspace_id="default", feed="builds")
+        if answer is None:
+            await client.hear(WATCHING)
+        else:
+            assert (await client.hear(WATCH_ENDED))["code"] == answer
 
     play(tmp_path, scenario)

@@ -38,6 +38,26 @@ class OperationError(StudioError):
         self.request_id = request_id
 
 
+class SessionEnded(OperationError):
+    """The session of the token was ended, or the API key revoked: only another credential lets in again."""
+
+
+class OutOfScope(OperationError):
+    """The API key is not for this, whatever its user may."""
+
+
+class LockedOut(OperationError):
+    """Too many wrong credentials came from this address; `details["retry_after"]` says for how many seconds to wait."""
+
+
+_KINDS = {"session_ended": SessionEnded, "out_of_scope": OutOfScope, "locked_out": LockedOut}
+
+
+def operation_error(code: str, message: str, details: Any = None, request_id: str | None = None) -> OperationError:
+    """The error for a code of the server."""
+    return _KINDS.get(code, OperationError)(code, message, details, request_id)
+
+
 class PermissionDenied(StudioError):
     """The server refused the document, or refuses this user's edits of it."""
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from collab_studio.errors import ConnectionLost, OperationError, StudioError
+from collab_studio.errors import ConnectionLost, StudioError, operation_error
 from collab_studio.studio_frames import Refusal, Result, request
 
 _log = logging.getLogger("collab_studio")
@@ -50,7 +50,7 @@ class Requests:
         if isinstance(message, Result):
             future.set_result(message.value)
         else:
-            future.set_exception(OperationError(message.code, message.message, message.details, message.request_id))
+            future.set_exception(operation_error(message.code, message.message, message.details, message.request_id))
 
     def lost(self) -> None:
         """The connection broke."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from collab_studio.answer_frames import Answer, AnswerChanged, AnswerContinued, AnswerMessage
 from collab_studio.answer_watch import AnswerWatch
-from collab_studio.errors import OperationError, ResyncRequired, StudioError
+from collab_studio.errors import ResyncRequired, StudioError, operation_error
 from collab_studio.feed_frames import Event, Events, FeedMessage, Position, Resync, WatchEnded, Watching
 from collab_studio.feed_watch import FeedWatch
 from collab_studio.studio_frames import unwatch
@@ -194,7 +194,7 @@ class Watches:
         elif ended.code in _LATER:
             place.watch_at = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (place.failures - 1))
         else:
-            self._fail(place, OperationError(ended.code, ended.message, ended.details))
+            self._fail(place, operation_error(ended.code, ended.message, ended.details))
 
     def _fail(self, place: _Place, error: StudioError) -> None:
         if place.number is not None:
