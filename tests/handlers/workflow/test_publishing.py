@@ -3,11 +3,15 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
+import pytest
 from drawn_workflows import HERE, draw, drawn_workflow, edge_of, params_of, published, small_diagram, with_workspace
 from editor import open_editor
 from http_node import Node, play, serving
 
+from handlers.workflow import publishing
+from handlers.workflow.checking import violations_of
 from handlers.workflow_forms import unpacked
 from storage import workflow_versions
 
@@ -81,6 +85,42 @@ def test_what_others_drew_in_the_meantime_is_not_published_unseen(tmp_path: Path
         assert (refused.status_code, refused.json()["code"]) == (409, "number_changed")
         number = refused.json()["details"]["number"]
         assert (await published(ada, workflow, if_number=number))["version"]["number"] == number
+
+    play(tmp_path, scenario)
+
+
+def test_what_was_drawn_a_moment_ago_is_published(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        ada = await with_workspace(node)
+        workflow = await drawn_workflow(ada)
+        editor = await open_editor(node.parts, "bob", workflow["document_id"])
+        editor.edit(lambda _: params_of(editor, "sum").__setitem__("expression", "8"))
+        version = (await published(ada, workflow))["version"]
+        one = (await ada.get(f"{HERE}/{workflow['id']}/versions/{version['version']}")).json()
+        assert one["form"]["nodes"]["sum"]["params"] == {"expression": "8"}
+
+    play(tmp_path, scenario)
+
+
+def test_a_newer_state_is_not_replaced_by_an_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody draws on and publishes between what ada's request read and what it is about to store."""
+
+    async def scenario(node: Node) -> None:
+        ada = await with_workspace(node)
+        workflow = await drawn_workflow(ada)
+        theirs: list[Any] = []
+
+        async def meanwhile(*arguments: Any) -> Any:
+            if not theirs:
+                theirs.append(None)
+                await draw(node.client("bob"), workflow, small_diagram("5"))
+                theirs[0] = await published(node.client("bob"), workflow)
+            return await violations_of(*arguments)
+
+        monkeypatch.setattr(publishing, "violations_of", meanwhile)
+        mine = await published(ada, workflow)
+        assert (theirs[0]["is_new"], mine["is_new"]) == (True, False)
+        assert mine["version"] == theirs[0]["version"]
 
     play(tmp_path, scenario)
 
