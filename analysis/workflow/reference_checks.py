@@ -9,8 +9,8 @@ from analysis.workflow.node_checks import NodeFacts
 from analysis.workflow.references import OPERATION, WORKFLOW, Reference, References
 from analysis.workflow.violations import Violation, pointer, shown
 
-# Each is a run of its own that waits for the next.
-DEEPEST_CALLS: Final = 8
+# Each is a run of its own that waits for the next: as deep as runs go inside of each other.
+DEEPEST_CALLS: Final = 5
 
 
 def check_references(facts: Mapping[str, NodeFacts], references: References) -> Iterator[Violation]:
