@@ -25,7 +25,7 @@ from handlers.security.options import AuditJob, check_sources
 from handlers.security.recording import end_audit
 from handlers.security.sensitive_columns import Gathered, gathered
 from handlers.security.shapes import AuditError, shown_scan
-from handlers.security.sources import check_kind, sources_asked
+from handlers.security.sources import check_checks, check_kind, sources_asked
 from handlers.source_access import code_of, no_source, sentence
 from storage import data_sources, runs, security_scans
 from storage.errors import AlreadyExists
@@ -73,6 +73,8 @@ async def open_audits(run: Run, arguments: AuditJob) -> Opened:
             return Opened(scan_ids=[scan.id for scan in there.values()], busy=[])
         check_sources(arguments)
         sources = await sources_asked(connection, run.workspace_id or "", arguments)
+        # A schedule names checks that nobody has looked at yet, and an audit without any would succeed.
+        check_checks(arguments, {source.kind for source in sources})
     await end_abandoned(parts)
     scan_ids, busy = [], []
     async with parts.database.write() as connection:

@@ -38,12 +38,14 @@ _REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What a policy came to in a source. `is_cut`: there were more columns than could be looked at."""
+    """What a policy came to in a source. `is_cut`: there were more columns than could be looked at; `is_unknown`: the
+    catalog holds nothing of a source that it is about."""
 
     policy: DataPolicy
     judged: Sequence[Judged]
     unseen: int
     is_cut: bool
+    is_unknown: bool
 
     def count(self, outcome: Outcome) -> int:
         return sum(one.outcome is outcome for one in self.judged)
@@ -59,6 +61,8 @@ class _Result:
             return Outcome.NOT_EVALUATED, f"Of {unknown} things that must hold it cannot be told whether they do."
         if self.unseen:
             return Outcome.NOT_EVALUATED, f"{self.unseen} datasets were never looked at for sensitive data."
+        if self.is_unknown:
+            return Outcome.NOT_EVALUATED, "The catalog holds no dataset of the source: discover and scan it."
         if not self.judged:
             return Outcome.NOT_APPLICABLE, "The source has no column that the policy is about."
         return Outcome.PASS, None
@@ -77,7 +81,13 @@ async def evaluate_source(context: Context, source: DataSource) -> int:
     wanted = [wanted_by(body, found, source.id, tags) for body in bodies]
     evidence = await gather_evidence(context, source, [one for each in wanted for one in each], ours, tags)
     results = [
-        _Result(policy, list(judged(each, evidence)), unseen_by(body, found, source.id), found.is_cut)
+        _Result(
+            policy=policy,
+            judged=list(judged(each, evidence)),
+            unseen=unseen_by(body, found, source.id),
+            is_cut=found.is_cut,
+            is_unknown=not found.datasets and source.id in (body.about.source_ids or [source.id]),
+        )
         for policy, body, each in zip(policies, bodies, wanted, strict=True)
     ]
     async with context.parts.feeds.writing() as (connection, outbox):

@@ -64,37 +64,6 @@ def test_a_check_that_was_not_made_fixes_nothing(
     audit_with(engine_url, tmp_path, scenario)
 
 
-def test_whoever_chooses_checks_changes_nothing_about_the_others(
-    engine_url: str, tmp_path: Path, audited_server: PostgresServer
-) -> None:
-    async def scenario(auditor: Auditor) -> None:
-        source = await auditor.source(audited_server)
-        first = await auditor.audit(source, checks=["PG-ROLE-005"])
-        early = await auditor.posture(source)
-        assert first["summary"]["overall"]["coverage"] == 1.0
-        assert early["overall"]["coverage"] < 0.05
-        assert early["overall"]["not_evaluated"] == len(early["checks"]) - 1 - _hygiene(early)
-        every = await auditor.audit(source)
-        whole = await auditor.posture(source)
-        assert (whole["overall"], whole["categories"]) == (every["summary"]["overall"], every["summary"]["categories"])
-        await audited_server.execute_soon("REVOKE UPDATE ON open_house FROM PUBLIC")
-        chosen = await auditor.audit(source, checks=[CHECK])
-        posture = await auditor.posture(source)
-        assert [one["check_id"] for one in posture["checks"]] == [one["check_id"] for one in whole["checks"]]
-        made = {one["check_id"]: (one["scan_id"], one["outcome"]) for one in posture["checks"]}
-        assert made.pop(CHECK) == (chosen["id"], "pass")
-        assert {scan_id for scan_id, _ in made.values()} == {every["id"]}
-        assert posture["overall"]["passed"] == whole["overall"]["passed"] + 1
-        page = (await auditor.mia.get(f"/security/audit/{source}/export", params={"format": "html"})).text
-        assert f"<td>overall</td><td>{posture['overall']['score']:g}</td>" in page
-
-    audit_with(engine_url, tmp_path, scenario)
-
-
-def _hygiene(posture: dict[str, Any]) -> int:
-    return sum(one["category"] == "schema_hygiene" for one in posture["checks"])
-
-
 def test_the_score_says_how_much_was_seen(engine_url: str, tmp_path: Path, audited_server: PostgresServer) -> None:
     async def scenario(auditor: Auditor) -> None:
         await audited_server.execute_soon("DROP ROLE IF EXISTS plain", "CREATE ROLE plain LOGIN")
