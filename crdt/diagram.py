@@ -278,9 +278,14 @@ def _apart(nodes: Json) -> tuple[Json, Json]:
     looks: Json = {}
     for node_id, node in nodes.items():
         if isinstance(node, dict):
-            bare[node_id] = {key: value for key, value in node.items() if key not in _PLAIN}
+            bare[node_id] = bare_node(node)
             looks[node_id] = {key: value for key, value in node.items() if key in _PLAIN}
     return bare, looks
+
+
+def bare_node(node: Json) -> Json:
+    """A node without its looks, as it is in the normal form."""
+    return {key: value for key, value in node.items() if key not in _PLAIN}
 
 
 def canonical_json(diagram: Json) -> bytes:

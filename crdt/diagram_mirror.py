@@ -35,6 +35,7 @@ class DiagramMirror:
             META: None,
             **{(root, key): None for root in LIMITS for key in self._roots[root].keys()},  # noqa: SIM118 - not a dict
         }
+        self._changed_roots: set[str] = set()
         self._subscriptions = [
             (shared, shared.observe_deep(self._observer(root))) for root, shared in self._roots.items()
         ]
@@ -48,7 +49,7 @@ class DiagramMirror:
     @property
     def is_read(self) -> bool:
         """Whether ``json`` is what the document holds."""
-        return not self._unread
+        return not self._unread and not self._changed_roots
 
     @property
     def is_too_large(self) -> bool:
@@ -59,8 +60,14 @@ class DiagramMirror:
         """How many nodes, edges and notes the document holds."""
         return {root: len(self._roots[root]) for root in LIMITS}
 
+    def read_again(self) -> None:
+        """Read everything when next asked: the engine does not tell of all that updates bring which waited for others."""
+        self._changed_roots.update(LIMITS)
+        self._unread.update({META: None, **{(root, key): None for root in LIMITS for key in self.json[root]}})
+
     def read(self, most: int | None = None) -> list[Place]:
         """Read at most so many of the places that changed; which they are."""
+        self._compare_keys()
         places = list(islice(self._unread, most))
         plain: dict[str, Json] = {}
         for place in places:
@@ -70,6 +77,13 @@ class DiagramMirror:
             else:
                 self._read(*place, plain)
         return places
+
+    def _compare_keys(self) -> None:
+        """Events leave out a key that came and went, or went and came, by several updates in one transaction."""
+        while self._changed_roots:
+            root = self._changed_roots.pop()
+            keys = set(self._roots[root].keys())
+            self._unread.update({(root, key): None for key in keys ^ self.json[root].keys()})
 
     def _read(self, root: str, key: str, plain: dict[str, Json]) -> None:
         value = self._roots[root].get(key, _MISSING)
@@ -85,8 +99,11 @@ class DiagramMirror:
 
     def _observer(self, root: str) -> Callable[[list[Any]], None]:
         def changed(events: list[Any]) -> None:
-            places = {META: None} if root == "meta" else {(root, key): None for key in _keys_of(events)}
-            self._unread.update(places)
+            if root == "meta":
+                self._unread[META] = None
+            else:
+                self._unread.update({(root, key): None for key in _keys_of(events)})
+                self._changed_roots.add(root)
             self._on_change()
 
         return changed

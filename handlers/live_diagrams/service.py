@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from crdt.diagram import DANGLING, Violation
+from crdt.diagram import DANGLING
 from crdt.room import SYSTEM, Room
 from handlers.changes import Changed
-from handlers.live_diagrams.live_diagram import LiveDiagram
+from handlers.live_diagrams.live_diagram import LiveDiagram, Violation
+from handlers.live_diagrams.looking_up import LookingUp
 from handlers.live_diagrams.mending import DanglingEdges, removal
 from handlers.parts import Parts
-from handlers.rooms import Rooms
 from storage import documents
 
 logger = logging.getLogger(__name__)
@@ -30,14 +30,20 @@ MANY = 500
 class Followed:
     """A room with what is done about it."""
 
-    def __init__(self, rooms: Rooms, room: Room, grace: Callable[[], float]) -> None:
-        self._rooms = rooms
+    def __init__(self, parts: Parts, room: Room) -> None:
+        self._rooms = parts.rooms
         self._room = room
         self.diagram = LiveDiagram(room, self._validated)
+        self._looking_up = LookingUp(parts, room.row_id, self.diagram.workflow, self.diagram.look_soon)
+
+        def grace() -> float:
+            return parts.limits.dangling_edge_seconds + _turn_of(parts)
+
         self.edges = DanglingEdges(lambda: _dangling(self.diagram.violations_now()), self._remove, grace)
 
     def _validated(self, violations: Sequence[Violation]) -> None:
         self.edges.found(_dangling(violations))
+        self._looking_up.validated()
 
     def _remove(self, edges: list[str]) -> None:
         if not (self._room.is_closed or self._room.is_broken):
@@ -45,6 +51,7 @@ class Followed:
 
     def close(self) -> None:
         self.diagram.close()
+        self._looking_up.close()
         self.edges.close()
 
 
@@ -53,18 +60,17 @@ def _dangling(violations: Sequence[Violation]) -> list[str]:
 
 
 class LiveDiagrams:
-    """A watcher of rooms. `grace` says how many seconds this node waits before it removes what dangles."""
+    """A watcher of rooms."""
 
-    def __init__(self, rooms: Rooms, grace: Callable[[], float]) -> None:
-        self._rooms = rooms
-        self._grace = grace
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._followed: dict[Room, Followed] = {}
         # Of what kind these are nobody has said yet.
         self.unknown: set[Room] = set()
 
     def opened(self, room: Room) -> None:
         if room.kind == KIND:
-            self._followed[room] = Followed(self._rooms, room, self._grace)
+            self._followed[room] = Followed(self._parts, room)
         elif room.kind is None:
             self.unknown.add(room)
 
@@ -94,7 +100,7 @@ class LiveDiagrams:
 
 async def keep_diagrams_live(parts: Parts) -> None:
     """The service: diagrams that are open are validated, and rid of edges that lead nowhere, until it is cancelled."""
-    diagrams = LiveDiagrams(parts.rooms, lambda: parts.limits.dangling_edge_seconds + _turn_of(parts))
+    diagrams = LiveDiagrams(parts)
     parts.rooms.watchers.append(diagrams)
     news = asyncio.Event()
     stop_listening = parts.changes.listen(lambda changed: _hear(changed, diagrams, news))
@@ -113,6 +119,7 @@ async def keep_diagrams_live(parts: Parts) -> None:
 
 
 def _turn_of(parts: Parts) -> float:
+    """How many seconds this node lets others go first, so that as a rule it finds what dangled removed."""
     before = sum(sighting.card.node_id < parts.nodes.node_id for sighting in parts.nodes.nodes())
     return before * SECONDS_BETWEEN_NODES
 

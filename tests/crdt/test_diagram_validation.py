@@ -155,3 +155,19 @@ def test_what_is_closed_follows_no_more() -> None:
     del followed.root("nodes")["n1"]
     assert followed.changes == 0
     assert followed.read() == 0
+
+
+def test_what_the_engine_tells_nobody_of_is_found_when_all_is_read_again() -> None:
+    followed, other, updates = Followed(), Doc[Any](), list[bytes]()
+    other.observe(lambda event: updates.append(event.update))
+    nodes: Map[Any] = other.get("nodes", type=Map)
+    nodes["a"] = Map({"type": "sql"})
+    nodes["b"] = Map({"type": "sql"})
+    nodes["b"]["type"] = "loop"
+    nodes["a"]["parent"] = "b"
+    for update in (updates[0], updates[2], updates[3], updates[1]):
+        followed.doc.apply_update(update)
+        followed.read()
+    followed.mirror.read_again()
+    followed.read()
+    followed.assert_equal_to_a_fresh_look()

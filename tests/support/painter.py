@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from editor import Editor, open_editor, row_of
+from editor import Editor, row_of
 from http_node import Node
-from pycrdt import Doc, Map
+from pycrdt import Map
 
 from crdt.content import read_json, replace_json
 from crdt.diagram import edge_id
@@ -39,8 +39,15 @@ class Painter(Editor):
     def told(self) -> News | None:
         return msgspec.json.decode(self.news[-1]) if self.news else None
 
-    def codes(self) -> list[str] | None:
-        return [each["code"] for each in self.told["violations"]] if self.told is not None else None
+    def codes(self) -> set[str]:
+        """The codes of all violations that were told."""
+        return set() if self.told is None else {each["code"] for each in self.told["violations"]}
+
+    def dangling(self) -> list[str] | None:
+        """The edges that lead nowhere, as far as that was told."""
+        if self.told is None:
+            return None
+        return [each["edge"] for each in self.told["violations"] if each["code"] == "edge.dangling"]
 
     def is_up_to_date(self) -> bool:
         """What was told is of the document as this editor has it, clock by clock."""
@@ -53,8 +60,8 @@ class Painter(Editor):
                 self.hears.clear()
                 await self.hears.wait()
 
-    async def until_codes(self, *codes: str) -> None:
-        await self.until(lambda: self.codes() == list(codes))
+    async def until_dangling(self, *edges: str) -> None:
+        await self.until(lambda: self.dangling() == list(edges))
 
     def delete(self, node: str) -> None:
         self.edit(lambda doc: doc.get("nodes", type=Map).pop(node))
@@ -104,6 +111,3 @@ def draw(painter: Editor, diagram: dict[str, Any]) -> None:
 async def open_painter(node: Node, user: str, name: str) -> Painter:
     room = await node.parts.rooms.open(await row_of(node.parts, "lab", name))
     return Painter(node.parts.rooms, room, user)
-
-
-__all__ = ["Doc", "Painter", "chain", "draw", "edge", "make_diagram", "node", "open_editor", "open_painter"]
