@@ -17,6 +17,7 @@ from analysis.detections.settings import Settings
 from analysis.detections.state import State
 from handlers import alert_transitions as transitions
 from handlers.alert_shapes import rank_of
+from handlers.detections.remembered import Remembered
 from handlers.outbox import Outbox
 from storage import alerts, detections
 from storage.alerts import FIRING, Alert, NewAlert
@@ -38,10 +39,16 @@ async def take(
 
 
 async def take_in_order(
-    connection: AsyncConnection, outbox: Outbox, stream: Stream, events: Sequence[Event], *, at: datetime
+    connection: AsyncConnection,
+    outbox: Outbox,
+    stream: Stream,
+    events: Sequence[Event],
+    *,
+    at: datetime,
+    remembered: Remembered,
 ) -> None:
     """Events of a log that numbers its rows come to a stream, which the caller has locked; none of them waits."""
-    await _go_on(connection, outbox, stream, lambda engine: engine.take_in_order(events), at=at)
+    await _go_on(connection, outbox, stream, lambda engine: engine.take_in_order(events), at=at, remembered=remembered)
 
 
 async def rest(connection: AsyncConnection, outbox: Outbox, stream: Stream, *, at: datetime) -> None:
@@ -71,8 +78,11 @@ async def _go_on(
     step: Callable[[Engine], list[Detected]],
     *,
     at: datetime,
+    remembered: Remembered | None = None,
 ) -> int:
-    state = state_of(stream)
+    state = remembered.take(stream.scope, stream.state) if remembered else None
+    if state is None:
+        state = state_of(stream)
     late = state.late
     known = await detections.open_alerts(connection, stream.scope)
     # Of whom a grave alert is open nothing is learnt; once somebody has resolved it, it is again.
@@ -81,12 +91,11 @@ async def _go_on(
     engine = Engine(settings_of(stream), state)
     found = await asyncio.to_thread(step, engine)
     await _tell(connection, outbox, stream, found, {alert.fingerprint: alert for alert, _ in known}, at)
-    changed = {
-        "state": await asyncio.to_thread(packed, state),
-        "due_at": at + RESTS if state.pending else None,
-        "updated_at": at,
-    }
+    stored = await asyncio.to_thread(packed, state)
+    changed = {"state": stored, "due_at": at + RESTS if state.pending else None, "updated_at": at}
     await detections.change(connection, stream.scope, changed)
+    if remembered is not None:
+        remembered.keep(stream.scope, stored, state)
     return state.late - late
 
 

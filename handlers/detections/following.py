@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from analysis.detections.events import Event
 from handlers.detections import detecting
 from handlers.detections.own_place import ensure_place, ensure_workspace
+from handlers.detections.remembered import Remembered
 from handlers.detections.trail_events import WHOLE_SERVER, told_by
 from handlers.outbox import Outbox
 from handlers.parts import Parts
@@ -50,6 +51,7 @@ async def keep_following(parts: Parts) -> None:
 async def follow(parts: Parts, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
     """Looks at all rows that are new: how many. None of them are, where another node is at it."""
     total = 0
+    remembered = Remembered()
     while True:
         async with parts.database.read() as connection:
             position = await trail_positions.get(connection, POSITION)
@@ -58,7 +60,7 @@ async def follow(parts: Parts, now: Callable[[], datetime] = lambda: datetime.no
             await _begin(parts)
         elif position == newest:
             return total
-        taken = await _go_on(parts, now())
+        taken = await _go_on(parts, remembered, now())
         if not taken:
             return total
         total += taken
@@ -70,7 +72,7 @@ async def _begin(parts: Parts) -> None:
         await trail_positions.begin(connection, POSITION, start or _START)
 
 
-async def _go_on(parts: Parts, at: datetime) -> int:
+async def _go_on(parts: Parts, remembered: Remembered, at: datetime) -> int:
     """The next rows, in one transaction: how many."""
     async with parts.feeds.writing() as (connection, outbox):
         position = await trail_positions.hold(connection, POSITION)
@@ -78,36 +80,45 @@ async def _go_on(parts: Parts, at: datetime) -> int:
             return 0
         rows = await audit.read_after(connection, position, limit=ROWS_AT_ONCE)
         if rows is None:
-            await _tell_of_a_gap(connection, outbox, position, at)
+            await _tell_of_a_gap(connection, outbox, remembered, position, at)
             return 0
         if not rows:
             return 0
-        await _look_at(connection, outbox, rows, at)
+        await _look_at(connection, outbox, remembered, rows, at)
         await trail_positions.move(connection, POSITION, Head(rows[-1].id, rows[-1].hash))
     return len(rows)
 
 
-async def _look_at(connection: AsyncConnection, outbox: Outbox, rows: Sequence[Entry], at: datetime) -> None:
+async def _look_at(
+    connection: AsyncConnection, outbox: Outbox, remembered: Remembered, rows: Sequence[Entry], at: datetime
+) -> None:
     told: dict[str, list[Event]] = {}
     for row in rows:
         if (found := told_by(row)) is not None:
             told.setdefault(found[0], []).append(found[1])
     for workspace_id in sorted(told):
-        await _take(connection, outbox, workspace_id, told[workspace_id], at)
+        await _take(connection, outbox, remembered, workspace_id, told[workspace_id], at)
 
 
 async def _take(
-    connection: AsyncConnection, outbox: Outbox, workspace_id: str, events: Sequence[Event], at: datetime
+    connection: AsyncConnection,
+    outbox: Outbox,
+    remembered: Remembered,
+    workspace_id: str,
+    events: Sequence[Event],
+    at: datetime,
 ) -> None:
     """Strangers make up names: what is about a workspace that there is not is about the server."""
     if workspace_id != WHOLE_SERVER and await workspaces.get(connection, workspace_id, deleted=None) is not None:
         stream = await ensure_workspace(connection, workspace_id, at)
     else:
         stream = await ensure_place(connection, at)
-    await detecting.take_in_order(connection, outbox, stream, events, at=at)
+    await detecting.take_in_order(connection, outbox, stream, events, at=at, remembered=remembered)
 
 
-async def _tell_of_a_gap(connection: AsyncConnection, outbox: Outbox, position: Head, at: datetime) -> None:
+async def _tell_of_a_gap(
+    connection: AsyncConnection, outbox: Outbox, remembered: Remembered, position: Head, at: datetime
+) -> None:
     """The row that was looked at last is not there any more, or is another one: what follows is not to be told."""
     newest = await audit.head(connection) or _START
     event = Event(
@@ -116,6 +127,6 @@ async def _tell_of_a_gap(connection: AsyncConnection, outbox: Outbox, position: 
         kind="sys_monitor_disabled",
         object=f"the audit trail, whose row {position.id} is gone or changed",
     )
-    await _take(connection, outbox, WHOLE_SERVER, [event], at)
+    await _take(connection, outbox, remembered, WHOLE_SERVER, [event], at)
     await trail_positions.move(connection, POSITION, newest)
     logger.error("row %d of the audit trail is gone or changed: it is followed from row %d on", position.id, newest.id)
