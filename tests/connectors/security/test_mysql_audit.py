@@ -12,7 +12,7 @@ from connectors.errors import LoginRefused
 from connectors.security.auditing import audit
 from connectors.security.check import AuditedObject, CheckResult, Outcome, Server
 from connectors.security.mysql.servers import version_number
-from connectors.security.mysql.source import CATALOGUE, open_session
+from connectors.security.mysql.source import CATALOGUE, grant_script, open_session
 
 CHANGES = "^Com_(insert|update|delete|replace|load|truncate|create|drop|alter|rename|grant|revoke|set_password|install)"
 # What a login without rights cannot know: who has which account and right, and what is in others' databases.
@@ -71,6 +71,13 @@ def test_the_grant_script_shows_as_much_as_root_sees(bad: Audited, hardened: Aud
         assert {check: (result.outcome, result.violations) for check, result in as_granted.items()} == {
             check: (result.outcome, result.violations) for check, result in as_root.items()
         }
+
+
+def test_the_grant_script_says_which_account_it_takes_the_login_for() -> None:
+    script = grant_script("o'neil")
+    assert "TO 'o''neil'@'%';" in script
+    assert "put its host instead" in script
+    assert "instead" not in grant_script("o'neil@10.0.0.1")
 
 
 def test_the_grant_script_lets_no_row_be_read(bad: Audited) -> None:
