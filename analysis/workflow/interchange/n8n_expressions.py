@@ -25,7 +25,8 @@ _TWO_SIDES: Final = {
     "startsWith": "{}.startsWith({})",
     "endsWith": "{}.endsWith({})",
 }
-_ONE_SIDE: Final = {"true": "{} == true", "false": "{} == false", "exists": "{} != null", "notExists": "{} == null"}
+_ONE_SIDE: Final = {"true": "{} == true", "false": "{} == false", "exists": "has({})", "notExists": "!has({})"}
+_FIELD: Final = re.compile(r".*\.[A-Za-z_][A-Za-z0-9_]*")
 
 Scalar = str | float | bool | None
 
@@ -93,13 +94,14 @@ class _Condition(msgspec.Struct, frozen=True, rename="camel"):
 class _Conditions(msgspec.Struct, frozen=True):
     conditions: list[_Condition]
     combinator: str = "and"
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 def condition(source: Any, names: Names) -> str:
     """The conditions of an `if`, of its version 2 on. Raises NoCounterpart, ValidationError."""
     found = msgspec.convert(source, _Conditions)
     sign = {"and": " && ", "or": " || "}.get(found.combinator)
-    if sign is None or not found.conditions:
+    if sign is None or not found.conditions or found.options.get("caseSensitive") is False:
         raise NoCounterpart
     return sign.join(_compared(entry, names) for entry in found.conditions)
 
@@ -107,6 +109,8 @@ def condition(source: Any, names: Names) -> str:
 def _compared(entry: _Condition, names: Names) -> str:
     left, operation = value(entry.left_value, names), entry.operator.operation
     if operation in _ONE_SIDE:
+        if "has" in _ONE_SIDE[operation] and not _FIELD.fullmatch(left):
+            raise NoCounterpart
         return _ONE_SIDE[operation].format(left)
     if operation not in _TWO_SIDES:
         raise NoCounterpart

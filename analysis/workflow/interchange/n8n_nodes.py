@@ -16,6 +16,11 @@ _SECONDS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 # From this version on the first output of a loop is what comes after it.
 _DONE_FIRST: Final = 3
 
+# How the answer is read: ours always has its status, headers and body.
+_OPTIONS_THAT_DO_NOT_MATTER: Final = frozenset({"response"})
+# Before this version hours were meant where nothing was said.
+_SECONDS_BY_DEFAULT: Final = 1.1
+
 Json = dict[str, Any]
 
 
@@ -65,6 +70,8 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 def _http(parameters: Json, _: float, names: Names) -> Converted:
+    if _object(parameters.get("options")).keys() - _OPTIONS_THAT_DO_NOT_MATTER:
+        raise NoCounterpart
     if parameters.get("authentication", "none") != "none" or parameters.get("sendQuery"):
         raise NoCounterpart
     params: Json = {"url": text(parameters.get("url"), names), "method": parameters.get("method", "GET")}
@@ -88,13 +95,16 @@ class _Assignment(msgspec.Struct, frozen=True):
 
 
 def _set(parameters: Json, _: float, names: Names) -> Converted:
+    if parameters.get("includeOtherFields"):
+        raise NoCounterpart
     listed = msgspec.convert(_object(parameters.get("assignments")).get("assignments"), list[_Assignment])
     fields = ", ".join(f"{value(entry.name, names)}: {value(entry.value, names)}" for entry in listed)
     return Converted("transform", {"expression": f"{{{fields}}}"})
 
 
-def _wait(parameters: Json, _: float, __: Names) -> Converted:
-    amount, unit = parameters.get("amount", 1), parameters.get("unit", "seconds")
+def _wait(parameters: Json, version: float, _: Names) -> Converted:
+    amount = parameters.get("amount", 1)
+    unit = parameters.get("unit", "seconds" if version >= _SECONDS_BY_DEFAULT else "hours")
     if parameters.get("resume", "timeInterval") != "timeInterval" or unit not in _SECONDS:
         raise NoCounterpart
     return Converted("delay", {"seconds": msgspec.convert(amount, float, strict=False) * _SECONDS[unit]})

@@ -136,11 +136,42 @@ def test_a_placeholder_is_switched_off_and_keeps_the_original() -> None:
         {"url": "https://a.example", "sendQuery": True},
         {"url": "https://a.example", "sendHeaders": True, "headerParameters": {"parameters": [{"name": 5}]}},
         {"url": 5},
+        {"url": "https://a.example", "options": {"redirect": {}}},
     ],
 )
 def test_what_cannot_be_said_here_is_not_guessed(parameters: Json) -> None:
     imported = from_n8n(file(node("A", "manualTrigger"), node("B", "httpRequest", parameters=parameters), A=[["B"]]))
     assert imported.placeholders == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("operation", "left", "options", "expression"),
+    [
+        ("exists", "={{ $json.a }}", {}, 'has(nodes["a"].a)'),
+        ("notExists", "={{ $json.a.b }}", {"version": 2}, '!has(nodes["a"].a.b)'),
+        ("exists", "={{ $json }}", {}, None),
+        ("equals", "={{ $json.a }}", {}, 'nodes["a"].a == "x"'),
+        ("equals", "={{ $json.a }}", {"caseSensitive": False}, None),
+        ("regex", "={{ $json.a }}", {}, None),
+        ("equals", "={{ $json.a + 1 }}", {}, None),
+    ],
+)
+def test_conditions_are_what_they_were_or_placeholders(
+    operation: str, left: str, options: Json, expression: str | None
+) -> None:
+    entry = {"leftValue": left, "rightValue": "x", "operator": {"type": "string", "operation": operation}}
+    parameters = {"conditions": {"options": options, "conditions": [entry], "combinator": "and"}}
+    imported = from_n8n(file(node("A", "webhook"), node("B", "if", 2.2, parameters=parameters), A=[["B"]]))
+    assert imported.form["nodes"]["b"]["params"].get("expression") == expression
+    assert (imported.placeholders == ()) is (expression is not None)
+
+
+@pytest.mark.parametrize(
+    ("version", "parameters", "seconds"), [(1, {"amount": 2}, 7200.0), (1.1, {"amount": "2"}, 2.0), (1.1, {}, 1.0)]
+)
+def test_a_wait_without_a_unit_is_as_long_as_there(version: float, parameters: Json, seconds: float) -> None:
+    form = from_n8n(file(node("B", "wait", version, parameters=parameters))).form
+    assert form["nodes"]["b"]["params"] == {"seconds": seconds}
 
 
 @pytest.mark.parametrize(("version", "outputs"), [(3, [["After"], ["Each"]]), (1, [["Each"], ["After"]])])
