@@ -13,7 +13,7 @@ PYTHONS := $(or $(PYTHON),python3.12 python3.11 python3 python3.13 python3.14)
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade
 
 .DEFAULT_GOAL := help
-.PHONY: help install fmt check test audit run bench bench-analytics bench-metrics kill-rounds workflow-kills chaos schema-fuzz soak scan-sizes lock
+.PHONY: help install fmt check test audit run bench bench-analytics bench-metrics kill-rounds workflow-kills chaos schema-fuzz diagrams soak scan-sizes lock
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name what; do printf '%-18s %s\n' "$$name" "$$what"; done
@@ -75,6 +75,9 @@ scan-sizes: $(INSTALLED) ## scans of 300 tables, a million rows of files, ten mi
 
 schema-fuzz: $(INSTALLED) ## the whole API under schemathesis: make schema-fuzz SCHEMA_FUZZ_SECONDS=3600
 	SCHEMA_FUZZ_SECONDS=$(or $(SCHEMA_FUZZ_SECONDS),600) $(BIN)/pytest -s tests/end_to_end/test_api_schema.py
+
+diagrams: $(INSTALLED) ## ten people at one diagram: make diagrams DIAGRAM_SECONDS=60
+	DIAGRAM_SECONDS=$(or $(DIAGRAM_SECONDS),60) $(BIN)/pytest -s --timeout 600 tests/server/test_diagrams_together.py
 
 soak: $(INSTALLED) ## rooms open and close for ten minutes: make soak SOAK_SECONDS=600
 	SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(BIN)/pytest -s tests/end_to_end/test_soak.py

@@ -61,7 +61,7 @@ class DiagramMirror:
         return {root: len(self._roots[root]) for root in LIMITS}
 
     def read_again(self) -> None:
-        """Read everything when next asked: the engine does not tell of all that updates bring which waited for others."""
+        """Read everything when next asked: no event tells of all that updates bring which waited for others."""
         self._changed_roots.update(LIMITS)
         self._unread.update({META: None, **{(root, key): None for root in LIMITS for key in self.json[root]}})
 
