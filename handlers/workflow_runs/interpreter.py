@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,40 +20,10 @@ from handlers.workflow_runs.flow_nodes import one_of
 from handlers.workflow_runs.nodes import Executor, perform
 from handlers.workflow_runs.outcomes import MOST_OUTPUT, Outcome, Task, ended
 from handlers.workflow_runs.recording import Recorder
+from handlers.workflow_runs.scopes import LoopRound, Scope
 from storage.workflow_runs import NodeRow
 
 Json = dict[str, Any]
-
-
-@dataclass(eq=False)
-class Scope:
-    """The graph itself, or the body of a loop for one item."""
-
-    flow: Flow
-    outputs: ChainMap[str, Any]
-    names: Json
-    suffix: str = ""
-    loop: LoopRound | None = None
-    # How many of its nodes are under way, loops inside of it included.
-    open: int = 0
-    failure: StepFailed | None = None
-
-    def place(self, node: str) -> str:
-        return node + self.suffix
-
-
-@dataclass(eq=False)
-class LoopRound:
-    """A loop that is gone through."""
-
-    scope: Scope
-    node: str
-    first: Outcome
-    items: list[Any]
-    results: list[Any] = field(default_factory=list)
-    begun: int = 0
-    under_way: int = 0
-    finished_at: datetime | None = None
 
 
 class Interpreter:
