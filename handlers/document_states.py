@@ -39,15 +39,23 @@ async def in_worker(parts: Parts, function: Callable[..., R], *arguments: Any) -
         raise Unavailable("This document is too large for that: memory or time ran out.") from error
 
 
-async def replayed(parts: Parts, document: Document, number: int, function: Callable[..., R], *arguments: Any) -> R:
+async def replayed(
+    parts: Parts,
+    document: Document,
+    number: int,
+    function: Callable[..., R],
+    *arguments: Any,
+    small_bytes: int = SMALL_BYTES,
+) -> R:
     """`function(snapshot, updates, *arguments)` for the document at a number; `function` is one of a module.
 
+    It is called here for a document of at most `small_bytes`, in a worker for a larger one.
     Raises NotFound, and InvalidRequest for content that cannot be read in this form.
     """
     stored = await load_until(parts, document, number)
     updates = [row.data for row in stored.updates]
     with readable():
-        if is_small(stored):
+        if is_small(stored, small_bytes):
             return function(stored.snapshot, updates, *arguments)
         return await in_worker(parts, function, stored.snapshot, updates, *arguments)
 
@@ -72,8 +80,8 @@ async def load_until(parts: Parts, document: Document, number: int) -> Stored:
         raise NotFound(f"The document {document.name!r} was deleted.", code="no_such_document") from None
 
 
-def is_small(stored: Stored) -> bool:
+def is_small(stored: Stored, small_bytes: int = SMALL_BYTES) -> bool:
     """Whether a replay is quick enough for the event loop."""
     if len(stored.updates) > SMALL_ROWS:
         return False
-    return len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates) <= SMALL_BYTES
+    return len(stored.snapshot or b"") + sum(len(row.data) for row in stored.updates) <= small_bytes
