@@ -8,18 +8,23 @@ import asyncio
 import os
 import random
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from node_in_process import Node, running_node
 from painter import chain
+from painter import node as new_node
 from wired_painter import WiredPainter
 
 from analysis.workflow.checks import check
 from analysis.workflow.references import References
 from crdt.content import replace_json
-from crdt.diagram import normalise, validate
+from crdt.diagram import build_shared, normalise, validate
+from handlers.dispatch import execute
 from handlers.live_diagrams.live_diagram import MOST_TOLD
+from handlers.registry import Conflict, Context, Principal
 from storage import documents
 
 PEOPLE = 10
@@ -83,6 +88,29 @@ async def draw(node: Node) -> None:
     await node.rooms.edit(row, "admin", lambda doc: replace_json(doc, "diagram", "", chain(NODES)))
 
 
+async def ask(node: Node, operation: str, **parameters: Any) -> Any:
+    context = Context(Principal("admin", True, "token"), node.studio.parts, "request", lambda: datetime.now(UTC))
+    return await execute(node.studio.gateway.operations[f"workflow.definitions.{operation}"], context, parameters)
+
+
+async def assert_unpublishable(node: Node, painters: list[WiredPainter]) -> None:
+    """With a circle and an edge that leads nowhere; what everybody is told is what `validate` answers."""
+    with painters[0].doc.transaction(origin=painters[0].user):
+        for name in ("left", "right"):
+            painters[0].nodes[name] = build_shared(new_node(type="transform"), ("nodes", name))
+        painters[0].draw("left", "right")
+        painters[0].draw("right", "left")
+        painters[0].draw("left", "nobody")
+    await settle(node, painters)
+    workflow = await ask(node, "create", workspace_id="default", document_id=NAME)
+    validated = await ask(node, "validate", workflow_id=workflow.id)
+    assert [found.id for found in validated.violations] == painters[-1].violations()
+    assert {"graph.cycle", "edge.dangling"} <= {found.code for found in validated.violations}
+    assert not validated.can_be_published
+    with pytest.raises(Conflict, match="cannot be published"):
+        await ask(node, "publish", workflow_id=workflow.id)
+
+
 async def undo_own(node: Node, painters: list[WiredPainter]) -> None:
     """Each puts a node there; half of them take it back, after all have seen all."""
     for number, painter in enumerate(painters):
@@ -123,6 +151,7 @@ def test_all_end_equal_and_are_told_what_a_fresh_look_finds(tmp_path: Path) -> N
                 assert painter.json() == first, f"seed {seed}, {painter.user}"
                 assert painter.violations() == fresh(first)
             await undo_own(node, painters)
+            await assert_unpublishable(node, painters)
             print(f"{steps} steps, {len(first['nodes'])} nodes, {len(fresh(first))} violations")
 
     asyncio.run(run())

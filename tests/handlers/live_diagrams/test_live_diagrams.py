@@ -151,7 +151,6 @@ def test_the_server_removes_what_leads_nowhere_after_the_grace_time(tmp_path: Pa
         await ada.until_dangling()
         assert loop.time() - begun >= SHORT
         assert ada.edges() == ["n2:out>n3:in"]
-        rows = await update_log.read(node.parts.database, ada.room.row_id, 0, 100)
         await ada.saved()
         rows = await update_log.read(node.parts.database, ada.room.row_id, 0, 100)
         assert (rows[-1].author, rows[-1].origin) == ("server", SYSTEM)
@@ -196,6 +195,23 @@ def test_undoing_the_deletion_in_time_brings_the_edge_back(tmp_path: Path) -> No
 
 
 GONE = {"source": "n0", "source_port": "out", "target": "nobody", "target_port": "in"}
+
+
+def test_each_edge_has_its_own_grace_time(tmp_path: Path) -> None:
+    async def scenario(node: Node) -> None:
+        await make_diagram(node, "flow")
+        ada = await open_painter(node, "ada", "flow")
+        draw(ada, chain(3))
+        ada.delete("n1")
+        await ada.until_dangling(*AROUND_N1)
+        later = edge_id(GONE)
+        ada.edit(lambda doc: doc.get("edges", type=Map).__setitem__(later, Map(GONE)))
+        await ada.until_dangling(*sorted([*AROUND_N1, later]))
+        await ada.until(lambda: ada.dangling() != sorted([*AROUND_N1, later]))
+        assert ada.dangling() == [later]
+        await ada.until_dangling()
+
+    play_live(tmp_path, scenario, grace=1.0)
 
 
 def test_a_room_that_everybody_left_is_mended_before_it_is_unloaded(tmp_path: Path) -> None:
