@@ -230,3 +230,8 @@ def test_ids_that_expressions_cannot_name_are_replaced_and_a_second_trigger_is_k
 def test_what_is_no_workflow_of_n8n_is_refused(document: Any) -> None:
     with pytest.raises(NotN8nError, match="no workflow of n8n"):
         from_n8n(document)
+
+
+def test_what_is_plain_text_there_is_plain_text_here() -> None:
+    form = from_n8n(file(node("B", "httpRequest", parameters={"url": "https://a.example/${x}/{{ $json.a }}"}))).form
+    assert form["nodes"]["b"]["params"]["url"] == "https://a.example/$${x}/{{ $json.a }}"
