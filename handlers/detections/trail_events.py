@@ -36,7 +36,7 @@ _ENDED = frozenset({"session_ended", KEY_REVOKED})
 _HIGH_ROLES = frozenset(ROLES[ROLES.index(Role.ADMIN) :])
 _DESTRUCTIVE = frozenset({"backups.delete", "collaboration.workspaces.delete", "data_sources.delete"})
 _SETTINGS = frozenset({"detections.put_settings", "detections.put_trail_settings"})
-# Reasons of refusals of the sign-in with a provider that are tries as well: codes that are made up, used or stolen, and
+# Reasons of refusals of the sign-in with a provider that are tries as well: codes that the provider does not know, and
 # forged tokens. That a browser lost its cookie, or took too long, is none.
 _FAILED_AT_PROVIDER = frozenset(
     {
@@ -45,7 +45,6 @@ _FAILED_AT_PROVIDER = frozenset(
         "bad_signature",
         "bad_token",
         "code_refused",
-        "invalid_grant",
         "logout_replayed",
         "no_logout",
         "unknown_key",

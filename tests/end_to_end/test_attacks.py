@@ -29,7 +29,7 @@ STRANGER, OFFICE, HOME = "203.0.113.9", "10.0.0.7", "198.51.100.20"
 _NOT_THEIRS = (Permission.SERVER_ADMIN, Permission.MANAGE, Permission.OWN)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_attacks_on_the_server_are_told_of_once_and_ordinary_work_is_not(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:

@@ -111,6 +111,26 @@ def test_codes_that_are_made_up_are_guesses(sqlite_url: str, tmp_path: Path) -> 
     _in_world(body, sqlite_url, tmp_path)
 
 
+@pytest.mark.parametrize(("reason", "is_told"), [("code_refused", True), ("bad_signature", True), ("too_late", False)])
+def test_what_the_provider_does_not_know_is_a_guess_and_being_slow_is_none(
+    tmp_path: Path, reason: str, is_told: bool
+) -> None:
+    async def scenario(node: Node) -> None:
+        for number in range(20):
+            node.parts.audit.refused(
+                actor=None,
+                action="auth.callback",
+                target="https://provider.test",
+                code=reason,
+                request_id=str(number),
+                address="192.0.2.9",
+            )
+        found = await looked(node.parts, node.now)
+        assert [each[:2] for each in found] == ([("TD-02", "192.0.2.9")] if is_told else [])
+
+    play(tmp_path, scenario)
+
+
 def test_whom_groups_make_an_administrator_is_told_of(sqlite_url: str, tmp_path: Path) -> None:
     async def body(world: World) -> None:
         parts = world.studios[0].parts
