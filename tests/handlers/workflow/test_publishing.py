@@ -12,6 +12,7 @@ from http_node import Node, play, serving
 
 from handlers.workflow import publishing
 from handlers.workflow.checking import violations_of
+from handlers.workflow_access import require_workflow
 from handlers.workflow_forms import unpacked
 from storage import workflow_versions
 
@@ -89,12 +90,20 @@ def test_what_others_drew_in_the_meantime_is_not_published_unseen(tmp_path: Path
     play(tmp_path, scenario)
 
 
-def test_what_was_drawn_a_moment_ago_is_published(tmp_path: Path) -> None:
+def test_what_was_drawn_a_moment_ago_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accepted and not stored yet, when it is looked at what is drawn."""
+
     async def scenario(node: Node) -> None:
         ada = await with_workspace(node)
         workflow = await drawn_workflow(ada)
         editor = await open_editor(node.parts, "bob", workflow["document_id"])
-        editor.edit(lambda _: params_of(editor, "sum").__setitem__("expression", "8"))
+
+        async def meanwhile(*arguments: Any) -> Any:
+            found = await require_workflow(*arguments)
+            editor.edit(lambda _: params_of(editor, "sum").__setitem__("expression", "8"))
+            return found
+
+        monkeypatch.setattr(publishing, "require_workflow", meanwhile)
         version = (await published(ada, workflow))["version"]
         one = (await ada.get(f"{HERE}/{workflow['id']}/versions/{version['version']}")).json()
         assert one["form"]["nodes"]["sum"]["params"] == {"expression": "8"}
