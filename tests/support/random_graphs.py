@@ -22,8 +22,9 @@ class Drawing:
 
     def draw(self) -> Json:
         """From the start to the end, a handful of segments."""
-        at = self._add(node("start"))
-        for _ in range(self._random.randint(2, 4)):
+        # Always with lanes: which of them ends first is what a run has to remember.
+        at = self._lanes(self._add(node("start")), 0)
+        for _ in range(self._random.randint(1, 3)):
             at = self._segment(at, 0)
         end = self._add(node("end", output=f"nodes.{at}"))
         self._edges.append(f"{at}>{end}")
