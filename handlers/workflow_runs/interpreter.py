@@ -76,7 +76,7 @@ class Interpreter:
         self._tell(len(root.flow.nodes))
         if self._failure is not None:
             raise self._failure
-        return self._ends
+        return dict(sorted(self._ends.items()))
 
     def _worth_waiting_for(self) -> list[Begun[Outcome]]:
         """What is under way. Once the run has failed: what has an effect, and is to be seen to its end."""

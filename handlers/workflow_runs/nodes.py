@@ -85,7 +85,8 @@ def _failure(error: Exception, timeout: float | None) -> StepFailed:
 def _capped(output: Any) -> Any:
     """The output as JSON has it. Raises StepFailed for one that JSON does not hold, and one that is too large."""
     try:
-        encoded = msgspec.json.encode(output)
+        # In the order in which the engine gives it back: who goes on with a run sees what the first one saw.
+        encoded = msgspec.json.encode(output, order="sorted")
     except (msgspec.MsgspecError, TypeError, UnicodeError, OverflowError, RecursionError) as error:
         raise StepFailed(f"What the node gives cannot be recorded: {error}.", code="not_recordable") from None
     if len(encoded) > MOST_OUTPUT:
