@@ -5,7 +5,7 @@ Changes are noted while the document is edited, which is cheap; they are read wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 from typing import Any, Final
 
@@ -67,7 +67,7 @@ class DiagramMirror:
 
     def read(self, most: int | None = None) -> list[Place]:
         """Read at most so many of the places that changed; which they are."""
-        self._compare_keys()
+        self._note_changed_roots()
         places = list(islice(self._unread, most))
         plain: dict[str, Json] = {}
         for place in places:
@@ -78,12 +78,12 @@ class DiagramMirror:
                 self._read(*place, plain)
         return places
 
-    def _compare_keys(self) -> None:
-        """Events leave out a key that came and went, or went and came, by several updates in one transaction."""
+    def _note_changed_roots(self) -> None:
+        """Where entries came, went or were replaced all of the root is read: the engine's list of keys is not safe."""
         while self._changed_roots:
             root = self._changed_roots.pop()
-            keys = set(self._roots[root].keys())
-            self._unread.update({(root, key): None for key in keys ^ self.json[root].keys()})
+            keys = {*self._roots[root].keys(), *self.json[root]}
+            self._unread.update({(root, key): None for key in keys})
 
     def _read(self, root: str, key: str, plain: dict[str, Json]) -> None:
         value = self._roots[root].get(key, _MISSING)
@@ -97,23 +97,23 @@ class DiagramMirror:
                 plain[root] = _whole(self._roots[root])
             self.json[root][key] = plain[root].get(key)
 
+    def _note(self, root: str, events: list[Any]) -> None:
+        for event in events:
+            # Only while the transaction lasts can an event say where it is.
+            if path := event.path:
+                self._unread[root, path[0]] = None
+            else:
+                self._changed_roots.add(root)
+
     def _observer(self, root: str) -> Callable[[list[Any]], None]:
         def changed(events: list[Any]) -> None:
             if root == "meta":
                 self._unread[META] = None
             else:
-                self._unread.update({(root, key): None for key in _keys_of(events)})
-                self._changed_roots.add(root)
+                self._note(root, events)
             self._on_change()
 
         return changed
-
-
-def _keys_of(events: list[Any]) -> Iterator[str]:
-    """The keys of a root under which something changed. Only while the transaction lasts can events say."""
-    for event in events:
-        path = event.path
-        yield from path[:1] or event.keys
 
 
 def _json_of(shared: Map[Any] | Array[Any]) -> Any:

@@ -47,8 +47,6 @@ def step(painters: list[WiredPainter], chance: random.Random) -> None:
     dice = chance.random()
     if dice < 0.4:
         painter.edit()
-    elif dice < 0.45 and painter.undoing.can_undo():
-        painter.undoing.undo()
     elif dice < 0.9:
         painter.deliver(chance.randint(1, 20))
     elif dice < 0.93 and painter.wire is not None:
@@ -113,12 +111,13 @@ async def assert_unpublishable(node: Node, painters: list[WiredPainter]) -> None
 
 async def undo_own(node: Node, painters: list[WiredPainter]) -> None:
     """Each puts a node there; half of them take it back, after all have seen all."""
+    managers = [painter.undo_manager() for painter in painters]
     for number, painter in enumerate(painters):
         with painter.doc.transaction(origin=painter.user):
             painter.put(f"own{number}")
     await settle(node, painters)
-    for painter in painters[::2]:
-        assert painter.undoing.undo()
+    for manager in managers[::2]:
+        assert manager.undo()
     await settle(node, painters)
     for painter in painters:
         left = sorted(name for name in painter.json()["nodes"] if name.startswith("own"))

@@ -47,8 +47,6 @@ class WiredPainter:
         self.doc: Doc[Any] = Doc(client_id=100 + number)
         self.nodes: Map[Any] = self.doc.get("nodes", type=Map)
         self.edges: Map[Any] = self.doc.get("edges", type=Map)
-        self.undoing = UndoManager(scopes=[self.nodes, self.edges], capture_timeout_millis=0)
-        self.undoing.include_origin(self.user)
         self.to_server: list[bytes] = []
         self.wire: Wire | None = None
         self.dialect: Any = None
@@ -61,6 +59,12 @@ class WiredPainter:
             self.to_server.append(self.prefix + sync.update_message(event.update))
 
     # Editing
+
+    def undo_manager(self) -> UndoManager:
+        """Remembers what this user does from now on."""
+        manager = UndoManager(scopes=[self.nodes, self.edges], capture_timeout_millis=0)
+        manager.include_origin(self.user)
+        return manager
 
     def edit(self) -> None:
         """Something at random, as one edit of this user's."""
