@@ -85,7 +85,7 @@ def _failure(error: Exception, timeout: float | None) -> StepFailed:
 def _capped(output: Any) -> Any:
     """The output as JSON has it. Raises StepFailed for one that JSON does not hold, and one that is too large."""
     try:
-        # In the order in which the engine gives it back: who goes on with a run sees what the first one saw.
+        # Expressions give the keys of an object in another order in each process; what is kept has one.
         encoded = msgspec.json.encode(output, order="sorted")
     except (msgspec.MsgspecError, TypeError, UnicodeError, OverflowError, RecursionError) as error:
         raise StepFailed(f"What the node gives cannot be recorded: {error}.", code="not_recordable") from None
