@@ -36,15 +36,13 @@ class DiagramMirror:
             **{(root, key): None for root in LIMITS for key in self._roots[root].keys()},  # noqa: SIM118 - not a dict
         }
         self._changed_roots: set[str] = set()
-        self._subscriptions = [
-            (shared, shared.observe_deep(self._observer(root))) for root, shared in self._roots.items()
-        ]
+        self._doc = doc
+        self._subscriptions = [doc.observe(self._changed)]
 
     def close(self) -> None:
         """The document is not followed any more."""
         while self._subscriptions:
-            shared, subscription = self._subscriptions.pop()
-            shared.unobserve(subscription)
+            self._doc.unobserve(self._subscriptions.pop())
 
     @property
     def is_read(self) -> bool:
@@ -63,7 +61,7 @@ class DiagramMirror:
     def read_again(self) -> None:
         """Read everything when next asked: no event tells of all that updates bring which waited for others."""
         self._changed_roots.update(LIMITS)
-        self._unread.update({META: None, **{(root, key): None for root in LIMITS for key in self.json[root]}})
+        self._unread[META] = None
 
     def read(self, most: int | None = None) -> list[Place]:
         """Read at most so many of the places that changed; which they are."""
@@ -97,23 +95,10 @@ class DiagramMirror:
                 plain[root] = _whole(self._roots[root])
             self.json[root][key] = plain[root].get(key)
 
-    def _note(self, root: str, events: list[Any]) -> None:
-        for event in events:
-            # Only while the transaction lasts can an event say where it is.
-            if path := event.path:
-                self._unread[root, path[0]] = None
-            else:
-                self._changed_roots.add(root)
-
-    def _observer(self, root: str) -> Callable[[list[Any]], None]:
-        def changed(events: list[Any]) -> None:
-            if root == "meta":
-                self._unread[META] = None
-            else:
-                self._note(root, events)
-            self._on_change()
-
-        return changed
+    def _changed(self, _: object) -> None:
+        # Which keys changed only observers of maps are told, and the engine panics over that once an item is gone.
+        self.read_again()
+        self._on_change()
 
 
 def _json_of(shared: Map[Any] | Array[Any]) -> Any:

@@ -110,17 +110,6 @@ def test_after_any_edits_it_equals_a_fresh_look(run: int) -> None:
             followed.assert_equal_to_a_fresh_look(f"seed {seed}, step {step}")
 
 
-def test_only_what_changed_is_read_again() -> None:
-    followed = Followed(chain(200))
-    assert followed.changes == 0
-    followed.root("nodes")["n7"]["params"]["q"]["a"] = 2.0
-    followed.root("nodes")["n7"]["name"].insert(0, "more ")
-    assert followed.changes == 2
-    assert followed.read() == 1
-    assert followed.mirror.json["nodes"]["n7"]["params"] == {"q": {"a": 2}}
-    assert followed.read() == 0
-
-
 def test_it_is_read_in_parts() -> None:
     followed = Followed()
     replace_json(followed.doc, "diagram", "", chain(30))
