@@ -52,10 +52,12 @@ class WiredPainter:
         self.dialect: Any = None
         self.told: dict[str, Any] | None = None
         self._applying = False
+        # As the Python client does: nothing is sent before it is known what the server lacks.
+        self._is_answered = False
         self.doc.observe(self._changed)
 
     def _changed(self, event: Any) -> None:
-        if self.wire is not None and not self._applying:
+        if self._is_answered and not self._applying:
             self.to_server.append(self.prefix + sync.update_message(event.update))
 
     # Editing
@@ -123,6 +125,7 @@ class WiredPainter:
         """The connection is gone with all that was on its way, in both directions."""
         self.dialect.closed()
         self.wire, self.to_server = None, []
+        self._is_answered = False
 
     def deliver(self, most: int) -> None:
         if self.wire is None:
@@ -146,6 +149,7 @@ class WiredPainter:
         subtype, at = read_varuint(body, at)
         payload, _ = read_var_bytes(body, at)
         if subtype == sync.STEP_1:
+            self._is_answered = True
             self.to_server.append(self.prefix + sync.step_2(self.doc.get_update(payload)))
             return
         self._applying = True
