@@ -91,6 +91,9 @@ def _version(node_id: str, node: Json, node_type: NodeType) -> Iterator[Violatio
 def _of_type(node_id: str, params: Json, policy: Json, node_type: NodeType) -> Iterator[Violation]:
     """What only a node of some type can have wrong."""
     path = pointer("nodes", node_id, "params")
+    if not node_type.is_run and node_type.type != "placeholder":
+        message = f"nodes of the type {node_type.type!r} can be drawn, but no run does them yet: it fails at once"
+        yield Violation("node.not_run", pointer("nodes", node_id, "type"), message, "warning", node_id)
     match node_type.type:
         case "approval":
             yield from _approval(node_id, params, path)

@@ -54,6 +54,8 @@ class NodeType:
     ports_from: str | None = None
     # Whether the work can fail, and so has a policy of retries and an error port.
     executable: bool = True
+    # Whether a run knows how to do it; what it does not is drawn, published, and fails a run before anything is done.
+    is_run: bool = True
 
     @cached_property
     def parameters(self) -> Json:
@@ -124,6 +126,7 @@ _TYPES: Final = (
         flow.WaitForEventParameters,
         outputs=(Port("out", "object"), Port("expired", optional=True)),
         expressions={"filter": "boolean"},
+        is_run=False,
     ),
     NodeType(
         "approval",
@@ -161,6 +164,7 @@ _TYPES: Final = (
         action.HttpRequestParameters,
         outputs=(Port("out", "object", optional=True),),
         idempotent_when=_has_safe_method,
+        is_run=False,
     ),
     NodeType(
         "sql_query",
@@ -172,6 +176,7 @@ _TYPES: Final = (
         idempotent_when=_only_reads,
         references={"source_id": "source"},
         literal=frozenset({"query"}),
+        is_run=False,
     ),
     NodeType(
         "operation",
@@ -190,9 +195,16 @@ _TYPES: Final = (
         action.NotifyParameters,
         idempotent=False,
         references={"users/*": "user", "integration_id": "integration"},
+        is_run=False,
     ),
     NodeType(
-        "set_content", 1, "Set content", "actions", action.SetContentParameters, references={"document_id": "document"}
+        "set_content",
+        1,
+        "Set content",
+        "actions",
+        action.SetContentParameters,
+        references={"document_id": "document"},
+        is_run=False,
     ),
     NodeType(
         "create_alert",
@@ -202,6 +214,7 @@ _TYPES: Final = (
         action.CreateAlertParameters,
         idempotent=False,
         references={"source_id": "source"},
+        is_run=False,
     ),
     NodeType(
         "placeholder",
@@ -212,6 +225,7 @@ _TYPES: Final = (
         outputs=(Port("out", optional=True),),
         literal=frozenset({"source", "original"}),
         executable=False,
+        is_run=False,
     ),
 )
 

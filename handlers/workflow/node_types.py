@@ -26,7 +26,8 @@ class NodeType(msgspec.Struct, frozen=True, kw_only=True):
 
     `expressions` has those that are CEL, by path, and what they are to answer; `references` those that name something
     of the workspace, and its kind. `ports_from` is a map among the parameters that has an output port for each key.
-    One that is `executable` has a policy, and the output port `error` where that says `on_error: branch`.
+    One that is `executable` has a policy, and the output port `error` where that says `on_error: branch`. One that is
+    not `is_run` can be drawn and published, and a run with one in it fails before anything is done.
     """
 
     type: str
@@ -41,6 +42,7 @@ class NodeType(msgspec.Struct, frozen=True, kw_only=True):
     ports_from: str | None
     idempotent: bool
     executable: bool
+    is_run: bool
 
 
 class NodeTypes(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +78,7 @@ def _shown(known: Known) -> NodeType:
         ports_from=known.ports_from,
         idempotent=known.idempotent,
         executable=known.executable,
+        is_run=known.is_run,
     )
 
 

@@ -10,7 +10,9 @@ END = node("end")
 
 
 def found(diagram: Json, references: References) -> list[tuple[str, str]]:
-    return [(violation.code, violation.path) for violation in check(diagram, references=references)]
+    """All but that some nodes are not run yet."""
+    violations = check(diagram, references=references)
+    return [(violation.code, violation.path) for violation in violations if violation.code != "node.not_run"]
 
 
 def calling(callee: str) -> Json:
@@ -42,7 +44,7 @@ def test_what_is_missing_or_not_allowed_is_said_at_its_place() -> None:
         ("reference.forbidden", "/nodes/h/params/headers/X"),
         ("reference.missing", "/nodes/q/params/source_id"),
     ]
-    assert check(diagram) == []
+    assert {violation.code for violation in check(diagram)} == {"node.not_run"}
 
 
 def test_what_is_switched_off_is_not_looked_up() -> None:
