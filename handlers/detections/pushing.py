@@ -11,7 +11,6 @@ import msgspec
 from msgspec import Meta
 
 from analysis.detections.events import Event
-from analysis.detections.injection import look_at_inputs
 from handlers.detections.detecting import take
 from handlers.detections.shapes import MOST_EVENTS, DataSourceId, EventsTaken, PushedEvent, event_of
 from handlers.parts import Parts
@@ -67,7 +66,7 @@ async def store_events(
     late = 0
     if in_time:
         # Before anything is locked: parsing what people entered takes longer than all else.
-        await asyncio.to_thread(look_at_inputs, in_time)
+        await asyncio.to_thread(_look_at_inputs, in_time)
         async with parts.feeds.writing() as (connection, outbox):
             scope = detections.scope_of(source.id)
             stream = await detections.ensure(
@@ -82,6 +81,12 @@ async def store_events(
         unreadable=unreadable.number if unreadable else 0,
         message=_message(late, ahead, unreadable),
     )
+
+
+def _look_at_inputs(events: Sequence[Event]) -> None:
+    from analysis.detections.injection import look_at_inputs  # noqa: PLC0415 - the parser is loaded when events come
+
+    look_at_inputs(events)
 
 
 def _message(late: int, ahead: int, unreadable: Unreadable | None) -> str | None:

@@ -154,7 +154,7 @@ def test_arguments_are_checked_before_anything_is_started(engine_url: str, tmp_p
                 asker.checked(job, {"stepz": 1})
             with pytest.raises(InvalidRequest, match=r"Expected `int`, got `str` - at `\$.steps`"):
                 asker.checked(job, {"steps": "3"})
-            with pytest.raises(InvalidRequest, match="there is no job 'cuont'; there are count,"):
+            with pytest.raises(InvalidRequest, match="there is no job 'cuont'; there are ask, count,"):
                 asker.job("cuont")
 
     asyncio.run(scenario())

@@ -10,7 +10,7 @@ import pytest
 from collab_studio import OperationError, connect
 from figures import Figures
 from redis_server import RedisServer
-from server_process import ServerProcess, free_port
+from server_process import ServerProcess, free_port, free_ports
 from waiting import wait_until
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
@@ -126,8 +126,7 @@ def test_every_connection_is_counted_from_its_beginning_to_its_end(tmp_path: Pat
 
 
 def test_each_of_two_processes_has_a_port_and_goes_on_without_redis(tmp_path: Path, postgres_url: str) -> None:
-    port = free_port()
-    ports = (port, port + 1)
+    ports = free_ports()
 
     def told_by(each: int) -> tuple[int, str]:
         answer = httpx.get(f"http://127.0.0.1:{each}/ready", timeout=10)
@@ -135,7 +134,7 @@ def test_each_of_two_processes_has_a_port_and_goes_on_without_redis(tmp_path: Pa
 
     with RedisServer() as redis:
         shared = ("--database-url", postgres_url, "--redis-url", f"{redis.url}/0")
-        process = ServerProcess(tmp_path, "--workers", "2", "--metrics-port", str(port), shared=shared)
+        process = ServerProcess(tmp_path, "--workers", "2", "--metrics-port", str(ports[0]), shared=shared)
         process.start()
         try:
             log = process.log.read_text

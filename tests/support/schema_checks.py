@@ -17,19 +17,42 @@ from schemathesis.core.transport import Response
 
 MESSAGEPACK = "application/msgpack"
 PROBLEM = "application/problem+json"
+# Those in whose name it is asked, and what their sessions may be called.
+ASKING = frozenset({"admin", "vera"})
+FIRST_SESSIONS = frozenset(map(str, range(100)))
 # How a value that does not fit its type is told of: what the document calls valid is never answered so.
 _NOT_OF_ITS_TYPE = re.compile(r"(^|: )(Expected `|Invalid |Object (contains|missing) )|U\+0000 is not allowed")
+
+
+@schemathesis.hook
+def filter_case(_: schemathesis.HookContext, case: schemathesis.Case[Any]) -> bool:
+    """Who asks stays signed in, or all that comes after is asked by nobody: their sessions are not ended."""
+    if case.method.upper() != "DELETE" or "/sessions" not in case.operation.path:
+        return True
+    named = case.path_parameters or {}
+    if "user_id" in named:
+        return str(named["user_id"]) not in ASKING
+    return "session_id" not in named or str(named["session_id"]) not in FIRST_SESSIONS
 
 
 @schemathesis.serializer(MESSAGEPACK)
 def pack(_: schemathesis.SerializationContext, value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
-    try:
-        return msgspec.msgpack.encode(value)
-    except (OverflowError, ValueError, TypeError):
-        # MessagePack has no integers beyond 64 bits, and no halves of characters.
-        return msgspec.msgpack.encode(None)
+    return msgspec.msgpack.encode(_packable(value))
+
+
+def _packable(value: Any) -> Any:
+    """The value without what MessagePack does not have: integers beyond 64 bits and halves of characters."""
+    if isinstance(value, dict):
+        return {_packable(key): _packable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_packable(each) for each in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return 2**63 - 1 if value > 0 else -(2**63)
+    return value
 
 
 @schemathesis.deserializer(MESSAGEPACK)

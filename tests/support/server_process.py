@@ -1,5 +1,6 @@
 """Start, kill and restart `collab-studio serve` as its users do."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -19,6 +20,15 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_ports() -> tuple[int, int]:
+    """Two that follow each other, as two processes of a server take them."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", first + 1))
+            return first, first + 1
 
 
 class ServerProcess:

@@ -12,8 +12,7 @@ from http_node import Node, play
 from opened_alerts import told
 from pushing import Shop, shop
 
-from analysis.detections.injection import look_at_inputs
-from handlers.detections import pushing
+from analysis.detections import injection
 from handlers.detections.keeping import look
 from storage import detections
 
@@ -209,7 +208,7 @@ def test_inputs_are_parsed_before_anything_is_locked(tmp_path: Any, monkeypatch:
 
         return call
 
-    monkeypatch.setattr(pushing, "look_at_inputs", noted("parsed", look_at_inputs))
+    monkeypatch.setattr(injection, "look_at_inputs", noted("parsed", injection.look_at_inputs))
     monkeypatch.setattr(detections, "ensure", noted("locked", detections.ensure))
 
     async def scenario(node: Node) -> None:
