@@ -7,12 +7,12 @@ time; nothing else waits for it, and all that waits is in the database.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from handlers.attending import Attending
 from handlers.attention import attention
 from handlers.event_exports import reading
 from handlers.event_exports.reading import Batch
@@ -71,7 +71,7 @@ class Exporter:
         self._holder = holder or parts.bus.node_id
         self._seconds = seconds
         self._host = host_of(parts.outgoing.public_url)
-        self._attending: dict[int, asyncio.Task[None]] = {}
+        self._attending = Attending(self.attend, "the export {} waits".format)
 
     async def run(self) -> None:
         """Looks until it is cancelled; what is under way is cancelled with it, and sent again by others."""
@@ -80,7 +80,7 @@ class Exporter:
                 while True:
                     await news.wait(LOOK_SECONDS if await self._look_safely() else IDLE_LOOK_SECONDS)
         finally:
-            await self._stop()
+            await self._attending.stop()
 
     async def _look_safely(self) -> bool:
         try:
@@ -101,25 +101,8 @@ class Exporter:
         for each in exports:
             is_free = lease_name(each.id) in free and each.id not in self._attending
             if is_free and _is_due(each, now) and progress[each.id].waiting:
-                self._attending[each.id] = asyncio.create_task(self._attend_safely(each.id))
+                self._attending.start(each.id)
         return bool(exports)
-
-    async def _attend_safely(self, export_id: int) -> None:
-        try:
-            await self.attend(export_id)
-        except StorageError as error:
-            logger.warning("the export %d waits: %s", export_id, error)
-        except Exception:
-            logger.exception("the export %d waits", export_id)
-        finally:
-            del self._attending[export_id]
-
-    async def _stop(self) -> None:
-        tasks = list(self._attending.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
 
     async def attend(self, export_id: int) -> int:
         """Sends what waits, if nobody else does: how many batches arrived."""

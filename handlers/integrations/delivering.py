@@ -7,7 +7,6 @@ it is given up.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import secrets
@@ -17,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from handlers.attending import Attending
 from handlers.attention import Attention, attention
 from handlers.feed_names import inbox_of, short
 from handlers.integrations.backoff import DISABLE_AFTER, MAX_ATTEMPTS, pause
@@ -69,7 +69,7 @@ class Deliverer:
         self._new_id = new_id
         self._holder = holder or parts.bus.node_id
         self._sender = Sender(parts.outgoing.http, parts.outgoing.mail, parts.sources.sealer)
-        self._attending: dict[int, asyncio.Task[None]] = {}
+        self._attending = Attending(self.attend, "deliveries of the integration {} wait".format)
         self._has_some = True
 
     async def run(self) -> None:
@@ -78,7 +78,7 @@ class Deliverer:
             with attention(self._parts.changes, "integrations") as news:
                 await self._look_for_ever(news)
         finally:
-            await self._stop()
+            await self._attending.stop()
 
     async def _look_for_ever(self, news: Attention) -> None:
         trimmed = time.monotonic()
@@ -101,8 +101,7 @@ class Deliverer:
             if len(self._attending) >= AT_ONCE:
                 return
             if integration_id not in self._attending:
-                task = asyncio.create_task(self._attend_safely(integration_id))
-                self._attending[integration_id] = task
+                self._attending.start(integration_id)
 
     async def due(self) -> list[int]:
         """The integrations that have something to send now and that nobody attends to."""
@@ -118,23 +117,6 @@ class Deliverer:
         due = {each for each, at in waiting.items() if at <= now}
         due |= {each for each, feed in behind if takes(known[each], short(feed.name))}
         return sorted(due)
-
-    async def _attend_safely(self, integration_id: int) -> None:
-        try:
-            await self.attend(integration_id)
-        except StorageError as error:
-            logger.warning("deliveries of the integration %d wait: %s", integration_id, error)
-        except Exception:
-            logger.exception("deliveries of the integration %d wait", integration_id)
-        finally:
-            del self._attending[integration_id]
-
-    async def _stop(self) -> None:
-        tasks = list(self._attending.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
 
     async def attend(self, integration_id: int) -> int:
         """Delivers what is due, if nobody else does: how many attempts that took."""
