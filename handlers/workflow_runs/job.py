@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from analysis.workflow.graph import Graph
+from analysis.workflow.reference_checks import DEEPEST_CALLS
 from handlers.jobs import Begun, Job, LongRun, Run, StepFailed
 from handlers.names import RowId
 from handlers.registry import Permission
@@ -19,7 +20,7 @@ from handlers.workflow_runs.flow_nodes import FLOW_NODES
 from handlers.workflow_runs.inputs import InputError, complete
 from handlers.workflow_runs.interpreter import Interpreter
 from handlers.workflow_runs.nodes import Executor
-from handlers.workflow_runs.outcomes import DEEPEST, Outcome
+from handlers.workflow_runs.outcomes import Outcome
 from handlers.workflow_runs.recording import Recorder
 from handlers.workflow_runs.waiting_nodes import JOB, WAITING_NODES
 from storage import workflow_runs, workflow_versions, workflows
@@ -32,7 +33,7 @@ class RunWorkflow(msgspec.Struct, frozen=True, kw_only=True):
     workflow_id: RowId
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     inputs: dict[str, Any] = {}
-    depth: Annotated[int, Meta(ge=0, le=DEEPEST)] = 0
+    depth: Annotated[int, Meta(ge=0, le=DEEPEST_CALLS)] = 0
     seed: Annotated[str, Meta(max_length=300)] | None = None
     rerun_of: Annotated[str, Meta(max_length=300)] | None = None
 

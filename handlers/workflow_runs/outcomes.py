@@ -14,7 +14,6 @@ from storage.workflow_runs import NodeRow
 
 # What is larger belongs into a document or a table, and the node gives where it is.
 MOST_OUTPUT = 64 * 1024
-DEEPEST = 5
 
 Json = dict[str, Any]
 

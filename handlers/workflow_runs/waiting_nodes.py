@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from analysis.workflow import flow_parameters as flow
+from analysis.workflow.reference_checks import DEEPEST_CALLS
 from handlers.feed_names import activity_of, inbox_of
 from handlers.jobs import State, StepFailed
 from handlers.run_waiting import end_of_child
 from handlers.workflow_runs.flow_nodes import filled, one_of
 from handlers.workflow_runs.nodes import Executor
-from handlers.workflow_runs.outcomes import DEEPEST, Given, Task
+from handlers.workflow_runs.outcomes import Given, Task
 from storage import run_signals, workflow_approvals
 from storage.workflow_approvals import Approval, NewApproval
 
@@ -79,8 +80,8 @@ async def _ask(task: Task, params: flow.ApprovalParameters) -> Approval:
 
 async def sub_workflow(task: Task) -> Given:
     params = await filled(task, flow.SubWorkflowParameters)
-    if task.depth >= DEEPEST:
-        raise StepFailed(f"Workflows run inside of each other {DEEPEST} deep at most.", code="too_deep")
+    if task.depth >= DEEPEST_CALLS:
+        raise StepFailed(f"Workflows run inside of each other {DEEPEST_CALLS} deep at most.", code="too_deep")
     # Each attempt is a run of its own, and the same one however often a process dies under it.
     child_id = hashlib.sha256(f"{task.key}#{task.attempt}".encode()).hexdigest()[:24]
     arguments = {
